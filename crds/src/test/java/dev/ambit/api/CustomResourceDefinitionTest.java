@@ -63,6 +63,7 @@ class CustomResourceDefinitionTest {
       JSONSchemaProps root = only.getSchema().getOpenAPIV3Schema();
       conditionsAsMap(property(property(root, "status"), "conditions"));
       property(root, "spec").setDefault(JsonNodeFactory.instance.objectNode());
+      rulesOnce(root);
       columnsInWrittenOrder(only);
       return crd;
     }
@@ -72,6 +73,17 @@ class CustomResourceDefinitionTest {
       conditions.setXKubernetesListType("map");
       conditions.setXKubernetesListMapKeys(List.of("type"));
       conditions.getItems().getSchema().setRequired(List.of("type", "status"));
+    }
+
+    /** A rule on a record's component is found twice: on its field and on its accessor. */
+    private static void rulesOnce(JSONSchemaProps schema) {
+      if (schema.getXKubernetesValidations() != null) {
+        schema.setXKubernetesValidations(
+            schema.getXKubernetesValidations().stream().distinct().toList());
+      }
+      if (schema.getProperties() != null) {
+        schema.getProperties().values().forEach(BeyondAnnotations::rulesOnce);
+      }
     }
 
     /** The generator sorts columns by their path. */
