@@ -5,6 +5,7 @@
  *
  * Reads packets from the kernel itself (AF_PACKET), so it needs CAP_NET_RAW and no library.
  */
+#define _GNU_SOURCE
 #include "capture.h"
 
 #include <arpa/inet.h>

@@ -4,6 +4,7 @@
  *
  * Asks the kernel over netlink; listing tables takes CAP_NET_ADMIN.
  */
+#define _GNU_SOURCE
 #include "network.h"
 
 #include <arpa/inet.h>
