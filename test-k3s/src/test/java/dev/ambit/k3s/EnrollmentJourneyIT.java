@@ -100,14 +100,19 @@ class EnrollmentJourneyIT {
       await().atMost(InstalledAmbit.SOON).until(() -> wire.text().contains("after-mesh"));
     }
 
-    // Nothing is left behind.
+    // With the last tunnelled connection ended, nothing is left behind.
+    ambit.client().pods().inNamespace("journey").withName("talker").delete();
     for (var pod : ambit.client().pods().inNamespace("journey").list().getItems()) {
       assertThat(pod.getMetadata().getAnnotations()).doesNotContainKey(REDIRECTION);
     }
     for (var pod : new String[] {"client", "server", "neighbour"}) {
-      assertThat(PodNetwork.of(ambit.client(), sample.get("journey", pod)))
-          .as("rules and listeners in %s", pod)
-          .isEqualTo(PodNetwork.UNTOUCHED);
+      await("rules and listeners gone from " + pod)
+          .atMost(InstalledAmbit.SOON)
+          .pollInterval(Duration.ofSeconds(2))
+          .untilAsserted(
+              () ->
+                  assertThat(PodNetwork.of(ambit.client(), sample.get("journey", pod)))
+                      .isEqualTo(PodNetwork.UNTOUCHED));
     }
   }
 
