@@ -3,13 +3,11 @@
  *
  *   sample serve PORT...                      HTTP and lines on each port, over IPv4 and IPv6
  *   sample talk HOST PORT [INTERVAL_MS] [N]   one connection; a line and its answer every interval, N times (0: for ever)
- *   sample capture INTERFACE|any [PORT...]    what is on the wire (capture.c)
  *   sample network                            what a mesh has put into this network namespace (network.c)
  *
  * Written for a static binary: no threads, a process for each connection.
  */
 #define _GNU_SOURCE
-#include "capture.h"
 #include "network.h"
 
 #include <arpa/inet.h>
@@ -248,16 +246,10 @@ int main(int count, char **arguments) {
   } else if (count >= 4 && count <= 6 && strcmp(arguments[1], "talk") == 0) {
     talk(arguments[2], arguments[3], count > 4 ? strtol(arguments[4], NULL, 10) : 1000,
          count > 5 ? strtol(arguments[5], NULL, 10) : 0);
-  } else if (count >= 3 && count <= 3 + MAX_PORTS && strcmp(arguments[1], "capture") == 0) {
-    int ports[MAX_PORTS];
-    for (int i = 3; i < count; i++) {
-      ports[i - 3] = port_of(arguments[i]);
-    }
-    return capture(arguments[2], count - 3, ports);
   } else if (count == 2 && strcmp(arguments[1], "network") == 0) {
     return network();
   } else {
-    fputs("usage: sample serve PORT... | talk HOST PORT [INTERVAL_MS] [TIMES] | capture INTERFACE|any [PORT...] | network\n",
+    fputs("usage: sample serve PORT... | talk HOST PORT [INTERVAL_MS] [TIMES] | network\n",
           stderr);
     return 2;
   }

@@ -11,15 +11,17 @@ import java.time.Duration;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /** From plain to encrypted by a label, and back. */
+@ExtendWith(ClusterExtension.class)
 class EnrollmentJourneyIT {
   private static InstalledAmbit ambit;
   private static Sample sample;
 
   @BeforeAll
-  static void install() {
-    ambit = InstalledAmbit.get();
+  static void install(TwoNodeCluster cluster) {
+    ambit = InstalledAmbit.on(cluster);
     sample = new Sample(ambit.client());
   }
 
@@ -34,12 +36,12 @@ class EnrollmentJourneyIT {
     sample.client("journey", "client", ambit.node(0));
     sample.client("journey", "neighbour", ambit.node(1));
 
-    try (var wire = Wire.tap(ambit.client(), ambit.node(1), "any", 8080, 15008)) {
+    try (var wire = Wire.of(ambit.cluster().nodes().get(1))) {
       // Before: plain.
-      assertThat(sample.request("journey", "client", ip(server), 8080, "before-mesh").out())
+      assertThat(sample.request("journey", "client", ip(server), 8080, "before-mesh").output())
           .contains("path=/before-mesh");
-      await().atMost(InstalledAmbit.SOON).until(() -> wire.text().contains("before-mesh"));
-      assertThat(wire.text()).doesNotContain(":15008");
+      await().atMost(InstalledAmbit.SOON).until(() -> wire.shows("before-mesh"));
+      assertThat(wire.touches(15008)).isFalse();
 
       // A connection that is open all along.
       sample.job(
@@ -54,8 +56,8 @@ class EnrollmentJourneyIT {
         for (var address : new String[] {ip(server), "server.journey.svc.cluster.local"}) {
           var path = "in-mesh-" + client;
           var seen = sample.request("journey", client, address, 8080, path);
-          assertThat(seen.out())
-              .as("from %s to %s: %s", client, address, seen.err())
+          assertThat(seen.output())
+              .as("from %s to %s: %s", client, address, seen.error())
               .contains("path=/" + path)
               .contains("client=" + ip(sample.get("journey", client)));
         }
@@ -64,9 +66,9 @@ class EnrollmentJourneyIT {
           .atMost(InstalledAmbit.SOON)
           .until(
               () ->
-                  wire.segments().stream()
-                      .anyMatch(s -> s.contains(ip(sample.get("journey", "client"))) && s.contains(":15008")));
-      assertThat(wire.text()).doesNotContain("in-mesh");
+                  wire.touches(15008, ip(sample.get("journey", "client")))
+                      && wire.touches(15008, ip(sample.get("journey", "neighbour"))));
+      assertThat(wire.shows("in-mesh")).isFalse();
 
       // Both identities, as both ztunnels saw them.
       for (int node : new int[] {0, 1}) {
@@ -95,9 +97,9 @@ class EnrollmentJourneyIT {
           .until(() -> sample.log("journey", "talker").lines().count() > lines + 3);
       assertThat(sample.phase("journey", "talker")).isEqualTo("Running");
 
-      assertThat(sample.request("journey", "client", ip(server), 8080, "after-mesh").out())
+      assertThat(sample.request("journey", "client", ip(server), 8080, "after-mesh").output())
           .contains("path=/after-mesh");
-      await().atMost(InstalledAmbit.SOON).until(() -> wire.text().contains("after-mesh"));
+      await().atMost(InstalledAmbit.SOON).until(() -> wire.shows("after-mesh"));
     }
 
     // With the last tunnelled connection ended, nothing is left behind.
@@ -157,9 +159,9 @@ class EnrollmentJourneyIT {
     sample.job("mesh", "talker", ambit.node(1), "/bin/sample", "talk", ip(plainServer), "8080", "100");
 
     ambit.enroll(sample, "mesh", 3);
-    assertThat(sample.request("plain", "client", ip(meshServer), 8080, "x").out())
+    assertThat(sample.request("plain", "client", ip(meshServer), 8080, "x").output())
         .contains("client=" + ip(sample.get("plain", "client")));
-    assertThat(sample.request("mesh", "client", ip(plainServer), 8080, "x").out())
+    assertThat(sample.request("mesh", "client", ip(plainServer), 8080, "x").output())
         .contains("client=" + ip(sample.get("mesh", "client")));
     sample.label("mesh", MODE, "");
     await().atMost(Duration.ofSeconds(90)).until(() -> ambit.enrollment("mesh", "labels") == null);

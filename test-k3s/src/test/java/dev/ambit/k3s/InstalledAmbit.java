@@ -33,10 +33,10 @@ final class InstalledAmbit {
     this.client = cluster.client();
   }
 
-  /** The cluster of this run, started and with Ambit ready. It ends with the JVM. */
-  static synchronized InstalledAmbit get() {
+  /** Ambit on this run's cluster, installed by the first test that asks. */
+  static synchronized InstalledAmbit on(TwoNodeCluster cluster) {
     if (instance == null) {
-      var started = new InstalledAmbit(TwoNodeCluster.shared());
+      var started = new InstalledAmbit(cluster);
       started.install();
       instance = started;
     }
@@ -52,15 +52,18 @@ final class InstalledAmbit {
   }
 
   String node(int index) {
-    return cluster.nodes().get(index);
+    return cluster.nodes().get(index).name();
   }
 
   private void install() {
+    for (var image : List.of("operator", "ztunnel", "agent", "sample")) {
+      cluster.load(Checkout.root().resolve(".build/images/" + image + ".tar"));
+    }
     helm(
         "upgrade",
         "--install",
         "ambit",
-        Repository.root().resolve("helm/ambit").toString(),
+        Checkout.root().resolve("helm/ambit").toString(),
         "--namespace",
         ROOT,
         "--create-namespace",
@@ -85,10 +88,12 @@ final class InstalledAmbit {
   /** Runs helm against the cluster. */
   String helm(String... arguments) {
     var command = new java.util.ArrayList<String>();
-    command.add(Repository.helm().toString());
+    command.add(Checkout.root().resolve("test-k3s/bin/helm").toString());
     command.addAll(List.of(arguments));
-    command.addAll(List.of("--kubeconfig", cluster.kubeconfig().toString()));
     try {
+      var kubeconfig = Files.createTempFile("kubeconfig", ".yaml");
+      Files.writeString(kubeconfig, cluster.kubeconfig());
+      command.addAll(List.of("--kubeconfig", kubeconfig.toString()));
       Path log = Files.createTempFile("helm", ".log");
       int exit =
           new ProcessBuilder(command)

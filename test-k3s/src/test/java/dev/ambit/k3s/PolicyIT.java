@@ -3,15 +3,16 @@ package dev.ambit.k3s;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.ambit.k3s.Sample.Output;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /** What authorization policies and mTLS modes let through. */
+@ExtendWith(ClusterExtension.class)
 class PolicyIT {
   private static final String API = "security.istio.io/v1";
 
@@ -20,8 +21,8 @@ class PolicyIT {
   private static String server;
 
   @BeforeAll
-  static void enroll() {
-    ambit = InstalledAmbit.get();
+  static void enroll(TwoNodeCluster cluster) {
+    ambit = InstalledAmbit.on(cluster);
     sample = new Sample(ambit.client());
     sample.namespace("policy", Map.of());
     sample.namespace("other", Map.of());
@@ -47,7 +48,7 @@ class PolicyIT {
     awaitAllowed("policy", "friend", 9090);
   }
 
-  private static Output request(String namespace, String client, int port) {
+  private static CommandResult request(String namespace, String client, int port) {
     return sample.request(namespace, client, server, port, "x");
   }
 

@@ -7,33 +7,21 @@ import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.readiness.Readiness;
 import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Map;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.stream.Collectors;
 
 /** Namespaces, servers and clients of the sample image, and what they see of each other. */
 final class Sample {
   static final String IMAGE = "ghcr.io/ambit-mesh/sample:0.1.0";
   private static final Duration START = Duration.ofSeconds(120);
-  private static final Duration COMMAND = Duration.ofSeconds(60);
 
   private final KubernetesClient client;
 
   Sample(KubernetesClient client) {
     this.client = client;
-  }
-
-  /** What a command in a pod did. */
-  record Output(int exit, String out, String err) {
-    boolean succeeded() {
-      return exit == 0;
-    }
   }
 
   void namespace(String name, Map<String, String> labels) {
@@ -214,7 +202,7 @@ final class Sample {
   }
 
   /** Requests {@code http://address:port/path} from a pod; the answer names the client the server saw. */
-  Output request(String namespace, String pod, String address, int port, String path) {
+  CommandResult request(String namespace, String pod, String address, int port, String path) {
     return run(
         namespace,
         pod,
@@ -226,23 +214,7 @@ final class Sample {
         "http://" + address + ":" + port + "/" + path);
   }
 
-  Output run(String namespace, String pod, String... command) {
-    var out = new ByteArrayOutputStream();
-    var err = new ByteArrayOutputStream();
-    try (var watch =
-        client
-            .pods()
-            .inNamespace(namespace)
-            .withName(pod)
-            .writingOutput(out)
-            .writingError(err)
-            .exec(command)) {
-      int exit = watch.exitCode().get(COMMAND.toSeconds(), TimeUnit.SECONDS);
-      return new Output(
-          exit, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
-    } catch (InterruptedException | ExecutionException | TimeoutException e) {
-      throw new AssertionError(
-          String.join(" ", command) + " in " + namespace + "/" + pod + " did not end: " + out, e);
-    }
+  CommandResult run(String namespace, String pod, String... command) {
+    return PodCommand.run(client, namespace, pod, command);
   }
 }

@@ -1,85 +1,32 @@
 package dev.ambit.k3s;
 
-import static org.awaitility.Awaitility.await;
-
-import io.fabric8.kubernetes.api.model.PodBuilder;
-import io.fabric8.kubernetes.client.KubernetesClient;
-import java.time.Duration;
-import java.util.List;
-import java.util.Map;
-import java.util.concurrent.atomic.AtomicInteger;
-
-/**
- * What one node's network interfaces carry, the pods' virtual links among them: a pod on the host's network that prints every
- * TCP segment on the ports it is given.
- */
-final class Wire implements AutoCloseable {
-  private static final String NAMESPACE = "wire";
-  private static final AtomicInteger COUNT = new AtomicInteger();
-
-  private final KubernetesClient client;
-  private final String name;
-
-  private Wire(KubernetesClient client, String name) {
-    this.client = client;
-    this.name = name;
+/** What passes a node's network interfaces, the pods' links among them, on the ports of the tests. */
+record Wire(PacketCapture capture) implements AutoCloseable {
+  static Wire of(ClusterNode node) {
+    return new Wire(node.capture("any", "tcp port 8080 or tcp port 15008"));
   }
 
-  /** Begins to capture on a node, on {@code any} interface or one of them. */
-  static Wire tap(KubernetesClient client, String node, String networkInterface, int... ports) {
-    if (client.namespaces().withName(NAMESPACE).get() == null) {
-      new Sample(client).namespace(NAMESPACE, Map.of());
-    }
-    var name = "wire-" + COUNT.incrementAndGet();
-    var arguments = new java.util.ArrayList<>(List.of("capture", networkInterface));
-    for (int port : ports) {
-      arguments.add(Integer.toString(port));
-    }
-    client
-        .resource(
-            new PodBuilder()
-                .withNewMetadata()
-                .withNamespace(NAMESPACE)
-                .withName(name)
-                .endMetadata()
-                .withNewSpec()
-                .withNodeName(node)
-                .withHostNetwork(true)
-                .withTerminationGracePeriodSeconds(0L)
-                .addNewContainer()
-                .withName("wire")
-                .withImage(Sample.IMAGE)
-                .withImagePullPolicy("Never")
-                .withArgs(arguments)
-                .withNewSecurityContext()
-                .withRunAsUser(0L)
-                .withNewCapabilities()
-                .withAdd("NET_RAW")
-                .endCapabilities()
-                .endSecurityContext()
-                .endContainer()
-                .endSpec()
-                .build())
-        .create();
-    var wire = new Wire(client, name);
-    await("capture on " + node)
-        .atMost(Duration.ofSeconds(60))
-        .ignoreExceptions()
-        .until(() -> wire.text().contains("capturing on"));
-    return wire;
+  /** Whether a text can be read in any packet so far. */
+  boolean shows(String text) {
+    return capture.packets().stream().anyMatch(p -> p.shows(text));
   }
 
-  /** All that was captured so far, a line a segment. */
-  String text() {
-    return client.pods().inNamespace(NAMESPACE).withName(name).getLog();
+  boolean touches(int port) {
+    return capture.packets().stream().anyMatch(p -> p.touches(port));
   }
 
-  List<String> segments() {
-    return text().lines().filter(line -> line.contains(" > ")).toList();
+  /** Whether a packet to or from the port has the address at either end. */
+  boolean touches(int port, String address) {
+    return capture.packets().stream()
+        .filter(p -> p.touches(port))
+        .anyMatch(
+            p ->
+                p.source().getAddress().getHostAddress().equals(address)
+                    || p.destination().getAddress().getHostAddress().equals(address));
   }
 
   @Override
   public void close() {
-    client.pods().inNamespace(NAMESPACE).withName(name).withGracePeriod(0).delete();
+    capture.close();
   }
 }

@@ -1,4 +1,4 @@
-/** The journeys on a real cluster of two nodes. */
+/** A real cluster of two nodes on one machine, and the tests that run on it. */
 @NullMarked
 package dev.ambit.k3s;
 
