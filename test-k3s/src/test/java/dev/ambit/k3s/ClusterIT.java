@@ -123,7 +123,9 @@ class ClusterIT {
         .atMost(Duration.ofSeconds(30))
         .untilAsserted(
             () ->
-                assertThat(inClient("wget -q -T 5 -O - http://web." + namespace + ".svc").output())
+                assertThat(
+                        inClient("timeout 5 wget -q -O - http://web." + namespace + ".svc")
+                            .output())
                     .contains(GREETING));
   }
 
@@ -133,7 +135,7 @@ class ClusterIT {
     Pod client = cluster.client().pods().inNamespace(namespace).withName("client").get();
 
     try (PacketCapture capture = cluster.agent().capture("eth0", "tcp port 8080")) {
-      inClient("wget -q -T 5 -O - http://" + web.getStatus().getPodIP() + ":8080").orThrow();
+      inClient("timeout 5 wget -q -O - http://" + web.getStatus().getPodIP() + ":8080").orThrow();
 
       Awaitility.await()
           .atMost(Duration.ofSeconds(10))

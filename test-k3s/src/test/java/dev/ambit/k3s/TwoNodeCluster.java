@@ -300,12 +300,18 @@ public final class TwoNodeCluster implements AutoCloseable {
    */
   public static void main(String[] arguments) throws IOException {
     if (arguments.length < 2) {
-      throw new IllegalArgumentException("Usage: TwoNodeCluster NAME KUBECONFIG [IMAGE...]");
+      throw new IllegalArgumentException(
+          "Usage: TwoNodeCluster NAME KUBECONFIG [IMAGE|ARCHIVE...]");
     }
     Path kubeconfig = Path.of(arguments[1]).toAbsolutePath();
     TwoNodeCluster cluster = start(arguments[0]);
     for (int i = 2; i < arguments.length; i++) {
-      cluster.load(arguments[i]);
+      Path archive = Path.of(arguments[i]);
+      if (Files.isRegularFile(archive)) {
+        cluster.load(archive);
+      } else {
+        cluster.load(arguments[i]);
+      }
     }
     Files.createDirectories(requireNonNull(kubeconfig.getParent()));
     Files.writeString(kubeconfig, cluster.kubeconfig());
