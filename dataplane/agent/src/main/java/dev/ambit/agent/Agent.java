@@ -25,7 +25,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -38,6 +38,26 @@ public final class Agent implements AutoCloseable {
   private static final Duration NEW_POD_WAITS = Duration.ofSeconds(10);
   private static final Duration LOOK_AT_CACHES = Duration.ofMillis(100);
 
+  /** Tells those of changes who are made after what they hear of. */
+  private static final class Changes {
+    private volatile @Nullable PodCaptures captures;
+    private volatile @Nullable NodeUpkeep upkeep;
+
+    void pod(String uid) {
+      var told = captures;
+      if (told != null) {
+        told.changed(uid);
+      }
+    }
+
+    void node() {
+      var told = upkeep;
+      if (told != null) {
+        told.changed();
+      }
+    }
+  }
+
   private final AgentSettings settings;
   private final PrometheusMeterRegistry metrics =
       new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
@@ -49,19 +69,17 @@ public final class Agent implements AutoCloseable {
   private final AtomicReference<ZdsServer> zds = new AtomicReference<>();
   private final AtomicReference<CniServer> cni = new AtomicReference<>();
 
-  Agent(AgentSettings settings, KubernetesClient client, CaptureSettings times)
-      throws IOException {
+  Agent(AgentSettings settings, KubernetesClient client, CaptureSettings times) throws IOException {
     this.settings = settings;
-    var podChanged = new AtomicReference<Consumer<String>>(uid -> {});
-    var meshChanged = new AtomicReference<Runnable>(() -> {});
+    var changes = new Changes();
     this.cluster =
         new KubernetesCluster(
             client,
             settings.node(),
             settings.namespace(),
             settings.pod(),
-            uid -> podChanged.get().accept(uid),
-            () -> meshChanged.get().run());
+            changes::pod,
+            changes::node);
     this.captures =
         new PodCaptures(
             cluster,
@@ -69,7 +87,7 @@ public final class Agent implements AutoCloseable {
             hostRules,
             times,
             metrics,
-            () -> meshChanged.get().run());
+            changes::node);
     this.upkeep =
         new NodeUpkeep(
             cluster,
@@ -77,12 +95,11 @@ public final class Agent implements AutoCloseable {
                 settings.cniPlugin(), settings.cniBinaries(), settings.cniConfigurations()),
             new EnrolledNamespaces(settings.state()),
             hostRules);
-    podChanged.set(captures::changed);
-    meshChanged.set(upkeep::changed);
+    changes.captures = captures;
+    changes.upkeep = upkeep;
     registerMetrics();
     this.status =
-        StatusServer.start(
-            settings.hostAddress(), settings.httpPort(), metrics, upkeep::problem);
+        StatusServer.start(settings.hostAddress(), settings.httpPort(), metrics, upkeep::problem);
   }
 
   private void registerMetrics() {
@@ -112,7 +129,8 @@ public final class Agent implements AutoCloseable {
         .addKeyValue("node", settings.node())
         .addKeyValue("pods", cluster.pods().size())
         .log("Knows the node's pods");
-    // A ztunnel drops what the first snapshot does not name, so what is captured is found out first.
+    // A ztunnel drops what the first snapshot does not name, so what is captured is found out
+    // first.
     captures.adopt();
     var server = ZdsServer.start(settings.zdsSocket(), captures, ZTUNNEL_ANSWERS_WITHIN);
     zds.set(server);
@@ -152,7 +170,7 @@ public final class Agent implements AutoCloseable {
     try {
       settings = AgentSettings.of(System.getenv());
     } catch (AgentSettings.BadEnvironment e) {
-      System.err.println("ambit-agent: " + e.getMessage().replace("\n", "\nambit-agent: "));
+      e.problems().forEach(problem -> System.err.println("ambit-agent: " + problem));
       System.exit(BAD_USAGE);
       return;
     }

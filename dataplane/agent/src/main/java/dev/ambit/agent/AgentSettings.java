@@ -26,8 +26,15 @@ record AgentSettings(
   static final class BadEnvironment extends Exception {
     private static final long serialVersionUID = 1L;
 
+    private final ArrayList<String> problems;
+
     BadEnvironment(List<String> problems) {
       super(String.join("\n", problems));
+      this.problems = new ArrayList<>(problems);
+    }
+
+    List<String> problems() {
+      return problems;
     }
   }
 

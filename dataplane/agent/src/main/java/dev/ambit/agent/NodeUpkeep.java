@@ -9,6 +9,7 @@ import dev.ambit.agent.cni.EnrolledNamespaces;
 import dev.ambit.agent.rules.HostRules;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -16,7 +17,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Keeps what the agent has on the node itself, outside pods: the CNI plugin and what it needs to
- * know while the agent is away. Takes all of it away once the mesh is deleted and every pod is free.
+ * know while the agent is away. Takes all of it away once the mesh is deleted and every pod is
+ * free.
  */
 final class NodeUpkeep implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(NodeUpkeep.class);
@@ -41,10 +43,7 @@ final class NodeUpkeep implements AutoCloseable {
   private @Nullable Boolean clean;
 
   NodeUpkeep(
-      Cluster cluster,
-      CniInstaller installer,
-      EnrolledNamespaces namespaces,
-      HostRules hostRules) {
+      Cluster cluster, CniInstaller installer, EnrolledNamespaces namespaces, HostRules hostRules) {
     this.cluster = cluster;
     this.installer = installer;
     this.namespaces = namespaces;
@@ -55,7 +54,7 @@ final class NodeUpkeep implements AutoCloseable {
             1,
             Duration.ofMillis(500),
             Duration.ofSeconds(10),
-            key -> perform(),
+            key -> Optional.of(perform()),
             this::failed);
   }
 

@@ -57,7 +57,10 @@ final class StatusServer implements AutoCloseable {
           exchange -> {
             var now = problem.get();
             answer(
-                exchange, now.isEmpty() ? 200 : 503, "text/plain", now.isEmpty() ? "ok\n" : now + "\n");
+                exchange,
+                now.isEmpty() ? 200 : 503,
+                "text/plain",
+                now.isEmpty() ? "ok\n" : now + "\n");
           });
       server.start();
       servers.add(server);

@@ -102,8 +102,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
             "capture", THREADS, FIRST_RETRY, LONGEST_RETRY, this::reconcile, this::failed);
     gauge("captured", c -> c.stage instanceof Stage.Captured && c.acknowledged);
     gauge("pending", c -> c.stage instanceof Stage.Captured && !c.acknowledged);
-    gauge(
-        "leaving", c -> c.stage instanceof Stage.Settling || c.stage instanceof Stage.Draining);
+    gauge("leaving", c -> c.stage instanceof Stage.Settling || c.stage instanceof Stage.Draining);
   }
 
   private void gauge(String state, Predicate<PodCapture> counted) {
@@ -128,7 +127,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
             uid,
             capture -> {
               examine(pod, capture);
-              return null;
+              return Optional.empty();
             });
       } catch (Exception e) {
         LOG.atWarn()
@@ -147,8 +146,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
     cluster.pods().forEach(pod -> queue.add(pod.getMetadata().getUid()));
     long every = settings.verifyEvery().toMillis();
     var unused =
-        verification.scheduleWithFixedDelay(
-            this::verifyAll, every, every, TimeUnit.MILLISECONDS);
+        verification.scheduleWithFixedDelay(this::verifyAll, every, every, TimeUnit.MILLISECONDS);
   }
 
   /** Looks at a pod again. */
@@ -181,8 +179,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
     for (var capture : captures.values()) {
       if (capture.stage instanceof Stage.Draining draining) {
         leaving.put(
-            capture.uid,
-            Duration.ofNanos(Math.max(0, draining.untilNanos() - System.nanoTime())));
+            capture.uid, Duration.ofNanos(Math.max(0, draining.untilNanos() - System.nanoTime())));
       }
     }
     return leaving;
@@ -204,12 +201,11 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
 
   /** Work on a capture under its lock. */
   @FunctionalInterface
-  private interface CaptureWork<T extends @Nullable Object> {
+  private interface CaptureWork<T> {
     T apply(PodCapture capture) throws IOException;
   }
 
-  private <T extends @Nullable Object> T withCapture(String uid, CaptureWork<T> work)
-      throws IOException {
+  private <T> T withCapture(String uid, CaptureWork<T> work) throws IOException {
     while (true) {
       var capture = captures.computeIfAbsent(uid, PodCapture::new);
       capture.lock.lock();
@@ -223,14 +219,14 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
     }
   }
 
-  private @Nullable Duration reconcile(String uid) throws IOException {
+  private Optional<Duration> reconcile(String uid) throws IOException {
     return withCapture(
         uid,
         capture -> {
           var pod = find(capture);
           if (pod.isEmpty() || ended(pod.get())) {
             forget(capture);
-            return null;
+            return Optional.<Duration>empty();
           }
           return wanted(pod.get()) ? join(pod.get(), capture) : leave(pod.get(), capture);
         });
@@ -270,18 +266,18 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
 
   // Joining.
 
-  private @Nullable Duration join(Pod pod, PodCapture capture) throws IOException {
+  private Optional<Duration> join(Pod pod, PodCapture capture) throws IOException {
     var addresses = addresses(pod);
     leaveOtherSandbox(capture, addresses);
     if (capture.network == null) {
       if (addresses.isEmpty() || pod.getMetadata().getDeletionTimestamp() != null) {
-        return null;
+        return Optional.empty();
       }
       capture.examined = false;
       examine(pod, capture);
     }
     if (capture.stage instanceof Stage.Free && cluster.mesh() instanceof MeshState.Absent) {
-      return null;
+      return Optional.empty();
     }
     switch (capture.stage) {
       case Stage.Free free -> redirect(pod, capture, network(pod, addresses, capture));
@@ -296,7 +292,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
       handToZtunnel(pod, capture);
     }
     writeRedirection(pod, WellKnown.REDIRECTION_ENABLED);
-    return null;
+    return Optional.empty();
   }
 
   private PodNetwork network(Pod pod, Collection<InetAddress> addresses, PodCapture capture)
@@ -441,12 +437,13 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
             }
             awaitZtunnel(capture, deadline);
           } catch (IOException | RuntimeException e) {
-            // The rules stay in: the runtime takes the namespace down, and until then nothing leaks.
+            // The rules stay in: the runtime takes the namespace down, and until then nothing
+            // leaks.
             capture.network = network;
             release(capture);
             throw e;
           }
-          return null;
+          return Optional.empty();
         });
     queue.add(pod.getMetadata().getUid());
   }
@@ -480,22 +477,23 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
 
   // Leaving.
 
-  private @Nullable Duration leave(Pod pod, PodCapture capture) throws IOException {
+  private Optional<Duration> leave(Pod pod, PodCapture capture) throws IOException {
     leaveOtherSandbox(capture, addresses(pod));
     examine(pod, capture);
     return switch (capture.stage) {
       case Stage.Free free -> {
         writeRedirection(pod, null);
-        yield null;
+        yield Optional.empty();
       }
       case Stage.Captured captured -> {
         writeRedirection(pod, null);
         capture.stage = new Stage.Settling(System.nanoTime() + settings.settle().toNanos());
-        yield settings.settle();
+        yield Optional.of(settings.settle());
       }
       case Stage.Settling settling -> {
         long left = settling.untilNanos() - System.nanoTime();
-        yield left > 0 ? Duration.ofNanos(left).plusMillis(1) : startDraining(pod, capture);
+        yield Optional.of(
+            left > 0 ? Duration.ofNanos(left).plusMillis(1) : startDraining(pod, capture));
       }
       case Stage.Draining draining -> drain(pod, capture, draining);
     };
@@ -526,8 +524,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
   private Duration drainTime() {
     return switch (cluster.mesh()) {
       case MeshState.Absent absent -> settings.uninstallDrain();
-      case MeshState.Present present ->
-          Duration.ofSeconds(present.spec().leaving().drainSeconds());
+      case MeshState.Present present -> Duration.ofSeconds(present.spec().leaving().drainSeconds());
       case MeshState.Leaving leaving -> {
         var asked = Duration.ofSeconds(leaving.spec().leaving().drainSeconds());
         yield asked.compareTo(settings.uninstallDrain()) < 0 ? asked : settings.uninstallDrain();
@@ -535,14 +532,13 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
     };
   }
 
-  private @Nullable Duration drain(Pod pod, PodCapture capture, Stage.Draining draining)
+  private Optional<Duration> drain(Pod pod, PodCapture capture, Stage.Draining draining)
       throws IOException {
     var network = Objects.requireNonNull(capture.network);
     long inUse = network.call(rules::socketsInUse);
-    boolean late =
-        System.nanoTime() - draining.untilNanos() > AFTER_DRAIN.toNanos();
+    boolean late = System.nanoTime() - draining.untilNanos() > AFTER_DRAIN.toNanos();
     if (inUse > 0 && !late) {
-      return LOOK_AT_DRAINING;
+      return Optional.of(LOOK_AT_DRAINING);
     }
     network.call(
         () -> {
@@ -560,7 +556,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
         .addKeyValue("brokenSockets", inUse)
         .log("Nothing of the mesh is left in the pod");
     stageChanged.run();
-    return null;
+    return Optional.empty();
   }
 
   /** The pod is gone: so is all that was in its network namespace. */
@@ -609,7 +605,8 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
       if (present) {
         serve(pod, capture, network);
         capture.seen = true;
-        // What the annotation says was proven once. The rules themselves are verified when first due.
+        // What the annotation says was proven once. The rules themselves are verified when first
+        // due.
         capture.acknowledged = false;
         capture.verificationDue = true;
         hostRules.put(capture.uid, addresses);

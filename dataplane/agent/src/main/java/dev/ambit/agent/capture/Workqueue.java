@@ -4,11 +4,11 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Runs work for keys on platform threads: never two at once for one key, never lost when asked for
@@ -18,8 +18,8 @@ public final class Workqueue implements AutoCloseable {
   /** What is done for a key. */
   @FunctionalInterface
   public interface Work {
-    /** Does it, and returns after which pause to do it again, or null for when next asked. */
-    @Nullable Duration perform(String key) throws Exception;
+    /** Does it, and returns after which pause to do it again; empty: when next asked. */
+    Optional<Duration> perform(String key) throws Exception;
   }
 
   /** Who hears of failures. */
@@ -78,8 +78,7 @@ public final class Workqueue implements AutoCloseable {
     if (threads.isShutdown() || waiting.contains(key)) {
       return;
     }
-    timers.put(
-        key, threads.schedule(() -> due(key), pause.toMillis(), TimeUnit.MILLISECONDS));
+    timers.put(key, threads.schedule(() -> due(key), pause.toMillis(), TimeUnit.MILLISECONDS));
   }
 
   private synchronized void due(String key) {
@@ -92,7 +91,7 @@ public final class Workqueue implements AutoCloseable {
       waiting.remove(key);
       running.add(key);
     }
-    Duration next = null;
+    Optional<Duration> next = Optional.empty();
     try {
       next = work.perform(key);
       synchronized (this) {
@@ -104,18 +103,18 @@ public final class Workqueue implements AutoCloseable {
         attempt = failures.merge(key, 1, Integer::sum);
       }
       onFailure.failed(key, attempt, e);
-      next = pause(attempt);
+      next = Optional.of(pause(attempt));
     } finally {
       finished(key, next);
     }
   }
 
-  private synchronized void finished(String key, @Nullable Duration next) {
+  private synchronized void finished(String key, Optional<Duration> next) {
     running.remove(key);
     if (again.remove(key)) {
       add(key);
-    } else if (next != null) {
-      addAfter(key, next);
+    } else {
+      next.ifPresent(pause -> addAfter(key, pause));
     }
   }
 

@@ -35,8 +35,8 @@ public interface Cluster {
   MeshState mesh();
 
   /**
-   * Writes the state of redirection to a pod's annotation; null takes it away. A pod that is gone is
-   * no error.
+   * Writes the state of redirection to a pod's annotation; null takes it away. A pod that is gone
+   * is no error.
    */
   void writeRedirection(Pod pod, @Nullable String state);
 

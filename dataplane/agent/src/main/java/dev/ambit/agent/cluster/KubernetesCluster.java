@@ -76,8 +76,7 @@ public final class KubernetesCluster implements Cluster, AutoCloseable {
     this.node = node;
     this.ownNamespace = ownNamespace;
     this.ownPod = ownPod;
-    this.pods =
-        client.pods().inAnyNamespace().withField("spec.nodeName", node).runnableInformer(0);
+    this.pods = client.pods().inAnyNamespace().withField("spec.nodeName", node).runnableInformer(0);
     this.namespaces = client.namespaces().runnableInformer(0);
     this.enrollments = client.resources(MeshEnrollment.class).inAnyNamespace().runnableInformer(0);
     this.meshes = client.resources(AmbientMesh.class).runnableInformer(0);
@@ -233,8 +232,7 @@ public final class KubernetesCluster implements Cluster, AutoCloseable {
       var name = pod.getMetadata().getNamespace();
       if (!enrolled.contains(name)
           && DataplaneMode.of(PodFacts.of(pod).labels()) == DataplaneMode.AMBIENT
-          && CaptureDecision.of(
-                  PodFacts.of(pod), facts(name, namespaces.getStore().getByKey(name)))
+          && CaptureDecision.of(PodFacts.of(pod), facts(name, namespaces.getStore().getByKey(name)))
               instanceof CaptureDecision.Captured) {
         enrolled.add(name);
       }
@@ -270,7 +268,11 @@ public final class KubernetesCluster implements Cluster, AutoCloseable {
 
   /** With a UID, a pod that has taken the name of the one meant is left alone. */
   private void patchAnnotation(
-      String namespace, String name, @Nullable String uid, String annotation, @Nullable String value) {
+      String namespace,
+      String name,
+      @Nullable String uid,
+      String annotation,
+      @Nullable String value) {
     var annotations = new LinkedHashMap<String, @Nullable String>();
     annotations.put(annotation, value);
     var metadata = new LinkedHashMap<String, Object>();

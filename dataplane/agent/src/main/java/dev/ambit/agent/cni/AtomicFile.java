@@ -32,9 +32,6 @@ final class AtomicFile {
       channel.force(true);
     }
     Files.move(
-        temporary,
-        file,
-        StandardCopyOption.ATOMIC_MOVE,
-        StandardCopyOption.REPLACE_EXISTING);
+        temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
   }
 }

@@ -57,7 +57,9 @@ public final class CniAdd {
       result = previous.get();
     } catch (IOException e) {
       return NetworkConfiguration.error(
-          "{}", INVALID_CONFIGURATION, "ambit-cni cannot read its configuration: " + e.getMessage());
+          "{}",
+          INVALID_CONFIGURATION,
+          "ambit-cni cannot read its configuration: " + e.getMessage());
     }
     var namespace = request.argument("K8S_POD_NAMESPACE");
     var name = request.argument("K8S_POD_NAME");
@@ -121,7 +123,8 @@ public final class CniAdd {
           .addKeyValue("namespace", namespace)
           .addKeyValue("name", name)
           .addKeyValue("reason", cause.getMessage())
-          .log("The API server does not answer: the pod starts, as its namespace is not in the mesh");
+          .log(
+              "The API server does not answer: the pod starts, as its namespace is not in the mesh");
       return new CniReply(true, result);
     }
     var log =

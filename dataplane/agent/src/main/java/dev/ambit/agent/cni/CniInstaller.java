@@ -87,8 +87,7 @@ public final class CniInstaller {
     var text = NetworkConfiguration.listOf(Files.readString(single));
     AtomicFile.write(
         list, text.getBytes(StandardCharsets.UTF_8), Files.getPosixFilePermissions(single));
-    Files.move(
-        single, single.resolveSibling(name + REPLACED), StandardCopyOption.REPLACE_EXISTING);
+    Files.move(single, single.resolveSibling(name + REPLACED), StandardCopyOption.REPLACE_EXISTING);
     LOG.atInfo()
         .addKeyValue("file", list)
         .addKeyValue("from", single)

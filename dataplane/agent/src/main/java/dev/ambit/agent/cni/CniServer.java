@@ -40,8 +40,7 @@ public final class CniServer implements AutoCloseable {
   private final Function<CniRequest, CniReply> answer;
   private final MeterRegistry metrics;
   private final ExecutorService threads =
-      Executors.newFixedThreadPool(
-          THREADS, Thread.ofPlatform().name("cni-", 0).daemon().factory());
+      Executors.newFixedThreadPool(THREADS, Thread.ofPlatform().name("cni-", 0).daemon().factory());
   private final ScheduledExecutorService guard =
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().name("cni-guard").daemon().factory());
@@ -102,8 +101,7 @@ public final class CniServer implements AutoCloseable {
     var sample = Timer.start(metrics);
     String result = "unreadable";
     try (connection;
-        var in =
-            new DataInputStream(new BufferedInputStream(Channels.newInputStream(connection)));
+        var in = new DataInputStream(new BufferedInputStream(Channels.newInputStream(connection)));
         var out =
             new DataOutputStream(new BufferedOutputStream(Channels.newOutputStream(connection)))) {
       var request = CniRequest.read(in);
@@ -111,7 +109,9 @@ public final class CniServer implements AutoCloseable {
       result = reply.success() ? "success" : "error";
       reply.write(out);
     } catch (IOException e) {
-      LOG.atWarn().addKeyValue("reason", e.getMessage()).log("A request of the CNI plugin broke off");
+      LOG.atWarn()
+          .addKeyValue("reason", e.getMessage())
+          .log("A request of the CNI plugin broke off");
     } catch (RuntimeException e) {
       LOG.atError().setCause(e).log("A request of the CNI plugin failed");
     } finally {

@@ -14,17 +14,19 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 
 /**
- * The table {@code inet ambit_host} of the node: connections that a process of the node itself opens
- * to a captured pod get {@link ProbeAddress} as their source, so that kubelet probes reach the
- * application past the ztunnel. Forwarded traffic, such as kube-proxy's, has no socket here and does
- * not match.
+ * The table {@code inet ambit_host} of the node: connections that a process of the node itself
+ * opens to a captured pod get {@link ProbeAddress} as their source, so that kubelet probes reach
+ * the application past the ztunnel. Forwarded traffic, such as kube-proxy's, has no socket here and
+ * does not match.
  */
 public final class HostRules {
   private static final String TABLE = "ambit_host";
 
   private final Map<String, Set<InetAddress>> addresses = new HashMap<>();
 
-  /** While an agent that starts learns which pods are captured, the table of the one before stays. */
+  /**
+   * While an agent that starts learns which pods are captured, the table of the one before stays.
+   */
   private boolean held;
 
   /** Leaves the node's table alone until {@link #resume}. */
@@ -86,9 +88,7 @@ public final class HostRules {
   }
 
   private Set<InetAddress> all() {
-    return addresses.values().stream()
-        .flatMap(Set::stream)
-        .collect(Collectors.toUnmodifiableSet());
+    return addresses.values().stream().flatMap(Set::stream).collect(Collectors.toUnmodifiableSet());
   }
 
   private boolean isAsWanted(String listing) throws IOException {

@@ -5,8 +5,8 @@ package dev.ambit.agent.rules;
  *
  * <p>The ztunnel marks its own sockets' packets with {@value #ZTUNNEL_MARK}. Where such a packet
  * comes in through the loopback it belongs to a connection that the ztunnel opened to the
- * application from the original client's address; its replies are marked {@value #REPLY_MARK} and so
- * routed back to the ztunnel rather than to the client. Only a connection's first packet is
+ * application from the original client's address; its replies are marked {@value #REPLY_MARK} and
+ * so routed back to the ztunnel rather than to the client. Only a connection's first packet is
  * redirected: what was open before the rules came stays as it was.
  */
 public enum PodRuleset {

@@ -39,9 +39,7 @@ final class ZdsConnection {
   private sealed interface Task {
     /** A request, with the network whose descriptor goes along. */
     record Request(
-        WorkloadRequest message,
-        @Nullable ZdsWorkload pod,
-        CompletableFuture<AddOutcome> outcome)
+        WorkloadRequest message, @Nullable ZdsWorkload pod, CompletableFuture<AddOutcome> outcome)
         implements Task {}
 
     record End() implements Task {}
