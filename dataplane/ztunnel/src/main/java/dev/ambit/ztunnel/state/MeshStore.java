@@ -233,8 +233,10 @@ public final class MeshStore {
         }
       }
     }
-    return old == null
-        || !old.authorizationPolicies().equals(workload.authorizationPolicies())
+    if (old == null) {
+      return !workload.authorizationPolicies().isEmpty();
+    }
+    return !old.authorizationPolicies().equals(workload.authorizationPolicies())
         || !old.namespace().equals(workload.namespace());
   }
 
