@@ -5,7 +5,8 @@ import java.nio.charset.StandardCharsets;
 
 /** The numbers of RFC 9113 and how a frame's head is written. */
 final class Frames {
-  static final byte[] PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
+  static final byte[] PREFACE =
+      "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
 
   static final int HEAD_LENGTH = 9;
 

@@ -33,7 +33,9 @@ import org.jspecify.annotations.Nullable;
 public final class HboneConnection extends ChannelInboundHandlerAdapter {
   /** Never put into HPACK's table: values that no other request has would only push others out. */
   private static final Http2HeadersEncoder.SensitivityDetector UNIQUE_VALUES =
-      (name, value) -> name.length() >= 9 && ("forwarded".contentEquals(name) || "traceparent".contentEquals(name));
+      (name, value) ->
+          name.length() >= 9
+              && ("forwarded".contentEquals(name) || "traceparent".contentEquals(name));
 
   private static final int MAX_HEADER_TABLE = 4096;
   private static final int INITIAL_HEADERS_BUFFER = 512;
@@ -54,7 +56,9 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
   private final DefaultHttp2HeadersDecoder decoder;
   private final IntObjectHashMap<HboneStream> streams = new IntObjectHashMap<>();
 
-  /** Streams that wait for a window or for the socket, in the order in which they get their turn. */
+  /**
+   * Streams that wait for a window or for the socket, in the order in which they get their turn.
+   */
   private final ArrayDeque<HboneStream> waiting = new ArrayDeque<>();
 
   /** Streams that got bytes in this turn and have not been told that these were all. */
@@ -146,7 +150,9 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
     return closed || failed || goAwayReceived || goAwaySent;
   }
 
-  /** Whether {@link #open} may be called now: no more than {@code limit} streams, nor the peer's. */
+  /**
+   * Whether {@link #open} may be called now: no more than {@code limit} streams, nor the peer's.
+   */
   public boolean canOpen(int limit) {
     return started
         && !isEnding()
@@ -190,7 +196,8 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
     ctx.writeAndFlush(out, ctx.voidPromise());
     settingsTimer =
         ctx.executor()
-            .schedule(this::onSettingsTimeout, local.settingsTimeout().toNanos(), TimeUnit.NANOSECONDS);
+            .schedule(
+                this::onSettingsTimeout, local.settingsTimeout().toNanos(), TimeUnit.NANOSECONDS);
     long interval = local.keepAliveInterval().toNanos();
     keepAliveTimer =
         ctx.executor()
@@ -240,7 +247,8 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
       drainTimer =
           context()
               .executor()
-              .schedule(this::finishShutdown, local.lingerTimeout().toNanos(), TimeUnit.NANOSECONDS);
+              .schedule(
+                  this::finishShutdown, local.lingerTimeout().toNanos(), TimeUnit.NANOSECONDS);
     }
     flushSoon();
     closeIfDone();
@@ -917,7 +925,9 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
       goAwayReceived = true;
       if (code != Http2Error.NO_ERROR.code() && cause == null) {
         Http2Error error = Http2Error.valueOf(code);
-        cause = new IOException("the peer ended the connection: " + (error == null ? code : error) + " " + debug);
+        cause =
+            new IOException(
+                "the peer ended the connection: " + (error == null ? code : error) + " " + debug);
       }
       if (client) {
         for (HboneStream stream : new ArrayList<>(streams.values())) {

@@ -32,7 +32,11 @@ public record HboneSettings(
   public HboneSettings {
     if (streamWindow < Frames.DEFAULT_WINDOW || connectionWindow < streamWindow) {
       throw new IllegalArgumentException(
-          "HTTP/2 windows of " + streamWindow + " and " + connectionWindow + " bytes are too small");
+          "HTTP/2 windows of "
+              + streamWindow
+              + " and "
+              + connectionWindow
+              + " bytes are too small");
     }
     if (maxFrameSize < Frames.DEFAULT_MAX_FRAME || maxFrameSize > Frames.LARGEST_MAX_FRAME) {
       throw new IllegalArgumentException(

@@ -35,7 +35,11 @@ public final class HboneStream {
   private boolean dataPending;
 
   HboneStream(
-      HboneConnection connection, int id, StreamHandler handler, long sendWindow, int receiveWindow) {
+      HboneConnection connection,
+      int id,
+      StreamHandler handler,
+      long sendWindow,
+      int receiveWindow) {
     this.connection = connection;
     this.id = id;
     this.handler = handler;

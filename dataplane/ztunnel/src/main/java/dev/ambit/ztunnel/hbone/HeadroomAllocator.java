@@ -8,9 +8,9 @@ import io.netty.util.UncheckedBooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Receive buffers with free bytes in front, in which a DATA frame's head is written where it stands,
- * so that an application's bytes become a frame without a copy or a second buffer. The buffers grow
- * fourfold when a read fills them and shrink after several small ones.
+ * Receive buffers with free bytes in front, in which a DATA frame's head is written where it
+ * stands, so that an application's bytes become a frame without a copy or a second buffer. The
+ * buffers grow fourfold when a read fills them and shrink after several small ones.
  */
 public final class HeadroomAllocator implements RecvByteBufAllocator {
   private static final int MAX_READS = 4;
