@@ -4,7 +4,9 @@ import io.fabric8.kubernetes.api.model.StatusCause;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.net.HttpURLConnection;
 
-/** Recognizes writes that fail since their namespace is going or gone; there is nothing to retry. */
+/**
+ * Recognizes writes that fail since their namespace is going or gone; there is nothing to retry.
+ */
 public final class NamespaceGone {
   private static final String TERMINATING = "NamespaceTerminating";
 

@@ -17,8 +17,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The control plane's own certificate, signed by the authority it serves. Each handshake takes the newest one: a new one is
- * made at half of the old one's life, and as soon as the authority changes. The key never leaves this object.
+ * The control plane's own certificate, signed by the authority it serves. Each handshake takes the
+ * newest one: a new one is made at half of the old one's life, and as soon as the authority
+ * changes. The key never leaves this object.
  */
 public final class ServerCertificate extends X509ExtendedKeyManager implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(ServerCertificate.class);
@@ -39,10 +40,7 @@ public final class ServerCertificate extends X509ExtendedKeyManager implements A
    * @throws AuthorityUnavailableException where the authority cannot sign yet
    */
   public ServerCertificate(
-      CertificateAuthority authority,
-      List<String> dnsNames,
-      SpiffeId identity,
-      InstantSource clock)
+      CertificateAuthority authority, List<String> dnsNames, SpiffeId identity, InstantSource clock)
       throws AuthorityUnavailableException {
     this.authority = authority;
     this.dnsNames = List.copyOf(dnsNames);

@@ -183,14 +183,9 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
     MeshEnrollmentStatus before = enrollment.getStatus();
     MeshEnrollmentStatus after =
         StatusReport.of(
-            before,
-            observed,
-            progress,
-            enrollment.getMetadata().getGeneration(),
-            clock.instant());
+            before, observed, progress, enrollment.getMetadata().getGeneration(), clock.instant());
     if (!(observed.source() instanceof EnrollmentSource.Superseded)) {
-      metrics.set(
-          namespaceName, progress.stage(), progress.phase(), observed.census().counts());
+      metrics.set(namespaceName, progress.stage(), progress.phase(), observed.census().counts());
     }
     if (after.equals(before)) {
       return UpdateControl.noUpdate();
@@ -294,8 +289,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
   }
 
   /** A fresh object, so that applying it owns the status and nothing else. */
-  private static MeshEnrollment withStatus(
-      MeshEnrollment enrollment, MeshEnrollmentStatus status) {
+  private static MeshEnrollment withStatus(MeshEnrollment enrollment, MeshEnrollmentStatus status) {
     MeshEnrollment applied = new MeshEnrollment();
     applied.setMetadata(
         new ObjectMetaBuilder()

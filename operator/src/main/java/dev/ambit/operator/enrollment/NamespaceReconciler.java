@@ -52,8 +52,7 @@ public final class NamespaceReconciler implements Reconciler<Namespace> {
             InformerEventSourceConfiguration.from(MeshEnrollment.class, Namespace.class)
                 .withName("enrollments")
                 .withSecondaryToPrimaryMapper(
-                    enrollment ->
-                        Set.of(new ResourceID(enrollment.getMetadata().getNamespace())))
+                    enrollment -> Set.of(new ResourceID(enrollment.getMetadata().getNamespace())))
                 .withPrimaryToSecondaryMapper(primary -> Set.of())
                 .build(),
             context);

@@ -25,8 +25,8 @@ public final class NodeComponents {
   }
 
   /**
-   * Applies those that differ, so that an unchanged mesh writes nothing and a component that someone
-   * has edited is repaired.
+   * Applies those that differ, so that an unchanged mesh writes nothing and a component that
+   * someone has edited is repaired.
    *
    * @param actual what there is, by name
    */
@@ -35,8 +35,7 @@ public final class NodeComponents {
       Function<String, Optional<DaemonSet>> actual,
       Context<AmbientMesh> context) {
     for (DaemonSet wanted :
-        List.of(
-            AgentDaemonSet.of(mesh, rootNamespace), ZtunnelDaemonSet.of(mesh, rootNamespace))) {
+        List.of(AgentDaemonSet.of(mesh, rootNamespace), ZtunnelDaemonSet.of(mesh, rootNamespace))) {
       String name = wanted.getMetadata().getName();
       if (actual.apply(name).filter(is -> matches(is, wanted, context)).isEmpty()) {
         FieldManager.apply(context.getClient(), wanted);

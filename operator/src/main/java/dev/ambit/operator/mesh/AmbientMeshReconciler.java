@@ -320,8 +320,7 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
   /** A fresh object, so that applying it owns the status and nothing else. */
   private static AmbientMesh withStatus(AmbientMesh mesh, AmbientMeshStatus status) {
     AmbientMesh applied = new AmbientMesh();
-    applied.setMetadata(
-        new ObjectMetaBuilder().withName(mesh.getMetadata().getName()).build());
+    applied.setMetadata(new ObjectMetaBuilder().withName(mesh.getMetadata().getName()).build());
     applied.setStatus(status);
     return applied;
   }

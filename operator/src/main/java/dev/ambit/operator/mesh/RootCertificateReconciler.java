@@ -97,8 +97,7 @@ public final class RootCertificateReconciler implements Reconciler<Namespace>, A
 
   @Override
   public UpdateControl<Namespace> reconcile(Namespace namespace, Context<Namespace> context) {
-    Caches known =
-        Objects.requireNonNull(caches, "event sources are prepared before reconciling");
+    Caches known = Objects.requireNonNull(caches, "event sources are prepared before reconciling");
     String name = namespace.getMetadata().getName();
     Optional<ConfigMap> actual =
         known.configMaps().get(new ResourceID(WellKnown.ROOT_CERTIFICATE_CONFIG_MAP, name));

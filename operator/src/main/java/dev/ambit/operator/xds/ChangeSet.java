@@ -5,7 +5,8 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * Changes that belong together: each stream sees all of them or none. By type URL, then by name; an empty value removes.
+ * Changes that belong together: each stream sees all of them or none. By type URL, then by name; an
+ * empty value removes.
  */
 public record ChangeSet(Map<String, Map<String, Optional<XdsResource>>> changes) {
 

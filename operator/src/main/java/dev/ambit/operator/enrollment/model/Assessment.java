@@ -22,9 +22,7 @@ public final class Assessment {
       return stalled(
           observed,
           "Superseded",
-          "MeshEnrollment "
-              + by
-              + " of the same namespace counts instead. Delete one of the two.");
+          "MeshEnrollment " + by + " of the same namespace counts instead. Delete one of the two.");
     }
     if (observed.source() instanceof EnrollmentSource.Labels
         && observed.mode() == DataplaneMode.UNKNOWN) {

@@ -23,8 +23,7 @@ public sealed interface MirrorDecision {
    *
    * @param generation of the mirror's spec
    */
-  record Mirror(
-      Stage stage, @Nullable Long generation, @Nullable MeshEnrollmentStatus status) {
+  record Mirror(Stage stage, @Nullable Long generation, @Nullable MeshEnrollmentStatus status) {
 
     private boolean hasLeft() {
       return status != null

@@ -108,9 +108,7 @@ public final class StatusReport {
     }
     Transition step = last.get();
     boolean arrived = step.stage() == Stage.L4 && step.phase() == Phase.DONE;
-    if (arrived
-        && progress instanceof Progress.Capturing
-        && progress.stage() == Stage.L4) {
+    if (arrived && progress instanceof Progress.Capturing && progress.stage() == Stage.L4) {
       return false;
     }
     return step.stage() != progress.stage()

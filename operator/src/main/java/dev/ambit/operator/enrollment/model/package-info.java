@@ -1,4 +1,6 @@
-/** Where a namespace is on its way into or out of the mesh: pure functions over what was observed. */
+/**
+ * Where a namespace is on its way into or out of the mesh: pure functions over what was observed.
+ */
 @NullMarked
 package dev.ambit.operator.enrollment.model;
 

@@ -55,8 +55,7 @@ public final class AgentDaemonSet {
         .withNewMetadata()
         .withLabels(CommonLabels.of(NAME))
         .withAnnotations(
-            Map.of(
-                "prometheus.io/scrape", "true", "prometheus.io/port", String.valueOf(HTTP_PORT)))
+            Map.of("prometheus.io/scrape", "true", "prometheus.io/port", String.valueOf(HTTP_PORT)))
         .endMetadata()
         .withNewSpec()
         .withServiceAccountName(SERVICE_ACCOUNT)

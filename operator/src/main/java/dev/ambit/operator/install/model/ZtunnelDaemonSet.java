@@ -51,8 +51,7 @@ public final class ZtunnelDaemonSet {
         .withNewTemplate()
         .withNewMetadata()
         .withLabels(CommonLabels.of(NAME))
-        .withAnnotations(
-            Map.of("prometheus.io/scrape", "true", "prometheus.io/port", "15020"))
+        .withAnnotations(Map.of("prometheus.io/scrape", "true", "prometheus.io/port", "15020"))
         .endMetadata()
         .withNewSpec()
         .withServiceAccountName(SERVICE_ACCOUNT)
@@ -97,7 +96,8 @@ public final class ZtunnelDaemonSet {
         .withPeriodSeconds(2)
         .withTimeoutSeconds(5)
         .endReadinessProbe()
-        // setns into pods' network namespaces (SYS_ADMIN), transparent and marked sockets (NET_ADMIN),
+        // setns into pods' network namespaces (SYS_ADMIN), transparent and marked sockets
+        // (NET_ADMIN),
         // original source addresses (NET_RAW).
         .withNewSecurityContext()
         .withPrivileged(false)

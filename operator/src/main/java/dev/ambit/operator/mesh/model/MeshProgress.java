@@ -56,9 +56,7 @@ public sealed interface MeshProgress {
       return obstacle;
     }
     NodeCounts nodes = nodes(observed);
-    return nodes.total() > 0
-            && nodes.ready() == nodes.total()
-            && nodes.upToDate() == nodes.total()
+    return nodes.total() > 0 && nodes.ready() == nodes.total() && nodes.upToDate() == nodes.total()
         ? new Ready(nodes)
         : new RollingOut(nodes);
   }

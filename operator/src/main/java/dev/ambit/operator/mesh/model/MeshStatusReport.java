@@ -40,10 +40,7 @@ public final class MeshStatusReport {
             now,
             new Wanted(Conditions.READY, ready, progress.reason(), progress.message()),
             new Wanted(
-                Conditions.RECONCILING,
-                !ready && !stalled,
-                progress.reason(),
-                progress.message()),
+                Conditions.RECONCILING, !ready && !stalled, progress.reason(), progress.message()),
             new Wanted(Conditions.STALLED, stalled, progress.reason(), progress.message())));
   }
 
@@ -54,9 +51,7 @@ public final class MeshStatusReport {
       @Nullable Long generation,
       Instant now) {
     AmbientMeshStatus last =
-        before == null
-            ? new AmbientMeshStatus(null, null, null, null, null, List.of())
-            : before;
+        before == null ? new AmbientMeshStatus(null, null, null, null, null, List.of()) : before;
     String reason = "NodesNotClean";
     return new AmbientMeshStatus(
         generation,
