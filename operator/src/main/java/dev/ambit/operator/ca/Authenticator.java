@@ -7,7 +7,9 @@ import java.util.Optional;
 /** One way of finding out who calls. */
 public interface Authenticator {
 
-  /** What a call carries: the client's verified certificate chain, leaf first, and its bearer token. */
+  /**
+   * What a call carries: the client's verified certificate chain, leaf first, and its bearer token.
+   */
   record Credentials(List<X509Certificate> certificates, Optional<String> bearerToken) {
     /** The token never shows. */
     @Override

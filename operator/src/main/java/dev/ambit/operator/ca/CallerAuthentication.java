@@ -17,8 +17,8 @@ import javax.net.ssl.SSLPeerUnverifiedException;
 import javax.net.ssl.SSLSession;
 
 /**
- * Lets no call in whose caller is unknown. Authenticators are asked in order, and the first that knows the caller decides.
- * May block: the server's executor has to bear that.
+ * Lets no call in whose caller is unknown. Authenticators are asked in order, and the first that
+ * knows the caller decides. May block: the server's executor has to bear that.
  */
 public final class CallerAuthentication implements ServerInterceptor {
   private static final Context.Key<Caller> CALLER = Context.key("ambit-caller");

@@ -42,8 +42,9 @@ import org.bouncycastle.pkcs.jcajce.JcaPKCS10CertificationRequest;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Signs workload certificates. Of a request only the public key is used, once its possession is proven; who the certificate
- * is for is what the caller was found to be. Thread-safe; what signs can be replaced while it works.
+ * Signs workload certificates. Of a request only the public key is used, once its possession is
+ * proven; who the certificate is for is what the caller was found to be. Thread-safe; what signs
+ * can be replaced while it works.
  */
 public final class CertificateAuthority {
   /** What a request gets that asks for no time. */
@@ -109,7 +110,9 @@ public final class CertificateAuthority {
     return current == null ? List.of() : current.roots();
   }
 
-  /** The same roots as one PEM bundle, for the ConfigMap; nothing before the authority is loaded. */
+  /**
+   * The same roots as one PEM bundle, for the ConfigMap; nothing before the authority is loaded.
+   */
   public Optional<String> rootBundle() {
     SigningMaterial current = material;
     return current == null ? Optional.empty() : Optional.of(Pem.encode(current.roots()));
@@ -126,7 +129,8 @@ public final class CertificateAuthority {
    *
    * @param csr PEM; its subject and extensions are ignored
    * @param lifetime zero or less asks for the default; never beyond the signer's own
-   * @throws InvalidCsrException where the request is malformed, unproven, of a weak key, or for too long
+   * @throws InvalidCsrException where the request is malformed, unproven, of a weak key, or for too
+   *     long
    * @throws AuthorityUnavailableException where nothing can be signed at the moment
    */
   public IssuedCertificate sign(String csr, SpiffeId identity, Duration lifetime)
@@ -193,7 +197,9 @@ public final class CertificateAuthority {
               Extension.extendedKeyUsage,
               false,
               new ExtendedKeyUsage(
-                  new KeyPurposeId[] {KeyPurposeId.id_kp_serverAuth, KeyPurposeId.id_kp_clientAuth}))
+                  new KeyPurposeId[] {
+                    KeyPurposeId.id_kp_serverAuth, KeyPurposeId.id_kp_clientAuth
+                  }))
           .addExtension(
               Extension.authorityKeyIdentifier,
               false,

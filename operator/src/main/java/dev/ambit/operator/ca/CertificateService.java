@@ -14,8 +14,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Issues certificates over Istio's certificate service: to callers for themselves, and to node proxies for the pods of their
- * node. Needs {@link CallerAuthentication} in front.
+ * Issues certificates over Istio's certificate service: to callers for themselves, and to node
+ * proxies for the pods of their node. Needs {@link CallerAuthentication} in front.
  */
 public final class CertificateService
     extends IstioCertificateServiceGrpc.IstioCertificateServiceImplBase {
@@ -68,16 +68,13 @@ public final class CertificateService
             .addKeyValue("notAfter", certificate.leaf().getNotAfter().toInstant())
             .log("issued a certificate");
         observer.onNext(
-            IstioCertificateResponse.newBuilder()
-                .addAllCertChain(certificate.pemChain())
-                .build());
+            IstioCertificateResponse.newBuilder().addAllCertChain(certificate.pemChain()).build());
         observer.onCompleted();
       }
     }
   }
 
-  private Outcome decide(
-      Caller caller, Optional<String> wanted, IstioCertificateRequest request) {
+  private Outcome decide(Caller caller, Optional<String> wanted, IstioCertificateRequest request) {
     SpiffeId identity = caller.identity();
     if (wanted.isPresent()) {
       Optional<SpiffeId> parsed = SpiffeId.parse(wanted.get());

@@ -12,7 +12,9 @@ import java.util.List;
 public record IssuedCertificate(
     X509Certificate leaf, List<X509Certificate> intermediates, List<X509Certificate> roots) {
 
-  /** As the certificate service answers: one PEM an element, leaf first, and all roots in the last. */
+  /**
+   * As the certificate service answers: one PEM an element, leaf first, and all roots in the last.
+   */
   public List<String> pemChain() {
     java.util.ArrayList<String> chain = new java.util.ArrayList<>();
     chain.add(Pem.encode(leaf));

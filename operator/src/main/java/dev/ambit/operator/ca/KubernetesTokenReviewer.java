@@ -29,7 +29,8 @@ public final class KubernetesTokenReviewer implements TokenReviewer {
     try {
       answer = client.resource(review).create();
     } catch (KubernetesClientException e) {
-      // The message quotes the request, and with it the token, in no version seen; the status is enough all the same.
+      // The message quotes the request, and with it the token, in no version seen; the status is
+      // enough all the same.
       throw new IOException("TokenReview failed with status " + e.getCode());
     }
     if (answer == null || answer.getStatus() == null) {

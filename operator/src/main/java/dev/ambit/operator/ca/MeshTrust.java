@@ -12,7 +12,9 @@ import javax.net.ssl.TrustManagerFactory;
 import javax.net.ssl.X509ExtendedTrustManager;
 import org.jspecify.annotations.Nullable;
 
-/** Trusts client certificates under the roots that the authority has at the time of the handshake. */
+/**
+ * Trusts client certificates under the roots that the authority has at the time of the handshake.
+ */
 public final class MeshTrust extends X509ExtendedTrustManager {
   private final CertificateAuthority authority;
   private volatile @Nullable Verifier verifier;

@@ -6,8 +6,9 @@ import java.util.Set;
 import java.util.function.Supplier;
 
 /**
- * Decides whether a node proxy may have the certificate of another identity: only one that a pod on the proxy's own node
- * runs as. A pod that the cache does not know yet is looked up, so that the first certificate of a new pod is not refused.
+ * Decides whether a node proxy may have the certificate of another identity: only one that a pod on
+ * the proxy's own node runs as. A pod that the cache does not know yet is looked up, so that the
+ * first certificate of a new pod is not refused.
  */
 public final class NodeAuthorization {
   private final Set<String> trustedAccounts;
@@ -56,8 +57,8 @@ public final class NodeAuthorization {
     }
   }
 
-  private Optional<Refusal> refusalOnNode(
-      Caller caller, Caller.BoundPod bound, SpiffeId wanted) throws IOException {
+  private Optional<Refusal> refusalOnNode(Caller caller, Caller.BoundPod bound, SpiffeId wanted)
+      throws IOException {
     String namespace = caller.identity().namespace();
     Optional<PodDirectory.PodFacts> found =
         pods.cachedPod(namespace, bound.name()).filter(pod -> pod.uid().equals(bound.uid()));

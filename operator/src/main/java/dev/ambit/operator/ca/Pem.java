@@ -38,7 +38,10 @@ final class Pem {
     return certificates;
   }
 
-  /** The first private key: PKCS#8, or the older forms of RSA and EC. An encrypted one counts as none. */
+  /**
+   * The first private key: PKCS#8, or the older forms of RSA and EC. An encrypted one counts as
+   * none.
+   */
   static Optional<PrivateKey> privateKey(byte[] pem) throws IOException {
     JcaPEMKeyConverter converter = new JcaPEMKeyConverter();
     try (PEMParser parser = parser(pem)) {

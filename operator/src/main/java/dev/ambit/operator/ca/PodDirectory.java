@@ -3,12 +3,20 @@ package dev.ambit.operator.ca;
 import java.io.IOException;
 import java.util.Optional;
 
-/** Where pods run and as whom: what node authorization asks. Cached answers may lag; the methods named so may not. */
+/**
+ * Where pods run and as whom: what node authorization asks. Cached answers may lag; the methods
+ * named so may not.
+ */
 public interface PodDirectory {
 
   /** The facts of a pod that node authorization turns on. */
   record PodFacts(
-      String namespace, String name, String uid, String serviceAccount, String node, boolean done) {}
+      String namespace,
+      String name,
+      String uid,
+      String serviceAccount,
+      String node,
+      boolean done) {}
 
   /** From the cache. */
   Optional<PodFacts> cachedPod(String namespace, String name);

@@ -43,10 +43,12 @@ public final class SelfSignedRoot {
   private SelfSignedRoot() {}
 
   /**
-   * Makes the root's Secret where there is none, and reads the one that is there otherwise. Safe to be called by several at
-   * once: the API server lets one of them create it, and the others take that one.
+   * Makes the root's Secret where there is none, and reads the one that is there otherwise. Safe to
+   * be called by several at once: the API server lets one of them create it, and the others take
+   * that one.
    *
-   * @throws InvalidAuthorityException where a Secret of that name exists and cannot be used: it is never overwritten
+   * @throws InvalidAuthorityException where a Secret of that name exists and cannot be used: it is
+   *     never overwritten
    */
   public static SigningMaterial ensure(
       KubernetesClient client, String namespace, TrustDomain trustDomain)
@@ -106,10 +108,7 @@ public final class SelfSignedRoot {
                   builder.build(
                       new JcaContentSignerBuilder("SHA256withECDSA").build(pair.getPrivate())));
       return new SigningMaterial(
-          pair.getPrivate(),
-          certificate,
-          java.util.List.of(),
-          java.util.List.of(certificate));
+          pair.getPrivate(), certificate, java.util.List.of(), java.util.List.of(certificate));
     } catch (GeneralSecurityException | OperatorCreationException | CertIOException e) {
       throw new IllegalStateException("this Java runtime cannot make a P-256 root", e);
     }

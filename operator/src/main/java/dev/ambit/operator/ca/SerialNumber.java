@@ -3,7 +3,10 @@ package dev.ambit.operator.ca;
 import java.math.BigInteger;
 import java.security.SecureRandom;
 
-/** Serial numbers of certificates: 127 random bits, so that no record of those used before is needed. */
+/**
+ * Serial numbers of certificates: 127 random bits, so that no record of those used before is
+ * needed.
+ */
 final class SerialNumber {
   private static final SecureRandom RANDOM = new SecureRandom();
 

@@ -17,8 +17,9 @@ import java.util.Optional;
 import java.util.function.Supplier;
 
 /**
- * Takes the identity from a service account's token, as the API server's TokenReview finds it. Results are kept for a short
- * time under the token's hash, so that a node that renews many certificates asks once.
+ * Takes the identity from a service account's token, as the API server's TokenReview finds it.
+ * Results are kept for a short time under the token's hash, so that a node that renews many
+ * certificates asks once.
  */
 public final class ServiceAccountTokenAuthenticator implements Authenticator {
   /** The audience that tokens for the control plane are made for. */

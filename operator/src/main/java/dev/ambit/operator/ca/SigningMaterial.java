@@ -20,9 +20,11 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A checked certificate authority: the key and certificate that sign, what leads from it to the roots, and the roots.
+ * A checked certificate authority: the key and certificate that sign, what leads from it to the
+ * roots, and the roots.
  *
- * @param intermediates what a leaf has to be presented with, signer first; empty where the signer is a root
+ * @param intermediates what a leaf has to be presented with, signer first; empty where the signer
+ *     is a root
  */
 public record SigningMaterial(
     PrivateKey key,
@@ -76,8 +78,7 @@ public record SigningMaterial(
 
   private record Keys(String certificate, String key, @Nullable String chain, String root) {}
 
-  private static SigningMaterial read(
-      String name, Map<String, String> data, Keys keys, Instant now)
+  private static SigningMaterial read(String name, Map<String, String> data, Keys keys, Instant now)
       throws InvalidAuthorityException {
     List<X509Certificate> own = certificates(name, data, keys.certificate());
     if (own.isEmpty()) {
@@ -147,8 +148,7 @@ public record SigningMaterial(
         "Secret " + name + ", key " + key + ": missing or empty; put " + what + " there");
   }
 
-  private static void checkSigner(
-      String name, String key, X509Certificate signer, Instant now)
+  private static void checkSigner(String name, String key, X509Certificate signer, Instant now)
       throws InvalidAuthorityException {
     String where = "Secret " + name + ", key " + key + ": ";
     if (signer.getBasicConstraints() < 0) {

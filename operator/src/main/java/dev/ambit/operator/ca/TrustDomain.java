@@ -1,6 +1,9 @@
 package dev.ambit.operator.ca;
 
-/** The name under which all identities of one mesh live, as the SPIFFE ID specification (section 2.1) allows it. */
+/**
+ * The name under which all identities of one mesh live, as the SPIFFE ID specification (section
+ * 2.1) allows it.
+ */
 public record TrustDomain(String name) {
 
   /**

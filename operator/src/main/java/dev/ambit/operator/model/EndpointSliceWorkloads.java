@@ -23,8 +23,8 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Endpoints of services that are not pods, such as the API server's, as the workload API has them: without identity, and
- * never looked up by address, since whose address it is nobody here knows.
+ * Endpoints of services that are not pods, such as the API server's, as the workload API has them:
+ * without identity, and never looked up by address, since whose address it is nobody here knows.
  */
 final class EndpointSliceWorkloads {
   private static final String SERVICE_NAME = "kubernetes.io/service-name";
@@ -74,7 +74,8 @@ final class EndpointSliceWorkloads {
       if (isPod(endpoint.getTargetRef()) || endpoint.getAddresses() == null) {
         continue;
       }
-      // By the API's own words all addresses of an endpoint are interchangeable, and only the first is to be used.
+      // By the API's own words all addresses of an endpoint are interchangeable, and only the first
+      // is to be used.
       endpoint.getAddresses().stream()
           .findFirst()
           .flatMap(IpAddresses::parse)
@@ -119,8 +120,7 @@ final class EndpointSliceWorkloads {
             .setCanonicalRevision("latest")
             .setClusterId(settings.clusterId())
             .setStatus(ready(endpoint) ? WorkloadStatus.HEALTHY : WorkloadStatus.UNHEALTHY)
-            .putServices(
-                settings.serviceName(namespace, service.getMetadata().getName()), ports);
+            .putServices(settings.serviceName(namespace, service.getMetadata().getName()), ports);
     if (endpoint.getNodeName() != null) {
       workload.setNode(endpoint.getNodeName());
       Locality locality = localities.apply(endpoint.getNodeName());

@@ -5,7 +5,10 @@ import java.net.InetAddress;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** Reading of IP addresses and blocks as they stand in Kubernetes objects: literals alone, never a name to look up. */
+/**
+ * Reading of IP addresses and blocks as they stand in Kubernetes objects: literals alone, never a
+ * name to look up.
+ */
 final class IpAddresses {
   private IpAddresses() {}
 

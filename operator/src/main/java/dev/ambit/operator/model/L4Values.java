@@ -33,7 +33,9 @@ final class L4Values {
 
   /** A trust domain, as a condition on the principal, which begins with it. */
   static Optional<StringMatch> trustDomain(String value) {
-    if (value.isEmpty() || value.indexOf('/') >= 0 || value.lastIndexOf('*') > 0 && !value.endsWith("*")) {
+    if (value.isEmpty()
+        || value.indexOf('/') >= 0
+        || value.lastIndexOf('*') > 0 && !value.endsWith("*")) {
       return Optional.empty();
     }
     StringMatch.Builder match = StringMatch.newBuilder();
@@ -46,8 +48,7 @@ final class L4Values {
     }
     return Optional.of(
         match
-            .setPrefix(
-                value.endsWith("*") ? value.substring(0, value.length() - 1) : value + "/")
+            .setPrefix(value.endsWith("*") ? value.substring(0, value.length() - 1) : value + "/")
             .build());
   }
 
@@ -73,10 +74,7 @@ final class L4Values {
     return IpAddresses.parseBlock(value)
         .map(
             block ->
-                Address.newBuilder()
-                    .setAddress(block.address())
-                    .setLength(block.length())
-                    .build());
+                Address.newBuilder().setAddress(block.address()).setLength(block.length()).build());
   }
 
   static Optional<Integer> port(String value) {

@@ -25,9 +25,10 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The mesh as the workload API has it, kept current one object at a time. Each output is a pure function of the objects it
- * depends on; a change recomputes the outputs that depend on what changed, and puts out those that came out different. The
- * order of changes does not matter to the result. Not thread-safe.
+ * The mesh as the workload API has it, kept current one object at a time. Each output is a pure
+ * function of the objects it depends on; a change recomputes the outputs that depend on what
+ * changed, and puts out those that came out different. The order of changes does not matter to the
+ * result. Not thread-safe.
  */
 public final class MeshIndex {
   private final MeshOutput output;
@@ -57,7 +58,10 @@ public final class MeshIndex {
     putStaticStrict();
   }
 
-  /** How many outputs have been computed since the beginning, changed or not: what work changes cause. */
+  /**
+   * How many outputs have been computed since the beginning, changed or not: what work changes
+   * cause.
+   */
   public long computed() {
     return computed;
   }
@@ -101,14 +105,14 @@ public final class MeshIndex {
         });
   }
 
-  /** Whether the namespace's effective MeshEnrollment asks for strict mTLS. */
-  public void enrollmentStrict(String namespace, boolean strict) {
+  /** What the namespace's effective MeshEnrollment says of plaintext. */
+  public void enrollmentMode(String namespace, MtlsMode mode) {
     NamespaceObjects objects = objects(namespace);
-    if (objects.strict != strict) {
-      objects.strict = strict;
+    if (objects.enrollmentMode != mode) {
+      objects.enrollmentMode = mode;
       computeNamespaceMode(namespace, objects);
-      prune(namespace);
     }
+    prune(namespace);
   }
 
   public void put(Pod pod) {
@@ -326,25 +330,19 @@ public final class MeshIndex {
 
   // --- What depends on what
 
+  /** A PeerAuthentication of the root namespace, or else AmbientMesh. */
   private MtlsMode meshMode() {
-    if (settings.strict()) {
-      return MtlsMode.STRICT;
-    }
     NamespaceObjects root = namespaces.get(settings.rootNamespace());
-    return root == null
-        ? MtlsMode.UNSET
-        : StrictMtls.levelMode(root.peerAuthentications.values());
+    MtlsMode own =
+        root == null ? MtlsMode.UNSET : StrictMtls.levelMode(root.peerAuthentications.values());
+    return own.or(settings.strict() ? MtlsMode.STRICT : MtlsMode.PERMISSIVE);
   }
 
-  /**
-   * An enrollment that asks for strict mTLS is obeyed even beside a PeerAuthentication of the namespace that does not: of
-   * two answers at one level the stricter is the safe one. One that does not ask leaves the matter to the mesh.
-   */
+  /** A PeerAuthentication of the namespace, or else its MeshEnrollment, or else the mesh. */
   private MtlsMode namespaceMode(String namespace, NamespaceObjects objects) {
-    if (objects.strict) {
-      return MtlsMode.STRICT;
-    }
-    return namespace.equals(settings.rootNamespace()) ? meshMode : objects.levelMode.or(meshMode);
+    // Those without selector of the root namespace are the mesh's.
+    MtlsMode own = namespace.equals(settings.rootNamespace()) ? MtlsMode.UNSET : objects.levelMode;
+    return own.or(objects.enrollmentMode).or(meshMode);
   }
 
   private void computeNamespaceMode(String namespace, NamespaceObjects objects) {
@@ -432,8 +430,7 @@ public final class MeshIndex {
         objects.peerAuthentications.values().stream()
             .filter(policy -> selected(StrictMtls.selector(policy), pod))
             .min(StrictMtls.OLDEST_FIRST);
-    Optional<Authorization> converted =
-        own.flatMap(policy -> StrictMtls.converted(policy, above));
+    Optional<Authorization> converted = own.flatMap(policy -> StrictMtls.converted(policy, above));
     if (converted.isPresent()) {
       policies.add(namespace + "/" + converted.get().getName());
     } else if (own.map(StrictMtls::mode).orElse(MtlsMode.UNSET).or(above) == MtlsMode.STRICT) {
@@ -446,7 +443,8 @@ public final class MeshIndex {
       Set<String> names, String namespace, NamespaceObjects objects, Pod pod) {
     for (AuthorizationPolicy policy : objects.policies.values()) {
       String name = namespace + "/" + name(policy);
-      // One that ztunnels are not sent must not be referred to either: they would fail closed on it.
+      // One that ztunnels are not sent must not be referred to either: they would fail closed on
+      // it.
       if (selected(PolicyTranslator.selector(policy), pod) && authorizations.containsKey(name)) {
         names.add(name);
       }

@@ -4,7 +4,10 @@ import dev.ambit.protocol.security.Authorization;
 import dev.ambit.protocol.workload.Address;
 import java.util.Optional;
 
-/** Takes what {@link MeshIndex} puts out; called only with what differs from before. An empty value removes. */
+/**
+ * Takes what {@link MeshIndex} puts out; called only with what differs from before. An empty value
+ * removes.
+ */
 public interface MeshOutput {
   /** By the workload's UID, or the service's "namespace/hostname". */
   void address(String name, Optional<Address> address);

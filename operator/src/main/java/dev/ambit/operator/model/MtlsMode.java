@@ -12,7 +12,10 @@ public enum MtlsMode {
   /** Plaintext is refused. */
   STRICT;
 
-  /** Istio's DISABLE is PERMISSIVE in an ambient mesh: nothing at the receiver can stop a peer from encrypting. */
+  /**
+   * Istio's DISABLE is PERMISSIVE in an ambient mesh: nothing at the receiver can stop a peer from
+   * encrypting.
+   */
   static MtlsMode of(@Nullable PeerAuthenticationMutualTLS mtls) {
     if (mtls == null || mtls.getMode() == null) {
       return UNSET;

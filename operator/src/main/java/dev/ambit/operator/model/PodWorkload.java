@@ -19,7 +19,10 @@ import org.jspecify.annotations.Nullable;
 
 /** A pod as the workload API has it. */
 final class PodWorkload {
-  /** What the node agent writes once a pod is captured and the ztunnel serves it; only "enabled" means HBONE. */
+  /**
+   * What the node agent writes once a pod is captured and the ztunnel serves it; only "enabled"
+   * means HBONE.
+   */
   static final String REDIRECTION = "ambient.istio.io/redirection";
 
   /** A pod that terminates HBONE itself carries this label with the value "http". */
@@ -114,11 +117,7 @@ final class PodWorkload {
 
   private static String canonicalName(Map<String, String> labels, WorkloadOwner owner) {
     return first(
-        labels,
-        owner.name(),
-        "service.istio.io/canonical-name",
-        "app.kubernetes.io/name",
-        "app");
+        labels, owner.name(), "service.istio.io/canonical-name", "app.kubernetes.io/name", "app");
   }
 
   private static String canonicalRevision(Map<String, String> labels) {

@@ -22,9 +22,9 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Translates an AuthorizationPolicy to what ztunnels can enforce. A part that layer 4 cannot decide counts as not matching
- * in an ALLOW policy and as matching in a DENY policy, so the result refuses at least what the policy would have refused.
- * Each such part is reported.
+ * Translates an AuthorizationPolicy to what ztunnels can enforce. A part that layer 4 cannot decide
+ * counts as not matching in an ALLOW policy and as matching in a DENY policy, so the result refuses
+ * at least what the policy would have refused. Each such part is reported.
  */
 public final class PolicyTranslator {
   private static final String DRY_RUN = "istio.io/dry-run";
@@ -38,7 +38,9 @@ public final class PolicyTranslator {
     this.side = side;
   }
 
-  /** Translates; {@code rootNamespace} is where a policy without selector holds for the whole mesh. */
+  /**
+   * Translates; {@code rootNamespace} is where a policy without selector holds for the whole mesh.
+   */
   public static PolicyTranslation translate(AuthorizationPolicy policy, String rootNamespace) {
     String namespace = policy.getMetadata().getNamespace();
     var spec = policy.getSpec();
@@ -54,17 +56,19 @@ public final class PolicyTranslator {
           "policies attached to Gateways and Services are for waypoints; use spec.selector for ztunnels");
     }
     return switch (action) {
-      case CUSTOM -> rejected("spec.action", "CUSTOM needs an external authorizer, which is layer 7");
+      case CUSTOM ->
+          rejected("spec.action", "CUSTOM needs an external authorizer, which is layer 7");
       case AUDIT -> rejected("spec.action", "AUDIT is not supported at layer 4");
-      case ALLOW -> new PolicyTranslator(namespace, TermBuilder.Side.ALLOW).run(policy, rootNamespace);
-      case DENY -> new PolicyTranslator(namespace, TermBuilder.Side.DENY).run(policy, rootNamespace);
+      case ALLOW ->
+          new PolicyTranslator(namespace, TermBuilder.Side.ALLOW).run(policy, rootNamespace);
+      case DENY ->
+          new PolicyTranslator(namespace, TermBuilder.Side.DENY).run(policy, rootNamespace);
     };
   }
 
   private static PolicyTranslation rejected(String path, String effect) {
     return new PolicyTranslation(
-        Optional.empty(),
-        new PolicyReport(Verdict.REJECTED, List.of(new Finding(path, effect))));
+        Optional.empty(), new PolicyReport(Verdict.REJECTED, List.of(new Finding(path, effect))));
   }
 
   /** The labels that a policy selects workloads by; empty where it is for all. */
@@ -109,7 +113,10 @@ public final class PolicyTranslator {
     return namespace.equals(rootNamespace) ? Scope.GLOBAL : Scope.NAMESPACE;
   }
 
-  /** A rule becomes none where it can never match, and several where its sources cannot be told in one. */
+  /**
+   * A rule becomes none where it can never match, and several where its sources cannot be told in
+   * one.
+   */
   private List<dev.ambit.protocol.security.Rule> rule(String path, @Nullable Rule rule) {
     if (rule == null) {
       // "- {}" without its braces: as empty as that.
@@ -141,8 +148,7 @@ public final class PolicyTranslator {
         return List.of();
       }
       clauses.addAll(common);
-      return List.of(
-          dev.ambit.protocol.security.Rule.newBuilder().addAllClauses(clauses).build());
+      return List.of(dev.ambit.protocol.security.Rule.newBuilder().addAllClauses(clauses).build());
     }
     // One match cannot ask two things of a principal, so these sources become rules of their own.
     List<dev.ambit.protocol.security.Rule> rules = new ArrayList<>();
@@ -183,7 +189,9 @@ public final class PolicyTranslator {
     return true;
   }
 
-  /** A source's constraints; those on the trust domain apart where the principal is constrained too. */
+  /**
+   * A source's constraints; those on the trust domain apart where the principal is constrained too.
+   */
   private record SourceTerms(Term main, Term trustDomains) {}
 
   private List<SourceTerms> sources(String path, List<RuleFrom> from) {

@@ -21,7 +21,10 @@ import org.jspecify.annotations.Nullable;
 final class ServicePorts {
   private ServicePorts() {}
 
-  /** As the service itself says; 0 stands for a named target port, which each endpoint answers for itself. */
+  /**
+   * As the service itself says; 0 stands for a named target port, which each endpoint answers for
+   * itself.
+   */
   static List<Port> of(Service service) {
     List<Port> ports = new ArrayList<>();
     for (ServicePort port : tcpPorts(service)) {
@@ -30,7 +33,10 @@ final class ServicePorts {
     return ports;
   }
 
-  /** As a pod that the service selects offers them; a name that the pod does not have drops that port. */
+  /**
+   * As a pod that the service selects offers them; a name that the pod does not have drops that
+   * port.
+   */
   static PortList onPod(Service service, Pod pod) {
     PortList.Builder ports = PortList.newBuilder();
     for (ServicePort port : tcpPorts(service)) {

@@ -18,8 +18,9 @@ import java.util.SortedSet;
 import java.util.TreeSet;
 
 /**
- * Strict mTLS as ztunnels understand it: a DENY policy for whoever has no identity, which strict workloads refer to. A
- * PeerAuthentication with ports of their own becomes a policy of its own, since one denial cannot take back another.
+ * Strict mTLS as ztunnels understand it: a DENY policy for whoever has no identity, which strict
+ * workloads refer to. A PeerAuthentication with ports of their own becomes a policy of its own,
+ * since one denial cannot take back another.
  */
 final class StrictMtls {
   /** In the root namespace. */
@@ -95,7 +96,10 @@ final class StrictMtls {
     Match.Builder match = noIdentity();
     exceptions.forEach(strict ? match::addNotDestinationPorts : match::addDestinationPorts);
     return Optional.of(
-        deny(policy.getMetadata().getNamespace(), convertedName(policy.getMetadata().getName()), match.build()));
+        deny(
+            policy.getMetadata().getNamespace(),
+            convertedName(policy.getMetadata().getName()),
+            match.build()));
   }
 
   private static Match.Builder noIdentity() {

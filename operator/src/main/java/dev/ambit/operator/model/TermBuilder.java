@@ -9,8 +9,9 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One match in the making: the conjunction of its fields. What cannot be decided at layer 4 is rounded to the safe side:
- * down for ALLOW, so that it matches only what surely matches; up for DENY, so that it matches all that might.
+ * One match in the making: the conjunction of its fields. What cannot be decided at layer 4 is
+ * rounded to the safe side: down for ALLOW, so that it matches only what surely matches; up for
+ * DENY, so that it matches all that might.
  */
 final class TermBuilder {
   /** Which way to round. */

@@ -8,7 +8,10 @@ import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** What a pod belongs to in the eyes of a person: the Deployment and not its ReplicaSet, the CronJob and not one of its Jobs. */
+/**
+ * What a pod belongs to in the eyes of a person: the Deployment and not its ReplicaSet, the CronJob
+ * and not one of its Jobs.
+ */
 record WorkloadOwner(WorkloadType type, String name) {
   /** The CronJob controller names a Job after itself and the minute it was due. */
   private static final Pattern CRON_JOB_RUN = Pattern.compile("(.+)-\\d{8,10}");

@@ -1,4 +1,6 @@
-/** Pure translation of Kubernetes objects to the workload API: no clients, no clocks, no threads. */
+/**
+ * Pure translation of Kubernetes objects to the workload API: no clients, no clocks, no threads.
+ */
 @NullMarked
 package dev.ambit.operator.model;
 

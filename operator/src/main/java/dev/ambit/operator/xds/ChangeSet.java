@@ -5,7 +5,8 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * Changes that belong together: each stream sees all of them or none. By type URL, then by name; an empty value removes.
+ * Changes that belong together: each stream sees all of them or none. By type URL, then by name; an
+ * empty value removes.
  */
 public record ChangeSet(Map<String, Map<String, Optional<XdsResource>>> changes) {
 
@@ -27,6 +28,11 @@ public record ChangeSet(Map<String, Map<String, Optional<XdsResource>>> changes)
 
     private Map<String, Optional<XdsResource>> of(XdsType type) {
       return changes.computeIfAbsent(type.url(), _ -> new LinkedHashMap<>());
+    }
+
+    /** Whether nothing was collected yet. */
+    public boolean isEmpty() {
+      return changes.isEmpty();
     }
 
     public ChangeSet build() {

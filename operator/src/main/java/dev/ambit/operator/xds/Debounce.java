@@ -7,7 +7,10 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
-/** Runs an action once changes have paused, and at the latest some time after the first. Thread-safe. */
+/**
+ * Runs an action once changes have paused, and at the latest some time after the first.
+ * Thread-safe.
+ */
 public final class Debounce {
   private final ScheduledExecutorService scheduler;
   private final long quietNanos;

@@ -19,11 +19,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One client's stream. Committed changes queue here; whoever comes by (a commit, a request, the transport becoming ready)
- * sends as much as the transport takes. While it takes nothing, changes of one name merge.
+ * One client's stream. Committed changes queue here; whoever comes by (a commit, a request, the
+ * transport becoming ready) sends as much as the transport takes. While it takes nothing, changes
+ * of one name merge.
  *
- * <p>What is sent follows the commits, in order and whole, so the order across types holds for the client too: additions of
- * a type wait until those of earlier types are on the wire, removals until all that could refer to them is.
+ * <p>What is sent follows the commits, in order and whole, so the order across types holds for the
+ * client too: additions of a type wait until those of earlier types are on the wire, removals until
+ * all that could refer to them is.
  */
 final class DeltaStream {
   private static final Logger LOG = LoggerFactory.getLogger(DeltaStream.class);
@@ -44,13 +46,15 @@ final class DeltaStream {
 
   private record Sent(XdsType type, long nanoTime, Set<String> names) {}
 
-  DeltaStream(
-      DiscoveryServer server, ServerCallStreamObserver<DeltaDiscoveryResponse> observer) {
+  DeltaStream(DiscoveryServer server, ServerCallStreamObserver<DeltaDiscoveryResponse> observer) {
     this.server = server;
     this.observer = observer;
   }
 
-  /** Any thread; called by the server within its commit, so that all streams see commits in one order. */
+  /**
+   * Any thread; called by the server within its commit, so that all streams see commits in one
+   * order.
+   */
   void enqueue(ChangeSet changes) {
     inbox.add(changes);
   }
@@ -139,9 +143,7 @@ final class DeltaStream {
               new RejectionListener.Rejection(
                   nodeId, type.url(), request.getErrorDetail().getMessage(), sent.names()));
     } else {
-      server
-          .metrics()
-          .acknowledged(type, Duration.ofNanos(System.nanoTime() - sent.nanoTime()));
+      server.metrics().acknowledged(type, Duration.ofNanos(System.nanoTime() - sent.nanoTime()));
     }
   }
 
@@ -260,7 +262,9 @@ final class DeltaStream {
     subscription.answered();
     String responseNonce = Long.toString(++nonce);
     remember(responseNonce, new Sent(type, System.nanoTime(), names));
-    server.metrics().pushed(type, response.getResourcesCount(), response.getRemovedResourcesCount());
+    server
+        .metrics()
+        .pushed(type, response.getResourcesCount(), response.getRemovedResourcesCount());
     observer.onNext(response.setNonce(responseNonce).build());
     return true;
   }

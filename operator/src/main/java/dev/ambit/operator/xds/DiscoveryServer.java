@@ -21,8 +21,8 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Aggregated discovery in its delta form, generic over resource types: each stream is sent what it asked for, once, and
- * from then on what changes. Thread-safe.
+ * Aggregated discovery in its delta form, generic over resource types: each stream is sent what it
+ * asked for, once, and from then on what changes. Thread-safe.
  */
 public final class DiscoveryServer
     extends AggregatedDiscoveryServiceGrpc.AggregatedDiscoveryServiceImplBase {
@@ -94,7 +94,10 @@ public final class DiscoveryServer
     };
   }
 
-  /** Makes changes, all at once, and sees to it that each stream hears of them. Changes to equal content are none. */
+  /**
+   * Makes changes, all at once, and sees to it that each stream hears of them. Changes to equal
+   * content are none.
+   */
   public void commit(ChangeSet changes) {
     synchronized (current) {
       ChangeSet effective = apply(changes);
@@ -140,8 +143,7 @@ public final class DiscoveryServer
     Map<String, String> versions = new HashMap<>();
     withCurrent(
         type,
-        resources ->
-            resources.values().forEach(each -> versions.put(each.name(), each.version())));
+        resources -> resources.values().forEach(each -> versions.put(each.name(), each.version())));
     return versions;
   }
 
@@ -164,8 +166,7 @@ public final class DiscoveryServer
   }
 
   void later(Runnable action, Duration delay) {
-    scheduler.schedule(
-        () -> executor.execute(action), delay.toMillis(), TimeUnit.MILLISECONDS);
+    scheduler.schedule(() -> executor.execute(action), delay.toMillis(), TimeUnit.MILLISECONDS);
   }
 
   @Nullable XdsType type(String url) {

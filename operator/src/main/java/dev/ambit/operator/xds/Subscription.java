@@ -10,8 +10,8 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * What one stream has asked for of one type, what it holds, and what it still has to be told. The rules are those of the
- * xDS protocol's incremental variant. Not thread-safe: its stream guards it.
+ * What one stream has asked for of one type, what it holds, and what it still has to be told. The
+ * rules are those of the xDS protocol's incremental variant. Not thread-safe: its stream guards it.
  */
 final class Subscription {
   private static final String WILDCARD = "*";

@@ -13,8 +13,8 @@ import java.util.HexFormat;
 import java.util.Set;
 
 /**
- * A resource as it goes out, encoded once for all streams. Its version is a hash of its content, so that a client that
- * comes back, to whichever replica, is sent only what differs.
+ * A resource as it goes out, encoded once for all streams. Its version is a hash of its content, so
+ * that a client that comes back, to whichever replica, is sent only what differs.
  *
  * @param lookupKeys names besides its own under which a client may ask for it
  */
@@ -56,8 +56,7 @@ public record XdsResource(Resource message, Set<String> lookupKeys) {
 
   private static String hash(byte[] bytes) {
     try {
-      return HexFormat.of()
-          .formatHex(MessageDigest.getInstance("SHA-256").digest(bytes), 0, 12);
+      return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes), 0, 12);
     } catch (NoSuchAlgorithmException e) {
       throw new IllegalStateException("this Java runtime lacks SHA-256", e);
     }
