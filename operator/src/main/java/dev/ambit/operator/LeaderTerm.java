@@ -16,6 +16,7 @@ import io.javaoperatorsdk.operator.processing.retry.GenericRetry;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.function.Supplier;
 
 /** One replica's time as the leader: all reconcilers, from their start to their end. */
 public final class LeaderTerm implements AutoCloseable {
@@ -25,11 +26,14 @@ public final class LeaderTerm implements AutoCloseable {
   private final io.javaoperatorsdk.operator.Operator reconcilers;
   private final RootCertificateReconciler rootCertificates;
   private final EnrollmentMetrics enrollments;
+  private final OptionalKinds optionalKinds;
 
   private LeaderTerm(
       io.javaoperatorsdk.operator.Operator reconcilers,
       RootCertificateReconciler rootCertificates,
-      EnrollmentMetrics enrollments) {
+      EnrollmentMetrics enrollments,
+      OptionalKinds optionalKinds) {
+    this.optionalKinds = optionalKinds;
     this.reconcilers = reconcilers;
     this.rootCertificates = rootCertificates;
     this.enrollments = enrollments;
@@ -38,7 +42,7 @@ public final class LeaderTerm implements AutoCloseable {
   /**
    * What every term is given.
    *
-   * @param more reconcilers of other parts
+   * @param optional reconcilers of kinds that a cluster need not have
    */
   public record Equipment(
       KubernetesClient client,
@@ -47,7 +51,11 @@ public final class LeaderTerm implements AutoCloseable {
       Metrics metrics,
       EnrollmentMetrics enrollments,
       InstantSource clock,
-      List<Reconciler<? extends HasMetadata>> more) {}
+      List<Optionally<?>> optional) {}
+
+  /** A reconciler of a kind that a cluster need not have. */
+  public record Optionally<P extends HasMetadata>(
+      Class<P> kind, Supplier<Reconciler<P>> reconciler) {}
 
   /** Begins: fills the caches and then reconciles. */
   public static LeaderTerm begin(Equipment equipment) throws Exception {
@@ -68,7 +76,8 @@ public final class LeaderTerm implements AutoCloseable {
                         .withCacheSyncTimeout(CACHE_SYNC)
                         .withReconciliationTerminationTimeout(LAST_RECONCILIATIONS)),
             rootCertificates,
-            equipment.enrollments());
+            equipment.enrollments(),
+            new OptionalKinds(equipment.client()));
     try {
       term.register(
           new AmbientMeshReconciler(
@@ -80,8 +89,8 @@ public final class LeaderTerm implements AutoCloseable {
       term.register(new NamespaceReconciler());
       term.register(
           new MeshEnrollmentReconciler(namespace, events, equipment.enrollments(), clock));
-      equipment.more().forEach(term::register);
       term.reconcilers.start();
+      equipment.optional().forEach(term::whenPresent);
       return term;
     } catch (RuntimeException e) {
       term.close();
@@ -89,23 +98,33 @@ public final class LeaderTerm implements AutoCloseable {
     }
   }
 
+  private <P extends HasMetadata> void whenPresent(Optionally<P> optionally) {
+    optionalKinds.whenPresent(
+        HasMetadata.getFullResourceName(optionally.kind()),
+        () -> reconcilers.register(optionally.reconciler().get(), LeaderTerm::retryForever));
+  }
+
   private <P extends HasMetadata> void register(Reconciler<P> reconciler) {
     reconcilers.register(
         reconciler,
         (ControllerConfigurationOverrider<P> overrider) ->
-            overrider
-                .withFieldManager(FieldManager.NAME)
-                // The API server may be away for long, and then it is back.
-                .withRetry(
-                    new GenericRetry()
-                        .setInitialInterval(500)
-                        .setIntervalMultiplier(1.5)
-                        .setMaxInterval(30_000)
-                        .withoutMaxAttempts()));
+            retryForever(overrider.withFieldManager(FieldManager.NAME)));
+  }
+
+  /** The API server may be away for long, and then it is back. */
+  private static <P extends HasMetadata> void retryForever(
+      ControllerConfigurationOverrider<P> overrider) {
+    overrider.withRetry(
+        new GenericRetry()
+            .setInitialInterval(500)
+            .setIntervalMultiplier(1.5)
+            .setMaxInterval(30_000)
+            .withoutMaxAttempts());
   }
 
   @Override
   public void close() throws Exception {
+    optionalKinds.close();
     try {
       reconcilers.stop();
     } finally {

@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.function.Supplier;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.X509ExtendedKeyManager;
 import org.jspecify.annotations.Nullable;
@@ -27,7 +28,7 @@ public final class ServerCertificate extends X509ExtendedKeyManager implements A
 
   private final CertificateAuthority authority;
   private final List<String> dnsNames;
-  private final SpiffeId identity;
+  private final Supplier<SpiffeId> identity;
   private final InstantSource clock;
   private final AutoCloseable registration;
   private volatile @Nullable Current current;
@@ -40,7 +41,10 @@ public final class ServerCertificate extends X509ExtendedKeyManager implements A
    * @throws AuthorityUnavailableException where the authority cannot sign yet
    */
   public ServerCertificate(
-      CertificateAuthority authority, List<String> dnsNames, SpiffeId identity, InstantSource clock)
+      CertificateAuthority authority,
+      List<String> dnsNames,
+      Supplier<SpiffeId> identity,
+      InstantSource clock)
       throws AuthorityUnavailableException {
     this.authority = authority;
     this.dnsNames = List.copyOf(dnsNames);
@@ -58,13 +62,14 @@ public final class ServerCertificate extends X509ExtendedKeyManager implements A
     }
   }
 
-  private void renew() {
+  /** Makes another now, as when the trust domain has changed. */
+  public void renew() {
     try {
       current = make();
     } catch (AuthorityUnavailableException e) {
       // The present one stays in use; the next handshake or tick tries again.
       LOG.atWarn()
-          .addKeyValue("identity", identity)
+          .addKeyValue("identity", identity.get())
           .setCause(e)
           .log("cannot renew the control plane's certificate");
     }
@@ -77,11 +82,11 @@ public final class ServerCertificate extends X509ExtendedKeyManager implements A
     } catch (GeneralSecurityException e) {
       throw new AuthorityUnavailableException("this Java runtime cannot make a P-256 key", e);
     }
-    IssuedCertificate issued = authority.signServer(pair, dnsNames, identity);
+    IssuedCertificate issued = authority.signServer(pair, dnsNames, identity.get());
     Instant now = clock.instant();
     Duration life = Duration.between(now, issued.leaf().getNotAfter().toInstant());
     LOG.atInfo()
-        .addKeyValue("identity", identity)
+        .addKeyValue("identity", identity.get())
         .addKeyValue("notAfter", issued.leaf().getNotAfter().toInstant())
         .log("renewed the control plane's certificate");
     return new Current(pair.getPrivate(), issued.presented(), now.plus(life.dividedBy(2)));

@@ -105,14 +105,14 @@ public final class MeshIndex {
         });
   }
 
-  /** Whether the namespace's effective MeshEnrollment asks for strict mTLS. */
-  public void enrollmentStrict(String namespace, boolean strict) {
+  /** What the namespace's effective MeshEnrollment says of plaintext. */
+  public void enrollmentMode(String namespace, MtlsMode mode) {
     NamespaceObjects objects = objects(namespace);
-    if (objects.strict != strict) {
-      objects.strict = strict;
+    if (objects.enrollmentMode != mode) {
+      objects.enrollmentMode = mode;
       computeNamespaceMode(namespace, objects);
-      prune(namespace);
     }
+    prune(namespace);
   }
 
   public void put(Pod pod) {
@@ -330,24 +330,19 @@ public final class MeshIndex {
 
   // --- What depends on what
 
+  /** A PeerAuthentication of the root namespace, or else AmbientMesh. */
   private MtlsMode meshMode() {
-    if (settings.strict()) {
-      return MtlsMode.STRICT;
-    }
     NamespaceObjects root = namespaces.get(settings.rootNamespace());
-    return root == null ? MtlsMode.UNSET : StrictMtls.levelMode(root.peerAuthentications.values());
+    MtlsMode own =
+        root == null ? MtlsMode.UNSET : StrictMtls.levelMode(root.peerAuthentications.values());
+    return own.or(settings.strict() ? MtlsMode.STRICT : MtlsMode.PERMISSIVE);
   }
 
-  /**
-   * An enrollment that asks for strict mTLS is obeyed even beside a PeerAuthentication of the
-   * namespace that does not: of two answers at one level the stricter is the safe one. One that
-   * does not ask leaves the matter to the mesh.
-   */
+  /** A PeerAuthentication of the namespace, or else its MeshEnrollment, or else the mesh. */
   private MtlsMode namespaceMode(String namespace, NamespaceObjects objects) {
-    if (objects.strict) {
-      return MtlsMode.STRICT;
-    }
-    return namespace.equals(settings.rootNamespace()) ? meshMode : objects.levelMode.or(meshMode);
+    // Those without selector of the root namespace are the mesh's.
+    MtlsMode own = namespace.equals(settings.rootNamespace()) ? MtlsMode.UNSET : objects.levelMode;
+    return own.or(objects.enrollmentMode).or(meshMode);
   }
 
   private void computeNamespaceMode(String namespace, NamespaceObjects objects) {

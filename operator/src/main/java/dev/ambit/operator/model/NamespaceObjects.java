@@ -26,7 +26,9 @@ final class NamespaceObjects {
   final Map<String, Set<String>> workloadsBySlice = new HashMap<>();
 
   @Nullable String trafficDistribution;
-  boolean strict;
+
+  /** What the namespace's effective MeshEnrollment says. */
+  MtlsMode enrollmentMode = MtlsMode.UNSET;
 
   /** The mode of the policies without selector, kept so that a change of it can be told. */
   MtlsMode levelMode = MtlsMode.UNSET;
@@ -39,7 +41,7 @@ final class NamespaceObjects {
         && peerAuthentications.isEmpty()
         && workloadsBySlice.isEmpty()
         && trafficDistribution == null
-        && !strict;
+        && enrollmentMode == MtlsMode.UNSET;
   }
 
   static <K, V> void link(Map<K, Set<V>> links, K from, V to) {

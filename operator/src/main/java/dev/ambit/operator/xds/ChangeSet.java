@@ -30,6 +30,11 @@ public record ChangeSet(Map<String, Map<String, Optional<XdsResource>>> changes)
       return changes.computeIfAbsent(type.url(), _ -> new LinkedHashMap<>());
     }
 
+    /** Whether nothing was collected yet. */
+    public boolean isEmpty() {
+      return changes.isEmpty();
+    }
+
     public ChangeSet build() {
       return new ChangeSet(changes);
     }
