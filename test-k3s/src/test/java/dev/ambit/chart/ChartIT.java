@@ -3,6 +3,7 @@ package dev.ambit.chart;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.ambit.api.AmbientMesh;
+import dev.ambit.api.ImagePullPolicy;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.LocalObjectReference;
@@ -155,8 +156,8 @@ class ChartIT {
     var spec = mesh(values).effectiveSpec();
     assertThat(spec.ztunnel().image()).isEqualTo("registry.example/mesh/ztunnel:v9");
     assertThat(spec.agent().image()).isEqualTo("registry.example/mesh/agent:v9");
-    assertThat(spec.ztunnel().imagePullPolicy()).hasToString("Never");
-    assertThat(spec.agent().imagePullPolicy()).hasToString("Never");
+    assertThat(spec.ztunnel().imagePullPolicy()).isEqualTo(ImagePullPolicy.NEVER);
+    assertThat(spec.agent().imagePullPolicy()).isEqualTo(ImagePullPolicy.NEVER);
   }
 
   @Test
