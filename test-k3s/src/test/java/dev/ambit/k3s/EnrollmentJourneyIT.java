@@ -3,6 +3,7 @@ package dev.ambit.k3s;
 import static dev.ambit.k3s.InstalledAmbit.MODE;
 import static dev.ambit.k3s.InstalledAmbit.REDIRECTION;
 import static dev.ambit.k3s.InstalledAmbit.isTrue;
+import static dev.ambit.k3s.InstalledAmbit.pods;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -45,11 +46,20 @@ class EnrollmentJourneyIT {
 
       // A connection that is open all along.
       sample.job(
-          "journey", "talker", ambit.node(0), "/bin/sample", "talk", "server.journey.svc.cluster.local", "8080", "200");
-      await().atMost(InstalledAmbit.SOON).until(() -> sample.log("journey", "talker").contains("line 3"));
+          "journey",
+          "talker",
+          ambit.node(0),
+          "/bin/sample",
+          "talk",
+          "server.journey.svc.cluster.local",
+          "8080",
+          "200");
+      await()
+          .atMost(InstalledAmbit.SOON)
+          .until(() -> sample.log("journey", "talker").contains("line 3"));
 
       var enrolled = ambit.enroll(sample, "journey", 4);
-      assertThat(enrolled.getStatus().pods().total()).isEqualTo(4);
+      assertThat(pods(enrolled).total()).isEqualTo(4);
 
       // Across the nodes, and on one node, by address and by Service.
       for (var client : new String[] {"client", "neighbour"}) {
@@ -136,14 +146,29 @@ class EnrollmentJourneyIT {
         .until(() -> !sample.request("outside", "client", ip(server), 8080, "plain").succeeded());
 
     // Its first and only act is a request, which strict mTLS would refuse if it were plain.
-    sample.job("later", "first", ambit.node(0), "/bin/wget", "-q", "-O-", "http://" + ip(server) + ":8080/first");
+    sample.job(
+        "later",
+        "first",
+        ambit.node(0),
+        "/bin/wget",
+        "-q",
+        "-O-",
+        "http://" + ip(server) + ":8080/first");
     await()
         .atMost(InstalledAmbit.SOON)
         .until(() -> !sample.phase("later", "first").matches("Pending|Running"));
-    assertThat(sample.phase("later", "first")).as(sample.log("later", "first")).isEqualTo("Succeeded");
+    assertThat(sample.phase("later", "first"))
+        .as(sample.log("later", "first"))
+        .isEqualTo("Succeeded");
     assertThat(sample.log("later", "first")).contains("path=/first");
     // The kubelet's probes still pass.
-    assertThat(sample.ready("later", "server").getStatus().getContainerStatuses().getFirst().getRestartCount())
+    assertThat(
+            sample
+                .ready("later", "server")
+                .getStatus()
+                .getContainerStatuses()
+                .getFirst()
+                .getRestartCount())
         .isZero();
   }
 
@@ -155,8 +180,10 @@ class EnrollmentJourneyIT {
     sample.namespace("mesh", Map.of());
     var meshServer = sample.server("mesh", "server", ambit.node(1), 8080);
     sample.client("mesh", "client", ambit.node(1));
-    sample.job("plain", "talker", ambit.node(0), "/bin/sample", "talk", ip(meshServer), "8080", "100");
-    sample.job("mesh", "talker", ambit.node(1), "/bin/sample", "talk", ip(plainServer), "8080", "100");
+    sample.job(
+        "plain", "talker", ambit.node(0), "/bin/sample", "talk", ip(meshServer), "8080", "100");
+    sample.job(
+        "mesh", "talker", ambit.node(1), "/bin/sample", "talk", ip(plainServer), "8080", "100");
 
     ambit.enroll(sample, "mesh", 3);
     assertThat(sample.request("plain", "client", ip(meshServer), 8080, "x").output())
@@ -180,13 +207,14 @@ class EnrollmentJourneyIT {
     sample.client("mixed", "odd", ambit.node(1), "label istio.io/dataplane-mode=sidecar\n");
     var enrolled = ambit.enroll(sample, "mixed", 1);
 
-    assertThat(enrolled.getStatus().pods().total()).isEqualTo(4);
-    assertThat(enrolled.getStatus().pods().excluded()).isEqualTo(3);
+    assertThat(pods(enrolled).total()).isEqualTo(4);
+    assertThat(pods(enrolled).excluded()).isEqualTo(3);
     assertThat(enrolled.getStatus().excluded())
         .extracting(e -> e.pod() + " " + e.reason())
         .containsExactlyInAnyOrder("host HostNetwork", "out OptedOut", "odd UnknownDataplaneMode");
     for (var pod : new String[] {"out", "odd"}) {
-      assertThat(PodNetwork.of(ambit.client(), sample.get("mixed", pod))).isEqualTo(PodNetwork.UNTOUCHED);
+      assertThat(PodNetwork.of(ambit.client(), sample.get("mixed", pod)))
+          .isEqualTo(PodNetwork.UNTOUCHED);
     }
 
     sample.label("kube-system", MODE, "ambient");
@@ -196,8 +224,10 @@ class EnrollmentJourneyIT {
               "kube-system",
               "labels",
               "says that the namespace is excluded",
-              e -> e.getStatus().excluded().stream().anyMatch(p -> p.reason().toString().equals("ExcludedNamespace")));
-      assertThat(system.getStatus().pods().captured()).isZero();
+              e ->
+                  e.getStatus().excluded().stream()
+                      .anyMatch(p -> p.reason().toString().equals("ExcludedNamespace")));
+      assertThat(pods(system).captured()).isZero();
     } finally {
       sample.label("kube-system", MODE, "");
     }
@@ -207,7 +237,8 @@ class EnrollmentJourneyIT {
   void a_users_own_enrollment_wins_over_the_label() {
     sample.namespace("own", Map.of(MODE, "ambient"));
     sample.client("own", "pod", ambit.node(0));
-    ambit.awaitEnrollment("own", "labels", "is captured", e -> isTrue(e.getStatus().conditions(), "Ready"));
+    ambit.awaitEnrollment(
+        "own", "labels", "is captured", e -> isTrue(e.getStatus().conditions(), "Ready"));
 
     sample.apply(
         """
@@ -226,8 +257,7 @@ class EnrollmentJourneyIT {
         metadata: {namespace: own, name: default}
         spec: {stage: L4}
         """);
-    ambit.awaitEnrollment(
-        "own", "default", "is captured", e -> e.getStatus().pods() != null && e.getStatus().pods().captured() == 1);
+    ambit.awaitEnrollment("own", "default", "is captured", e -> pods(e).captured() == 1);
 
     sample.apply(
         """
@@ -236,7 +266,8 @@ class EnrollmentJourneyIT {
         metadata: {namespace: own, name: second}
         spec: {stage: None}
         """);
-    ambit.awaitEnrollment("own", "second", "is stalled", e -> isTrue(e.getStatus().conditions(), "Stalled"));
+    ambit.awaitEnrollment(
+        "own", "second", "is stalled", e -> isTrue(e.getStatus().conditions(), "Stalled"));
     assertThat(ambit.captured("own", "pod")).isTrue();
   }
 }

@@ -2,6 +2,7 @@ package dev.ambit.k3s;
 
 import static dev.ambit.k3s.InstalledAmbit.MODE;
 import static dev.ambit.k3s.InstalledAmbit.isTrue;
+import static dev.ambit.k3s.InstalledAmbit.pods;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
@@ -15,7 +16,10 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
-/** Bad input and failing parts: each is said where the user looks, nothing goes plain, and the state heals by itself. */
+/**
+ * Bad input and failing parts: each is said where the user looks, nothing goes plain, and the state
+ * heals by itself.
+ */
 @ExtendWith(ClusterExtension.class)
 class FaultsIT {
   private static InstalledAmbit ambit;
@@ -54,7 +58,8 @@ class FaultsIT {
                         e ->
                             "unknown".equals(e.getInvolvedObject().getName())
                                 && "UnknownDataplaneMode".equals(e.getReason())));
-    assertThat(PodNetwork.of(ambit.client(), sample.get("unknown", "pod"))).isEqualTo(PodNetwork.UNTOUCHED);
+    assertThat(PodNetwork.of(ambit.client(), sample.get("unknown", "pod")))
+        .isEqualTo(PodNetwork.UNTOUCHED);
   }
 
   @Test
@@ -116,7 +121,11 @@ class FaultsIT {
       while (System.nanoTime() < end) {
         if (sample.request("killed", "client", ip(server), 8080, "secret-marker").succeeded()) {
           if (ambit.client().resource(killed).get() == null
-              || !ambit.ztunnel(ambit.node(0)).getMetadata().getUid().equals(killed.getMetadata().getUid())) {
+              || !ambit
+                  .ztunnel(ambit.node(0))
+                  .getMetadata()
+                  .getUid()
+                  .equals(killed.getMetadata().getUid())) {
             break;
           }
         } else {
@@ -125,7 +134,11 @@ class FaultsIT {
       }
       await("requests succeed again")
           .atMost(InstalledAmbit.SOON)
-          .until(() -> sample.request("killed", "client", ip(server), 8080, "secret-marker").succeeded());
+          .until(
+              () ->
+                  sample
+                      .request("killed", "client", ip(server), 8080, "secret-marker")
+                      .succeeded());
       assertThat(wire.shows("secret-marker"))
           .as("in plain, while %d requests failed", failed)
           .isFalse();
@@ -155,12 +168,13 @@ class FaultsIT {
                 return !now.getMetadata().getUid().equals(old.getMetadata().getUid())
                     && io.fabric8.kubernetes.client.readiness.Readiness.isPodReady(now);
               });
-      assertThat(sample.request("agent", "client", ip(server), 8080, "secret-marker").succeeded()).isTrue();
+      assertThat(sample.request("agent", "client", ip(server), 8080, "secret-marker").succeeded())
+          .isTrue();
       assertThat(wire.shows("secret-marker")).isFalse();
     }
     sample.client("agent", "newcomer", ambit.node(0));
     ambit.awaitEnrollment(
-        "agent", "labels", "has three pods captured", e -> e.getStatus().pods().captured() == 3);
+        "agent", "labels", "has three pods captured", e -> pods(e).captured() == 3);
   }
 
   @Test
@@ -191,10 +205,13 @@ class FaultsIT {
     assertThat(sample.phase("away", "talker")).isEqualTo("Running");
     assertThat(sample.phase("away", "looper")).isEqualTo("Running");
     var last = sample.log("away", "looper").lines().count();
-    await().atMost(InstalledAmbit.SOON).until(() -> sample.log("away", "looper").lines().count() > last);
+    await()
+        .atMost(InstalledAmbit.SOON)
+        .until(() -> sample.log("away", "looper").lines().count() > last);
 
     // Changes are taken up again.
     sample.client("away", "newcomer", ambit.node(1));
-    ambit.awaitEnrollment("away", "labels", "has the newcomer captured", e -> e.getStatus().pods().captured() == 5);
+    ambit.awaitEnrollment(
+        "away", "labels", "has the newcomer captured", e -> pods(e).captured() == 5);
   }
 }

@@ -4,6 +4,7 @@ import static org.awaitility.Awaitility.await;
 
 import dev.ambit.api.AmbientMesh;
 import dev.ambit.api.MeshEnrollment;
+import dev.ambit.api.PodCounts;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;
@@ -119,7 +120,15 @@ final class InstalledAmbit {
   }
 
   static boolean isTrue(List<Condition> conditions, String type) {
-    return conditions.stream().anyMatch(c -> c.getType().equals(type) && c.getStatus().equals("True"));
+    return conditions.stream()
+        .anyMatch(c -> c.getType().equals(type) && c.getStatus().equals("True"));
+  }
+
+  /** The counts of an enrollment's pods; zeroes where it has none yet. */
+  static PodCounts pods(MeshEnrollment enrollment) {
+    var status = enrollment.getStatus();
+    var counts = status == null ? null : status.pods();
+    return counts == null ? new PodCounts(0, 0, 0) : counts;
   }
 
   @Nullable MeshEnrollment enrollment(String namespace, String name) {
@@ -150,10 +159,7 @@ final class InstalledAmbit {
         namespace,
         "labels",
         "has " + captured + " pods captured",
-        e ->
-            isTrue(e.getStatus().conditions(), "Ready")
-                && e.getStatus().pods() != null
-                && e.getStatus().pods().captured() == captured);
+        e -> isTrue(e.getStatus().conditions(), "Ready") && pods(e).captured() == captured);
   }
 
   /** The ztunnel of a node. */

@@ -10,8 +10,8 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * What the mesh has in a pod's network namespace, asked of the kernel from an ephemeral container inside it: nftables tables,
- * routing rules, and listeners on the mesh's ports.
+ * What the mesh has in a pod's network namespace, asked of the kernel from an ephemeral container
+ * inside it: nftables tables, routing rules, and listeners on the mesh's ports.
  */
 record PodNetwork(List<String> lines) {
   static final PodNetwork UNTOUCHED = new PodNetwork(List.of());

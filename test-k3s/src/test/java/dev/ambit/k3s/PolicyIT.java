@@ -96,7 +96,9 @@ class PolicyIT {
     awaitDenied("other", "visitor", 8080);
     awaitDenied("unmeshed", "plain", 8080);
     awaitAllowed("policy", "friend", 8080);
-    assertThat(ambit.accessLog(ambit.node(1), "spiffe://cluster.local/ns/policy/sa/stranger", "policy/friends"))
+    assertThat(
+            ambit.accessLog(
+                ambit.node(1), "spiffe://cluster.local/ns/policy/sa/stranger", "policy/friends"))
         .as("the server's ztunnel says which policy refused whom, or that none allowed")
         .satisfiesAnyOf(
             lines -> assertThat(lines).isNotEmpty(),
@@ -140,7 +142,13 @@ class PolicyIT {
     awaitDenied("unmeshed", "plain", 8080);
     awaitAllowed("policy", "friend", 8080);
     awaitAllowed("other", "visitor", 8080);
-    assertThat(sample.ready("policy", "server").getStatus().getContainerStatuses().getFirst().getRestartCount())
+    assertThat(
+            sample
+                .ready("policy", "server")
+                .getStatus()
+                .getContainerStatuses()
+                .getFirst()
+                .getRestartCount())
         .isZero();
   }
 

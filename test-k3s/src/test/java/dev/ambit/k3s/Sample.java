@@ -70,7 +70,9 @@ final class Sample {
         livenessProbe: {tcpSocket: {port: %d}, periodSeconds: 5}
         """
             .formatted(
-                Arrays.stream(ports).mapToObj(p -> "\"" + p + "\"").collect(Collectors.joining(", ")),
+                Arrays.stream(ports)
+                    .mapToObj(p -> "\"" + p + "\"")
+                    .collect(Collectors.joining(", ")),
                 ports[0],
                 ports[0]));
     return ready(namespace, name);
@@ -201,7 +203,10 @@ final class Sample {
     return client.pods().inNamespace(namespace).withName(name).getLog();
   }
 
-  /** Requests {@code http://address:port/path} from a pod; the answer names the client the server saw. */
+  /**
+   * Requests {@code http://address:port/path} from a pod; the answer names the client the server
+   * saw.
+   */
   CommandResult request(String namespace, String pod, String address, int port, String path) {
     return run(
         namespace,

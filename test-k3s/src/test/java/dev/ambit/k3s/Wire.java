@@ -1,6 +1,8 @@
 package dev.ambit.k3s;
 
-/** What passes a node's network interfaces, the pods' links among them, on the ports of the tests. */
+/**
+ * What passes a node's network interfaces, the pods' links among them, on the ports of the tests.
+ */
 record Wire(PacketCapture capture) implements AutoCloseable {
   static Wire of(ClusterNode node) {
     return new Wire(node.capture("any", "tcp port 8080 or tcp port 15008"));
