@@ -114,13 +114,17 @@ public final class Leadership implements AutoCloseable {
                 .withReleaseOnCancel(true)
                 .withLeaderCallbacks(
                     new LeaderCallbacks(
-                        () -> terms.execute(this::begin),
-                        () -> endLater(),
-                        leader ->
-                            LOG.atInfo().addKeyValue("leader", leader).log("a replica leads")))
+                        () -> terms.execute(this::begin), this::endLater, Leadership::newLeader))
                 .build())
         .build()
         .start();
+  }
+
+  /** Without a leader for the moment, the name is null or empty. */
+  private static void newLeader(@Nullable String leader) {
+    if (leader != null && !leader.isEmpty()) {
+      LOG.atInfo().addKeyValue("leader", leader).log("a replica leads");
+    }
   }
 
   private void endLater() {
