@@ -12,7 +12,10 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import io.javaoperatorsdk.operator.api.config.ControllerConfigurationOverrider;
 import io.javaoperatorsdk.operator.api.monitoring.Metrics;
 import io.javaoperatorsdk.operator.api.reconciler.Reconciler;
+import io.javaoperatorsdk.operator.monitoring.micrometer.MicrometerMetrics;
 import io.javaoperatorsdk.operator.processing.retry.GenericRetry;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
@@ -25,12 +28,14 @@ public final class LeaderTerm implements AutoCloseable {
   private static final Duration LAST_RECONCILIATIONS = Duration.ofSeconds(5);
 
   private final Equipment equipment;
+  private final Metrics metrics;
   private final RootCertificateReconciler rootCertificates;
   private final OptionalKinds optionalKinds;
   private final List<io.javaoperatorsdk.operator.Operator> running = new CopyOnWriteArrayList<>();
 
   private LeaderTerm(Equipment equipment) {
     this.equipment = equipment;
+    this.metrics = MicrometerMetrics.withoutPerResourceMetrics(equipment.metrics());
     this.optionalKinds = new OptionalKinds(equipment.client());
     this.rootCertificates =
         new RootCertificateReconciler(
@@ -46,7 +51,7 @@ public final class LeaderTerm implements AutoCloseable {
       KubernetesClient client,
       OperatorSettings settings,
       RootCertificates certificates,
-      Metrics metrics,
+      MeterRegistry metrics,
       EnrollmentMetrics enrollments,
       InstantSource clock,
       List<Optionally<?>> optional) {}
@@ -82,7 +87,7 @@ public final class LeaderTerm implements AutoCloseable {
             events,
             clock));
     register(reconcilers, rootCertificates);
-    register(reconcilers, new NamespaceReconciler());
+    register(reconcilers, new NamespaceReconciler(equipment.enrollments()));
     register(
         reconcilers,
         new MeshEnrollmentReconciler(namespace, events, equipment.enrollments(), clock));
@@ -95,7 +100,7 @@ public final class LeaderTerm implements AutoCloseable {
             overrider
                 .withKubernetesClient(equipment.client())
                 .withCloseClientOnStop(false)
-                .withMetrics(equipment.metrics())
+                .withMetrics(metrics)
                 .withCacheSyncTimeout(CACHE_SYNC)
                 .withReconciliationTerminationTimeout(LAST_RECONCILIATIONS));
   }
@@ -143,6 +148,15 @@ public final class LeaderTerm implements AutoCloseable {
     } finally {
       rootCertificates.close();
       equipment.enrollments().clear();
+      forgetGauges();
     }
+  }
+
+  /** The next term's would be refused for these, which show what is over. */
+  private void forgetGauges() {
+    equipment.metrics().getMeters().stream()
+        .filter(meter -> meter instanceof Gauge)
+        .filter(meter -> meter.getId().getName().startsWith("operator.sdk."))
+        .forEach(meter -> equipment.metrics().remove(meter));
   }
 }

@@ -182,6 +182,10 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
     }
     MeshEnrollmentStatus before = statuses.current(enrollment, enrollment.getStatus());
     EnrollmentObservation observed = observe(enrollment, before, namespace.get(), context);
+    if (enrollment.isMirror() && observed.source() instanceof EnrollmentSource.Superseded) {
+      // It is about to be deleted.
+      return UpdateControl.noUpdate();
+    }
     Progress progress = Assessment.of(observed);
     MeshEnrollmentStatus after =
         StatusReport.of(
