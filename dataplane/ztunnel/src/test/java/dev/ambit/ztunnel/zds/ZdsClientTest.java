@@ -304,7 +304,9 @@ class ZdsClientTest {
     agent().send(new byte[] {1, 2, 3});
     assertThat(answer()).isNotEmpty();
     assertThat(send(addRequest("1"))).contains("without its network namespace");
-    assertThat(send(WorkloadRequest.newBuilder())).isNotEmpty();
+    byte[] fieldOfTheFuture = {0x38, 1};
+    agent().send(fieldOfTheFuture);
+    assertThat(answer()).contains("unknown kind");
     try (NetworkNamespace fd = NetworkNamespace.open("/dev/null")) {
       agent()
           .send(
