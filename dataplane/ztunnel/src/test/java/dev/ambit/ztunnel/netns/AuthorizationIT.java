@@ -89,8 +89,7 @@ class AuthorizationIT {
     var foe = mesh.captured(mesh.a(), "foe");
     var other = mesh.captured(mesh.a(), "other");
     var server = mesh.captured(mesh.a(), "denying");
-    protect(
-        server, Policies.of("shop", "deny-foe", Action.DENY, Policies.principal(foe)).build());
+    protect(server, Policies.of("shop", "deny-foe", Action.DENY, Policies.principal(foe)).build());
     try (var echo = TcpServer.echo(server, PORT)) {
       Calls.refused(foe, server.at(PORT));
       Calls.answered(other, server.at(PORT));
@@ -179,8 +178,7 @@ class AuthorizationIT {
       assertThat(echo.callers()).isEmpty();
 
       controlPlane()
-          .enforce(
-              Policies.of("shop", "late", Action.ALLOW, Policies.principal(client)).build());
+          .enforce(Policies.of("shop", "late", Action.ALLOW, Policies.principal(client)).build());
       Calls.answered(client, server.at(PORT));
     }
     mesh.b().ztunnel().awaitLog("the policy's name", line -> line.text().contains("shop/late"));
@@ -192,13 +190,7 @@ class AuthorizationIT {
     var allowed = mesh.captured(mesh.a(), "still-allowed");
     var plain = mesh.uncaptured(mesh.a(), "plain");
     var server = mesh.captured(mesh.b(), "changing");
-    var policy =
-        Policies.of(
-                "shop",
-                "deny-later",
-                Action.DENY,
-                Policies.principal(denied))
-            .build();
+    var policy = Policies.of("shop", "deny-later", Action.DENY, Policies.principal(denied)).build();
     try (var echo = TcpServer.echo(server, PORT);
         var ending = TcpClient.connect(denied, server.at(PORT));
         var going = TcpClient.connect(allowed, server.at(PORT));
@@ -235,8 +227,7 @@ class AuthorizationIT {
     var caller = mesh.uncaptured(mesh.a(), "raw");
     var server = mesh.captured(mesh.b(), "answering");
     protect(
-        server,
-        Policies.of("shop", "deny-raw", Action.DENY, Policies.principal(caller)).build());
+        server, Policies.of("shop", "deny-raw", Action.DENY, Policies.principal(caller)).build());
     try (var echo = TcpServer.echo(server, PORT);
         var hbone =
             HboneClient.connect(
@@ -275,8 +266,7 @@ class AuthorizationIT {
     assertThat(controlPlane().discovery().lastRejection()).contains("broken");
     try (var echo = TcpServer.echo(server, PORT)) {
       Calls.answered(client, new InetSocketAddress(server.ipv4(), PORT));
-      protect(
-          server, Policies.of("shop", "good", Action.DENY, Policies.principal(client)).build());
+      protect(server, Policies.of("shop", "good", Action.DENY, Policies.principal(client)).build());
       Calls.refused(client, server.at(PORT));
     }
     controlPlane().revoke(broken);

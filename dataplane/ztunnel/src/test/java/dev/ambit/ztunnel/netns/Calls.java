@@ -50,9 +50,7 @@ final class Calls {
   static void refused(Pod client, InetSocketAddress destination, String marker) {
     try (var connection = TcpClient.connect(client, destination)) {
       connection.send(marker);
-      assertThat(connection.receiveAll())
-          .as("answer of %s to %s", destination, client)
-          .isEmpty();
+      assertThat(connection.receiveAll()).as("answer of %s to %s", destination, client).isEmpty();
     } catch (SocketTimeoutException e) {
       fail("the call of %s to %s is left hanging", client, destination);
     } catch (IOException reset) {

@@ -142,8 +142,7 @@ class CertificateIT {
     // The clients are told to expect another identity at this address than its ztunnel shows.
     var marker = Calls.marker();
     try (var echo = TcpServer.echo(impostor, PORT)) {
-      mesh.controlPlane()
-          .announce(WorkloadResource.captured(impostor).withServiceAccount("bank"));
+      mesh.controlPlane().announce(WorkloadResource.captured(impostor).withServiceAccount("bank"));
       Calls.refused(client, impostor.at(PORT), marker);
       assertThat(echo.callers()).isEmpty();
     }

@@ -149,8 +149,7 @@ class EncryptionIT {
     var client = mesh.captured(mesh.a(), "service-client");
     var near = mesh.captured(mesh.a(), "endpoint");
     var far = mesh.captured(mesh.b(), "endpoint");
-    var service =
-        new ServiceResource("shop", "web", new InetSocketAddress("10.96.0.10", 80), PORT);
+    var service = new ServiceResource("shop", "web", new InetSocketAddress("10.96.0.10", 80), PORT);
     mesh.controlPlane().announce(service);
     mesh.controlPlane()
         .announce(
@@ -197,8 +196,7 @@ class EncryptionIT {
   @Test
   void aServiceThatLeadsBackToItsCallerAnswersIt() throws IOException {
     var pod = mesh.captured(mesh.a(), "own-client");
-    var service =
-        new ServiceResource("shop", "own", new InetSocketAddress("10.96.0.12", 80), PORT);
+    var service = new ServiceResource("shop", "own", new InetSocketAddress("10.96.0.12", 80), PORT);
     mesh.controlPlane().announce(service);
     mesh.controlPlane().announce(WorkloadResource.captured(pod).endpointOf(service, PORT));
     try (var echo = TcpServer.echo(pod, PORT)) {

@@ -117,7 +117,8 @@ class HostileCallerIT {
     try (var hbone = hbone()) {
       assertThat(hbone.request("GET", target, Map.of())).isEqualTo("400");
       assertThat(hbone.request("POST", target, Map.of())).isEqualTo("400");
-      for (String bad : List.of("nonsense", server.ipv4().getHostAddress(), ":8080", target + "9999", "")) {
+      for (String bad :
+          List.of("nonsense", server.ipv4().getHostAddress(), ":8080", target + "9999", "")) {
         assertThat(hbone.connect(bad)).as("answer to authority '%s'", bad).isIn("400", "reset");
       }
       assertThat(hbone.connect(target)).isEqualTo("200");
@@ -244,8 +245,7 @@ class HostileCallerIT {
         .untilAsserted(
             () ->
                 assertThat(
-                        mesh.a().ztunnel().openDescriptors()
-                            + mesh.b().ztunnel().openDescriptors())
+                        mesh.a().ztunnel().openDescriptors() + mesh.b().ztunnel().openDescriptors())
                     .isLessThanOrEqualTo(before + 8));
     Calls.answered(client, server.at(PORT));
     mesh.controlPlane().announce(WorkloadResource.captured(server));

@@ -100,8 +100,7 @@ class NodeAgentProtocolIT {
   }
 
   private static boolean isRefused(Pod pod, int port) {
-    try (var connection =
-        TcpClient.connect(pod.host(), new InetSocketAddress("127.0.0.1", port))) {
+    try (var connection = TcpClient.connect(pod.host(), new InetSocketAddress("127.0.0.1", port))) {
       return false;
     } catch (IOException refused) {
       return true;
@@ -228,7 +227,10 @@ class NodeAgentProtocolIT {
   @Test
   void aMessageThatIsNoMessageIsLoggedAndTheConnectionMadeAnew() throws IOException {
     survives(
-        () -> mesh.a().agent().sendRaw("\377\377 not protobuf".getBytes(StandardCharsets.ISO_8859_1)));
+        () ->
+            mesh.a()
+                .agent()
+                .sendRaw("\377\377 not protobuf".getBytes(StandardCharsets.ISO_8859_1)));
   }
 
   @Test
@@ -252,7 +254,8 @@ class NodeAgentProtocolIT {
     await("the descriptor is closed")
         .atMost(Duration.ofSeconds(5))
         .untilAsserted(
-            () -> assertThat(mesh.a().ztunnel().openDescriptors()).isLessThanOrEqualTo(before + 12));
+            () ->
+                assertThat(mesh.a().ztunnel().openDescriptors()).isLessThanOrEqualTo(before + 12));
   }
 
   @Test
@@ -279,8 +282,11 @@ class NodeAgentProtocolIT {
           .awaitLog(
               "a warning or error",
               log,
-              line -> line.text().contains("WARN") || line.text().contains("ERROR")
-                  || line.text().contains("warn") || line.text().contains("error"));
+              line ->
+                  line.text().contains("WARN")
+                      || line.text().contains("ERROR")
+                      || line.text().contains("warn")
+                      || line.text().contains("error"));
       await("the ztunnel connects again")
           .atMost(Duration.ofSeconds(20))
           .until(() -> mesh.a().agent().accepted() > connected);

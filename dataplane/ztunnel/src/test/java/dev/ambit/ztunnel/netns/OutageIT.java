@@ -48,8 +48,7 @@ class OutageIT {
 
         var latecomer = mesh.unknown(mesh.a(), "latecomer");
         PodRedirection.apply(latecomer);
-        var handingOver =
-            Thread.ofPlatform().start(() -> mesh.a().agent().handOver(latecomer));
+        var handingOver = Thread.ofPlatform().start(() -> mesh.a().agent().handOver(latecomer));
         var marker = Calls.marker();
         Calls.refused(latecomer, server.at(PORT), marker);
         assertThat(wire.shows(marker)).isFalse();
@@ -74,7 +73,9 @@ class OutageIT {
       mesh.controlPlane().stop();
       mesh.b().agent().release(server, Duration.ofSeconds(1));
       PodRedirection.remove(server);
-      mesh.controlPlane().discovery().set(server.workloadUid(), WorkloadResource.plain(server).address());
+      mesh.controlPlane()
+          .discovery()
+          .set(server.workloadUid(), WorkloadResource.plain(server).address());
       mesh.controlPlane().start();
       mesh.awaitDiscovery(2);
       var marker = Calls.marker();

@@ -133,8 +133,7 @@ class TelemetryIT {
   void aDenialIsLoggedWithItsReasonAndCounted() throws IOException {
     var client = mesh.captured(mesh.a(), "denied-client");
     var server = mesh.captured(mesh.b(), "denying-server");
-    var policy =
-        Policies.of("shop", "deny-it", Action.DENY, Policies.principal(client)).build();
+    var policy = Policies.of("shop", "deny-it", Action.DENY, Policies.principal(client)).build();
     mesh.controlPlane().enforce(policy);
     mesh.controlPlane().announce(WorkloadResource.captured(server).selectedBy("shop/deny-it"));
     try (var echo = TcpServer.echo(server, PORT)) {
