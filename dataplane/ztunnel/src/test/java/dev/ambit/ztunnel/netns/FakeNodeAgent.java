@@ -158,18 +158,27 @@ final class FakeNodeAgent implements AutoCloseable {
     return connections.stream().filter(connection -> connection.ready).toList();
   }
 
-  /** Sends bytes that are no answerable request to every ztunnel. */
-  void sendRaw(byte[] message) throws IOException {
-    for (var connection : live()) {
-      connection.socket.send(message);
-    }
+  /**
+   * Sends bytes as they are to every ztunnel, which are to be refused.
+   *
+   * @return for each what it answers, or "closed" where it ends the connection instead
+   */
+  List<String> provoke(byte[] message) {
+    return live().stream()
+        .map(connection -> connection.provoke(() -> connection.socket.send(message)))
+        .toList();
   }
 
   /** Sends a message together with a descriptor, which only AddWorkload may have. */
-  void sendWithDescriptor(WorkloadRequest request, Pod pod) throws IOException {
-    for (var connection : live()) {
-      connection.socket.send(request.toByteArray(), pod.host().namespace().fd());
-    }
+  List<String> provoke(WorkloadRequest request, Pod pod) {
+    return live().stream()
+        .map(
+            connection ->
+                connection.provoke(
+                    () ->
+                        connection.socket.send(
+                            request.toByteArray(), pod.host().namespace().fd())))
+        .toList();
   }
 
   /** Asks every ztunnel and returns the errors that they answer; empty text is consent. */
@@ -280,6 +289,23 @@ final class FakeNodeAgent implements AutoCloseable {
 
     String ask(WorkloadRequest request) {
       return exchange(() -> socket.send(request.toByteArray()), request.getPayloadCase().name());
+    }
+
+    synchronized String provoke(Sending sending) {
+      try {
+        sending.send();
+        for (int i = 0; i < 100 && connections.contains(this); i++) {
+          var answer = answers.poll(100, TimeUnit.MILLISECONDS);
+          if (answer != null) {
+            return answer.getAck().getError();
+          }
+        }
+      } catch (IOException e) {
+        return "closed";
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+      return connections.contains(this) ? "" : "closed";
     }
 
     /** One request at a time, each with its answer. */

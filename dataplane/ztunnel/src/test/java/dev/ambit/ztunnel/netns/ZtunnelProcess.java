@@ -181,6 +181,24 @@ final class ZtunnelProcess implements AutoCloseable {
     }
   }
 
+  /** How many of its descriptors are {@code namespace}. */
+  long openDescriptors(dev.ambit.linux.NetworkNamespace namespace) {
+    try (var descriptors = Files.list(Path.of("/proc", Long.toString(process.pid()), "fd"))) {
+      var name = "net:[" + namespace.inode() + "]";
+      return descriptors.filter(descriptor -> name.equals(target(descriptor))).count();
+    } catch (IOException e) {
+      throw new IllegalStateException("cannot see the descriptors of " + pod, e);
+    }
+  }
+
+  private static String target(Path descriptor) {
+    try {
+      return Files.readSymbolicLink(descriptor).toString();
+    } catch (IOException closedMeanwhile) {
+      return "";
+    }
+  }
+
   /** Asks it to end (SIGTERM). */
   void terminate() {
     process.destroy();
