@@ -176,8 +176,7 @@ final class FakeNodeAgent implements AutoCloseable {
             connection ->
                 connection.provoke(
                     () ->
-                        connection.socket.send(
-                            request.toByteArray(), pod.host().namespace().fd())))
+                        connection.socket.send(request.toByteArray(), pod.host().namespace().fd())))
         .toList();
   }
 
