@@ -7,13 +7,26 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.regex.Pattern;
 
 /** A whole mesh without a cluster: two nodes, each with a node agent and a ztunnel. */
 final class Mesh implements AutoCloseable {
+  /** What a ztunnel never has a good reason to log: a leaked buffer, or a fault of its own code. */
+  private static final Pattern FAULT =
+      Pattern.compile(
+          "LEAK:|NullPointerException|IllegalState|IllegalReferenceCount|ClassCast|IndexOutOfBounds"
+              + "|ConcurrentModification|OutOfMemory|StackOverflow|AssertionError|NoSuchElement");
+
+  /** Leaks are looked for in every buffer, not in a sample. */
+  private static final String JVM_OPTIONS = "-Dio.netty.leakDetection.level=paranoid";
+
   private final Deque<AutoCloseable> resources = new ArrayDeque<>();
   private final AtomicInteger lastPod = new AtomicInteger();
   private final Map<String, String> environment;
@@ -24,7 +37,8 @@ final class Mesh implements AutoCloseable {
   private final MeshNode b;
 
   private Mesh(Map<String, String> environment) {
-    this.environment = environment;
+    this.environment = new HashMap<>(environment);
+    this.environment.putIfAbsent("AMBIT_JVM_OPTIONS", JVM_OPTIONS);
     // First, since it can decide that nothing is to be done here.
     this.network = keep(Network.create());
     this.folder = temporaryFolder();
@@ -160,8 +174,29 @@ final class Mesh implements AutoCloseable {
     return "ztunnel of node a:\n" + a.logText() + "\nztunnel of node b:\n" + b.logText();
   }
 
+  /** Keeps the logs for people, in {@code target/netns-logs}, and fails where they show a fault. */
+  private void inspectLogs() throws IOException {
+    var kept = Files.createDirectories(Path.of("target", "netns-logs"));
+    var faults = new ArrayList<String>();
+    for (var node : List.of(a, b)) {
+      for (var ztunnel : node.ztunnels()) {
+        Files.writeString(
+            kept.resolve("%s-%s.log".formatted(folder.getFileName(), ztunnel.pod().name())),
+            ztunnel.logText());
+        ztunnel.log().stream()
+            .map(LogLine::text)
+            .filter(line -> FAULT.matcher(line).find())
+            .forEach(faults::add);
+      }
+    }
+    if (!faults.isEmpty()) {
+      throw new IOException("ztunnels logged faults of their own:\n" + String.join("\n", faults));
+    }
+  }
+
   @Override
   public void close() {
+    keep(this::inspectLogs);
     Closing.all(resources);
   }
 }

@@ -72,6 +72,10 @@ final class MeshNode implements AutoCloseable {
         .reduce("", String::concat);
   }
 
+  List<ZtunnelProcess> ztunnels() {
+    return ztunnels;
+  }
+
   @Override
   public void close() {
     agent.close();

@@ -1,50 +1,44 @@
 package dev.ambit.ztunnel.netns;
 
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
-import java.util.Objects;
+import dev.ambit.agent.rules.PodRules;
+import dev.ambit.agent.rules.PodRuleset;
 
-/** The rules inside a pod that lead its traffic to the ztunnel's sockets there. */
+/** The node agent's own rules inside a pod, which lead its traffic to the ztunnel's sockets. */
 final class PodRedirection {
-  private static final String RULES = resource("pod-redirection.nft");
+  private static final PodRules RULES = new PodRules();
 
   private PodRedirection() {}
 
   static void apply(Pod pod) {
-    pod.host().nft(RULES);
     pod.host()
-        .ip(
-            "rule add fwmark 0x111/0xfff pref 32764 lookup 100",
-            "route add local 0.0.0.0/0 dev lo table 100");
-    pod.host()
-        .ip6(
-            "rule add fwmark 0x111/0xfff pref 32764 lookup 100",
-            "route add local ::/0 dev lo table 100");
+        .call(
+            () -> {
+              RULES.install(PodRuleset.CAPTURED);
+              return null;
+            });
   }
 
   /** From now on nothing new is redirected; redirected connections go on. */
   static void stop(Pod pod) {
     pod.host()
-        .nft(
-            """
-            flush chain inet ambit redirect_inbound
-            flush chain inet ambit redirect_outbound
-            """);
+        .call(
+            () -> {
+              RULES.install(PodRuleset.DRAINING);
+              return null;
+            });
+  }
+
+  /** How many sockets in the pod still need the rules. */
+  static long socketsInUse(Pod pod) {
+    return pod.host().call(RULES::socketsInUse);
   }
 
   static void remove(Pod pod) {
-    pod.host().nft("delete table inet ambit\n");
-    pod.host().ip("rule del pref 32764", "route flush table 100");
-    pod.host().ip6("rule del pref 32764", "route flush table 100");
-  }
-
-  private static String resource(String name) {
-    try (var stream = PodRedirection.class.getResourceAsStream(name)) {
-      return new String(
-          Objects.requireNonNull(stream, name).readAllBytes(), StandardCharsets.UTF_8);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    pod.host()
+        .call(
+            () -> {
+              RULES.remove();
+              return null;
+            });
   }
 }
