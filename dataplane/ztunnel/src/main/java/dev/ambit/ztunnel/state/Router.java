@@ -226,7 +226,7 @@ public final class Router implements MeshState {
 
   private String noEndpoint(MeshService service, @Nullable ServiceEntry entry, int port) {
     int count = entry == null ? 0 : entry.endpoints().length;
-    if (count == 0) {
+    if (entry == null || count == 0) {
       return "service " + service.key() + " has no endpoint";
     }
     boolean elsewhere = true;
