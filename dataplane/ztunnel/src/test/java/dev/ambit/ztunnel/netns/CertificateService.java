@@ -15,7 +15,7 @@ import java.util.function.Predicate;
 
 /** A certificate service that signs what it is asked for, unless a test tells it to refuse. */
 final class CertificateService extends IstioCertificateServiceImplBase {
-  /** The only token that it accepts. */
+  /** The token that it accepts unless told otherwise. */
   static final String TOKEN = "token-of-the-ztunnel";
 
   static final Context.Key<Metadata> METADATA = Context.key("metadata");
@@ -31,6 +31,8 @@ final class CertificateService extends IstioCertificateServiceImplBase {
   private volatile Duration lifetime = Duration.ofHours(1);
   private volatile Predicate<String> refused = identity -> false;
 
+  private volatile String token = TOKEN;
+
   CertificateService(TestAuthority authority) {
     this.authority = authority;
   }
@@ -38,6 +40,11 @@ final class CertificateService extends IstioCertificateServiceImplBase {
   /** Certificates signed from now on are valid for {@code lifetime}. */
   void lifetime(Duration lifetime) {
     this.lifetime = lifetime;
+  }
+
+  /** From now on no other token is accepted. */
+  void expectToken(String accepted) {
+    this.token = accepted;
   }
 
   /** From now on requests for these identities are refused. */
@@ -79,7 +86,7 @@ final class CertificateService extends IstioCertificateServiceImplBase {
 
   private List<String> sign(String identity, IstioCertificateRequest request)
       throws IOException, io.grpc.StatusException {
-    if (!("Bearer " + TOKEN).equals(METADATA.get().get(AUTHORIZATION))) {
+    if (!("Bearer " + token).equals(METADATA.get().get(AUTHORIZATION))) {
       throw Status.UNAUTHENTICATED.withDescription("not the expected token").asException();
     }
     if (refused.test(identity)) {

@@ -33,6 +33,7 @@ final class DeltaDiscovery extends AggregatedDiscoveryServiceImplBase {
   private final Set<Client> clients = new HashSet<>();
   private final List<Rejection> rejections = new CopyOnWriteArrayList<>();
   private final List<Node> nodes = new CopyOnWriteArrayList<>();
+  private final List<Set<String>> held = new CopyOnWriteArrayList<>();
   private long lastVersion;
   private long lastNonce;
 
@@ -58,10 +59,10 @@ final class DeltaDiscovery extends AggregatedDiscoveryServiceImplBase {
         });
   }
 
-  /** Removes a resource and tells the clients. */
-  synchronized void remove(String typeUrl, String name) {
-    if (resources.getOrDefault(typeUrl, Map.of()).remove(name) != null) {
-      subscribers(typeUrl).forEach(client -> client.send(typeUrl, Map.of(), List.of(name)));
+  /** Removes resources and tells the clients. */
+  synchronized void remove(String typeUrl, Collection<String> names) {
+    if (resources.getOrDefault(typeUrl, new HashMap<>()).keySet().removeAll(names)) {
+      subscribers(typeUrl).forEach(client -> client.send(typeUrl, Map.of(), names));
     }
   }
 
@@ -86,6 +87,11 @@ final class DeltaDiscovery extends AggregatedDiscoveryServiceImplBase {
   /** The nodes that clients said they are, one for each stream. */
   List<Node> nodes() {
     return nodes;
+  }
+
+  /** The names that clients said they hold, one entry for each subscription to a type. */
+  List<Set<String>> held() {
+    return held;
   }
 
   /** Forgets the clients, whose connections are gone. */
@@ -125,6 +131,7 @@ final class DeltaDiscovery extends AggregatedDiscoveryServiceImplBase {
                 new Rejection(request.getTypeUrl(), request.getErrorDetail().getMessage()));
           }
         } else if (subscribed.add(request.getTypeUrl())) {
+          held.add(Set.copyOf(request.getInitialResourceVersionsMap().keySet()));
           sendMissing(request.getTypeUrl(), request.getInitialResourceVersionsMap());
         }
       }

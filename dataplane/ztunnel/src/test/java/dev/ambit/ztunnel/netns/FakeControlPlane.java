@@ -23,6 +23,7 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -132,7 +133,7 @@ final class FakeControlPlane implements AutoCloseable {
   }
 
   void withdraw(Pod pod) {
-    discovery.remove(ADDRESS_TYPE, pod.workloadUid());
+    discovery.remove(ADDRESS_TYPE, List.of(pod.workloadUid()));
     awaitSettled();
   }
 
@@ -145,7 +146,7 @@ final class FakeControlPlane implements AutoCloseable {
   }
 
   void revoke(Authorization policy) {
-    discovery.remove(AUTHORIZATION_TYPE, name(policy));
+    discovery.remove(AUTHORIZATION_TYPE, List.of(name(policy)));
     awaitSettled();
   }
 

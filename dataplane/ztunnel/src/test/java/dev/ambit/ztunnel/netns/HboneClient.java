@@ -36,6 +36,7 @@ final class HboneClient implements AutoCloseable {
   private static final int END_STREAM = 1;
   private static final int END_HEADERS = 4;
   private static final int ACK = 1;
+  private static final int ANY_STREAM = 0;
 
   private final TcpClient tcp;
   private final SSLSocket tls;
@@ -162,6 +163,34 @@ final class HboneClient implements AutoCloseable {
     }
   }
 
+  /** The header block of a CONNECT, for a frame of one's own. */
+  byte[] connectHeaders(int stream, String authority) throws IOException {
+    lastStream = stream;
+    return encode(new DefaultHttp2Headers(false).method("CONNECT").authority(authority));
+  }
+
+  /** What is read from now on is of this stream. */
+  void expectStream(int stream) {
+    lastStream = stream;
+  }
+
+  /** Reads until {@code count} streams have a status or were reset; how many had which. */
+  Map<String, Integer> awaitOutcomes(int count) throws IOException {
+    var outcomes = new java.util.HashMap<String, Integer>();
+    for (int seen = 0; seen < count; ) {
+      var event = next(ANY_STREAM);
+      if (event.type() == GOAWAY) {
+        throw new IOException("the tunnel ends after " + outcomes);
+      }
+      var outcome = event.isReset() ? "reset" : event.status();
+      if (outcome != null) {
+        outcomes.merge(outcome, 1, Integer::sum);
+        seen++;
+      }
+    }
+    return outcomes;
+  }
+
   void send(String text) throws IOException {
     frame(DATA, 0, lastStream, text.getBytes(StandardCharsets.UTF_8));
   }
@@ -245,7 +274,7 @@ final class HboneClient implements AutoCloseable {
         }
         case HEADERS -> {
           var status = status(id, payload);
-          if (id == stream) {
+          if (id == stream || stream == ANY_STREAM) {
             return new Event(type, flags, status, new byte[0]);
           }
         }
@@ -254,12 +283,12 @@ final class HboneClient implements AutoCloseable {
             grant(0, payload.length);
             grant(id, payload.length);
           }
-          if (id == stream) {
+          if (id == stream || stream == ANY_STREAM) {
             return new Event(type, flags, null, payload);
           }
         }
         case RST_STREAM -> {
-          if (id == stream) {
+          if (id == stream || stream == ANY_STREAM) {
             return new Event(type, 0, null, new byte[0]);
           }
         }

@@ -134,6 +134,35 @@ class HostileCallerIT {
   }
 
   @Test
+  void headersDoNotChangeWhoOrWhereTheCallerIs() throws IOException {
+    var other = mesh.uncaptured(mesh.a(), "other-caller");
+    var policy =
+        Policies.of(
+                "shop",
+                "only-other",
+                dev.ambit.protocol.security.Action.ALLOW,
+                Policies.source(other.ipv4()))
+            .build();
+    mesh.controlPlane().enforce(policy);
+    mesh.controlPlane().announce(WorkloadResource.captured(server).selectedBy("shop/only-other"));
+    try (var hbone = hbone()) {
+      var claims =
+          Map.of(
+              "forwarded",
+              "for=\"" + other.ipv4().getHostAddress() + ":1234\"",
+              "x-forwarded-for",
+              other.ipv4().getHostAddress(),
+              "x-forwarded-network",
+              "elsewhere",
+              "baggage",
+              "k8s.namespace.name=shop,k8s.pod.name=" + other.name());
+      assertThat(hbone.request("CONNECT", target, claims)).isEqualTo("401");
+    } finally {
+      mesh.controlPlane().announce(WorkloadResource.captured(server));
+    }
+  }
+
+  @Test
   void theZtunnelsOwnPortsCannotBeReachedThroughATunnel() throws IOException {
     try (var hbone = hbone()) {
       for (int port : OWN_PORTS) {

@@ -72,6 +72,11 @@ final class MeshNode implements AutoCloseable {
         .reduce("", String::concat);
   }
 
+  /** Where the last ztunnel's token and root certificate are. */
+  Path ztunnelFolder() {
+    return folder.resolve("ztunnel-" + ztunnels.size());
+  }
+
   List<ZtunnelProcess> ztunnels() {
     return ztunnels;
   }

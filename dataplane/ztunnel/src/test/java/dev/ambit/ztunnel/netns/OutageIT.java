@@ -192,4 +192,88 @@ class OutageIT {
       Calls.answered(client, server.at(PORT));
     }
   }
+
+  @Test
+  void callsGoOnWhileASecondZtunnelTakesOver() throws Exception {
+    var client = mesh.captured(mesh.a(), "busy-client");
+    var server = mesh.captured(mesh.b(), "busy-server");
+    var over = new java.util.concurrent.atomic.AtomicBoolean();
+    var calls = new java.util.concurrent.atomic.AtomicInteger();
+    var failures = new java.util.concurrent.ConcurrentLinkedQueue<Throwable>();
+    try (var echo = TcpServer.echo(server, PORT)) {
+      var callers = new java.util.ArrayList<Thread>();
+      for (int i = 0; i < 4; i++) {
+        callers.add(
+            Thread.ofPlatform()
+                .daemon()
+                .start(
+                    () -> {
+                      while (!over.get()) {
+                        try {
+                          Calls.answered(client, server.at(PORT));
+                          calls.incrementAndGet();
+                        } catch (Throwable t) {
+                          failures.add(t);
+                        }
+                      }
+                    }));
+      }
+      for (var node : java.util.List.of(mesh.a(), mesh.b())) {
+        var first = node.ztunnel();
+        node.startZtunnel();
+        node.awaitReady();
+        node.agent().awaitZtunnels(2);
+        first.terminate();
+        first.awaitExit(Duration.ofSeconds(8));
+      }
+      over.set(true);
+      for (var caller : callers) {
+        caller.join(Duration.ofSeconds(15));
+      }
+    }
+    assertThat(failures).as("failed calls, beside %d good ones", calls.get()).isEmpty();
+    assertThat(calls.get()).isGreaterThan(100);
+  }
+
+  @Test
+  void aNodeThatIsCutOffIsNoticedAndServedAgainAtOnceWhenItIsBack() throws IOException {
+    var client = mesh.captured(mesh.a(), "cut-client");
+    var server = mesh.captured(mesh.b(), "cut-server");
+    var local = mesh.captured(mesh.a(), "local-server");
+    try (var echo = TcpServer.echo(server, PORT);
+        var localEcho = TcpServer.echo(local, PORT);
+        var open = TcpClient.connect(client, server.at(PORT))) {
+      assertThat(open.echo("before")).isEqualTo("before");
+      // Dropped rather than refused: nobody is told.
+      mesh.network()
+          .a()
+          .host()
+          .nft(
+              """
+              table inet cut {
+                chain forward {
+                  type filter hook forward priority filter; policy accept;
+                  oifname "wire" drop
+                  iifname "wire" drop
+                }
+              }
+              """);
+      Calls.answered(client, local.at(PORT));
+      try (var meanwhile = TcpClient.connect(client, server.at(PORT))) {
+        meanwhile.socket().setSoTimeout(45_000);
+        meanwhile.send("nobody hears");
+        meanwhile.awaitEnd();
+      }
+      open.socket().setSoTimeout(45_000);
+      open.awaitEnd();
+      mesh.network().a().host().nft("delete table inet cut");
+      Calls.becomesAnswered(client, server.at(PORT), Duration.ofSeconds(5));
+    } finally {
+      try {
+        mesh.network().a().host().nft("delete table inet cut");
+      } catch (IllegalStateException alreadyGone) {
+        // The test came that far.
+      }
+    }
+  }
 }

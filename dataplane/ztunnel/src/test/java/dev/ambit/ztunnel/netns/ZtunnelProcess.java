@@ -191,6 +191,19 @@ final class ZtunnelProcess implements AutoCloseable {
     }
   }
 
+  /** How much memory it has, in KiB. */
+  long residentKibibytes() {
+    try (var lines = Files.lines(Path.of("/proc", Long.toString(process.pid()), "status"))) {
+      return lines
+          .filter(line -> line.startsWith("VmRSS:"))
+          .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
+          .findFirst()
+          .orElseThrow();
+    } catch (IOException e) {
+      throw new IllegalStateException("cannot see the memory of " + pod, e);
+    }
+  }
+
   private static String target(Path descriptor) {
     try {
       return Files.readSymbolicLink(descriptor).toString();
