@@ -73,7 +73,7 @@ class PodCapturesIT {
             () -> {});
     cluster.onChange(captures::changed);
     captures.adopt();
-    zds = ZdsServer.start(socket, captures, Duration.ofSeconds(2));
+    zds = ZdsServer.start(socket, captures, Duration.ofSeconds(4));
     captures.start(zds);
   }
 
@@ -391,6 +391,6 @@ class PodCapturesIT {
   }
 
   private static void until(ThrowingRunnable assertion) {
-    await().atMost(Duration.ofSeconds(15)).untilAsserted(assertion);
+    await().atMost(Duration.ofSeconds(45)).untilAsserted(assertion);
   }
 }

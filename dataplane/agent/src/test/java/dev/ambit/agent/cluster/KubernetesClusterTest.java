@@ -7,7 +7,6 @@ import dev.ambit.api.AmbientMesh;
 import dev.ambit.api.MeshEnrollment;
 import dev.ambit.api.MeshEnrollmentSpec;
 import dev.ambit.api.Stage;
-import dev.ambit.api.WellKnown;
 import dev.ambit.capture.CaptureDecision;
 import io.fabric8.kubernetes.api.model.NamespaceBuilder;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
@@ -44,6 +43,8 @@ class KubernetesClusterTest {
     cluster =
         new KubernetesCluster(
             client,
+            // The mock server does not know the field by which a node's pods are chosen.
+            client.pods().inAnyNamespace().runnableInformer(0),
             "node-1",
             "ambit-system",
             "agent-1",
@@ -136,23 +137,6 @@ class KubernetesClusterTest {
   }
 
   @Test
-  void writesAndRemovesAnnotations() {
-    var pod = pod("shop", "a", Map.of());
-    cluster.writeRedirection(pod, WellKnown.REDIRECTION_ENABLED);
-    assertThat(annotations(pod)).containsEntry(WellKnown.REDIRECTION, "enabled");
-    cluster.writeRedirection(pod, null);
-    assertThat(annotations(pod)).doesNotContainKey(WellKnown.REDIRECTION);
-    client.resource(pod).delete();
-    cluster.writeRedirection(pod, WellKnown.REDIRECTION_ENABLED);
-
-    var agent = pod("ambit-system", "agent-1", Map.of());
-    cluster.writeClean(true);
-    assertThat(annotations(agent)).containsEntry(WellKnown.AGENT_CLEAN, "true");
-    cluster.writeClean(false);
-    assertThat(annotations(agent)).doesNotContainKey(WellKnown.AGENT_CLEAN);
-  }
-
-  @Test
   void warnsOnceOfTheSame() {
     var pod = pod("shop", "a", Map.of());
     cluster.warn(pod, "ZtunnelUnavailable", "message");
@@ -160,10 +144,5 @@ class KubernetesClusterTest {
     var events = client.v1().events().inNamespace("shop").list().getItems();
     assertThat(events).hasSize(1);
     assertThat(events.getFirst().getInvolvedObject().getName()).isEqualTo("a");
-  }
-
-  private Map<String, String> annotations(Pod pod) {
-    var now = client.resource(pod).get().getMetadata().getAnnotations();
-    return now == null ? Map.of() : now;
   }
 }
