@@ -1,6 +1,8 @@
 package dev.ambit.operator;
 
+import io.fabric8.kubernetes.client.ConfigBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import io.fabric8.kubernetes.client.extended.leaderelection.LeaderCallbacks;
 import io.fabric8.kubernetes.client.extended.leaderelection.LeaderElectionConfigBuilder;
 import io.fabric8.kubernetes.client.extended.leaderelection.resourcelock.LeaseLock;
@@ -29,6 +31,7 @@ public final class Leadership implements AutoCloseable {
   private static final Duration LEASE_DURATION = Duration.ofSeconds(15);
   private static final Duration RENEW_DEADLINE = Duration.ofSeconds(10);
   private static final Duration RETRY_PERIOD = Duration.ofSeconds(2);
+  private static final Duration REQUEST_TIMEOUT = Duration.ofSeconds(4);
 
   private final KubernetesClient client;
   private final OperatorSettings settings;
@@ -54,13 +57,25 @@ public final class Leadership implements AutoCloseable {
 
   public Leadership(
       KubernetesClient client, OperatorSettings settings, MeterRegistry metrics, Duty duty) {
-    this.client = client;
+    this.client = impatient(client);
     this.settings = settings;
     this.duty = duty;
     this.candidate = Thread.ofPlatform().name("leader-election").unstarted(this::stand);
     Gauge.builder("ambit.operator.leader", this, self -> self.leading ? 1 : 0)
         .description("1 on the replica that writes to the API server")
         .register(metrics);
+  }
+
+  /** A renewal that is tried for longer than the lease lasts would have two replicas lead. */
+  private static KubernetesClient impatient(KubernetesClient client) {
+    return new KubernetesClientBuilder()
+        .withConfig(
+            new ConfigBuilder(client.getConfiguration())
+                .withRequestRetryBackoffLimit(0)
+                .withConnectionTimeout((int) REQUEST_TIMEOUT.toMillis())
+                .withRequestTimeout((int) REQUEST_TIMEOUT.toMillis())
+                .build())
+        .build();
   }
 
   /** Stands for election, until closed. */
@@ -114,13 +129,17 @@ public final class Leadership implements AutoCloseable {
                 .withReleaseOnCancel(true)
                 .withLeaderCallbacks(
                     new LeaderCallbacks(
-                        () -> terms.execute(this::begin),
-                        () -> endLater(),
-                        leader ->
-                            LOG.atInfo().addKeyValue("leader", leader).log("a replica leads")))
+                        () -> terms.execute(this::begin), this::endLater, Leadership::newLeader))
                 .build())
         .build()
         .start();
+  }
+
+  /** Without a leader for the moment, the name is null or empty. */
+  private static void newLeader(@Nullable String leader) {
+    if (leader != null && !leader.isEmpty()) {
+      LOG.atInfo().addKeyValue("leader", leader).log("a replica leads");
+    }
   }
 
   private void endLater() {
@@ -181,5 +200,6 @@ public final class Leadership implements AutoCloseable {
       Thread.currentThread().interrupt();
     }
     candidate.interrupt();
+    client.close();
   }
 }

@@ -47,8 +47,15 @@ class HboneConnectionTest {
             peer.connect(1),
             Peer.data(1, "hello ", false),
             Peer.frame(
-                Frames.DATA, Frames.FLAG_PADDED, 1, (byte) 3, (byte) 'w', (byte) 'o', (byte) 0,
-                (byte) 0, (byte) 0),
+                Frames.DATA,
+                Frames.FLAG_PADDED,
+                1,
+                (byte) 3,
+                (byte) 'w',
+                (byte) 'o',
+                (byte) 0,
+                (byte) 0,
+                (byte) 0),
             Peer.data(1, "rld", true));
     while (all.isReadable()) {
       peer.send(all.readRetainedSlice(1));

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ambit.ztunnel.proxy;
+
+import org.jspecify.annotations.NullMarked;
