@@ -31,6 +31,8 @@ final class Libc {
       handle("open", 2, FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT));
   private static final MethodHandle CLOSE =
       handle("close", -1, FunctionDescriptor.of(JAVA_INT, JAVA_INT));
+  private static final MethodHandle SHUTDOWN =
+      handle("shutdown", -1, FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
   private static final MethodHandle SETNS =
       handle("setns", -1, FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT));
   private static final MethodHandle FSTAT =
@@ -99,6 +101,15 @@ final class Libc {
   static void close(int fd) {
     try {
       int ignored = (int) CLOSE.invokeExact(state(), fd);
+    } catch (Throwable t) {
+      throw new AssertionError(t);
+    }
+  }
+
+  /** Ends both directions of a socket, which wakes whoever blocks on it. */
+  static void shutdown(int fd) {
+    try {
+      int ignored = (int) SHUTDOWN.invokeExact(state(), fd, 2);
     } catch (Throwable t) {
       throw new AssertionError(t);
     }

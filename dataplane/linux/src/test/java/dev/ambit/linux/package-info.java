@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ambit.linux;
+
+import org.jspecify.annotations.NullMarked;
