@@ -44,6 +44,7 @@ public final class Leadership implements AutoCloseable {
 
   private volatile boolean closed;
   private volatile boolean leading;
+  private volatile boolean givenUp;
   private volatile @Nullable CompletableFuture<?> standing;
 
   /** Only touched by the thread of {@link #terms}. */
@@ -85,9 +86,10 @@ public final class Leadership implements AutoCloseable {
 
   private void stand() {
     while (!closed) {
+      givenUp = false;
       CompletableFuture<?> election = elector();
       standing = election;
-      if (closed) {
+      if (closed || givenUp) {
         election.cancel(true);
       }
       try {
@@ -128,8 +130,7 @@ public final class Leadership implements AutoCloseable {
                 .withRetryPeriod(RETRY_PERIOD)
                 .withReleaseOnCancel(true)
                 .withLeaderCallbacks(
-                    new LeaderCallbacks(
-                        () -> terms.execute(this::begin), this::endLater, Leadership::newLeader))
+                    new LeaderCallbacks(this::beginLater, this::endLater, Leadership::newLeader))
                 .build())
         .build()
         .start();
@@ -139,6 +140,12 @@ public final class Leadership implements AutoCloseable {
   private static void newLeader(@Nullable String leader) {
     if (leader != null && !leader.isEmpty()) {
       LOG.atInfo().addKeyValue("leader", leader).log("a replica leads");
+    }
+  }
+
+  private void beginLater() {
+    if (!terms.isShutdown()) {
+      terms.execute(this::begin);
     }
   }
 
@@ -160,6 +167,7 @@ public final class Leadership implements AutoCloseable {
           .setCause(e)
           .log("cannot begin the leader's work; the lease is given up for another try");
       leading = false;
+      givenUp = true;
       CompletableFuture<?> election = standing;
       if (election != null) {
         election.cancel(true);
@@ -184,6 +192,9 @@ public final class Leadership implements AutoCloseable {
   /** Ends the work, and then gives the lease up. */
   @Override
   public void close() {
+    if (closed) {
+      return;
+    }
     closed = true;
     terms.execute(this::end);
     terms.shutdown();

@@ -51,6 +51,11 @@ public final class StatusWriter<S> {
       }
       throw e;
     }
+    remember(object, status);
+  }
+
+  /** Until the cache shows another version of the object, its status is this. */
+  void remember(HasMetadata object, S status) {
     writes.put(
         ResourceID.fromResource(object),
         new Write<>(

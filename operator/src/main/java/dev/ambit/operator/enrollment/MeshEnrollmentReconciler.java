@@ -230,7 +230,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         DataplaneMode.of(labels),
         labels.getOrDefault(WellKnown.DATAPLANE_MODE, ""),
         excluded.contains(name),
-        mesh.isPresent(),
+        mesh.isPresent() && mesh.get().getMetadata().getDeletionTimestamp() == null,
         reached,
         census(facts));
   }
