@@ -1,0 +1,162 @@
+package dev.ambit.operator;
+
+import dev.ambit.operator.enrollment.EnrollmentMetrics;
+import dev.ambit.operator.enrollment.MeshEnrollmentReconciler;
+import dev.ambit.operator.enrollment.NamespaceReconciler;
+import dev.ambit.operator.mesh.AmbientMeshReconciler;
+import dev.ambit.operator.mesh.RootCertificateReconciler;
+import dev.ambit.operator.mesh.RootCertificates;
+import dev.ambit.operator.mesh.SecretAuthorityInspection;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.javaoperatorsdk.operator.api.config.ControllerConfigurationOverrider;
+import io.javaoperatorsdk.operator.api.monitoring.Metrics;
+import io.javaoperatorsdk.operator.api.reconciler.Reconciler;
+import io.javaoperatorsdk.operator.monitoring.micrometer.MicrometerMetrics;
+import io.javaoperatorsdk.operator.processing.retry.GenericRetry;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Supplier;
+
+/** One replica's time as the leader: all reconcilers, from their start to their end. */
+public final class LeaderTerm implements AutoCloseable {
+  private static final Duration CACHE_SYNC = Duration.ofMinutes(2);
+  private static final Duration LAST_RECONCILIATIONS = Duration.ofSeconds(5);
+
+  private final Equipment equipment;
+  private final Metrics metrics;
+  private final RootCertificateReconciler rootCertificates;
+  private final OptionalKinds optionalKinds;
+  private final List<io.javaoperatorsdk.operator.Operator> running = new CopyOnWriteArrayList<>();
+
+  private LeaderTerm(Equipment equipment) {
+    this.equipment = equipment;
+    this.metrics = MicrometerMetrics.withoutPerResourceMetrics(equipment.metrics());
+    this.optionalKinds = new OptionalKinds(equipment.client());
+    this.rootCertificates =
+        new RootCertificateReconciler(
+            equipment.settings().rootNamespace(), equipment.certificates());
+  }
+
+  /**
+   * What every term is given.
+   *
+   * @param optional reconcilers of kinds that a cluster need not have
+   */
+  public record Equipment(
+      KubernetesClient client,
+      OperatorSettings settings,
+      RootCertificates certificates,
+      MeterRegistry metrics,
+      EnrollmentMetrics enrollments,
+      InstantSource clock,
+      List<Optionally<?>> optional) {}
+
+  /** A reconciler of a kind that a cluster need not have. */
+  public record Optionally<P extends HasMetadata>(
+      Class<P> kind, Supplier<Reconciler<P>> reconciler) {}
+
+  /** Begins: fills the caches and then reconciles. */
+  public static LeaderTerm begin(Equipment equipment) throws Exception {
+    LeaderTerm term = new LeaderTerm(equipment);
+    try {
+      term.reconcile();
+      equipment.optional().forEach(term::whenPresent);
+      return term;
+    } catch (RuntimeException e) {
+      term.close();
+      throw e;
+    }
+  }
+
+  private void reconcile() {
+    String namespace = equipment.settings().rootNamespace();
+    InstantSource clock = equipment.clock();
+    EventRecorder events =
+        new EventRecorder(equipment.client(), equipment.settings().podName(), clock);
+    io.javaoperatorsdk.operator.Operator reconcilers = reconcilers();
+    register(
+        reconcilers,
+        new AmbientMeshReconciler(
+            namespace,
+            new SecretAuthorityInspection(equipment.client(), namespace, clock),
+            events,
+            clock));
+    register(reconcilers, rootCertificates);
+    register(reconcilers, new NamespaceReconciler(equipment.enrollments()));
+    register(
+        reconcilers,
+        new MeshEnrollmentReconciler(namespace, events, equipment.enrollments(), clock));
+    start(reconcilers);
+  }
+
+  private io.javaoperatorsdk.operator.Operator reconcilers() {
+    return new io.javaoperatorsdk.operator.Operator(
+        overrider ->
+            overrider
+                .withKubernetesClient(equipment.client())
+                .withCloseClientOnStop(false)
+                .withMetrics(metrics)
+                .withCacheSyncTimeout(CACHE_SYNC)
+                .withReconciliationTerminationTimeout(LAST_RECONCILIATIONS));
+  }
+
+  private void start(io.javaoperatorsdk.operator.Operator reconcilers) {
+    running.add(reconcilers);
+    reconcilers.start();
+  }
+
+  /** Nothing can be registered with an operator that has started, so each of these is another. */
+  private <P extends HasMetadata> void whenPresent(Optionally<P> optionally) {
+    optionalKinds.whenPresent(
+        HasMetadata.getFullResourceName(optionally.kind()),
+        () -> {
+          io.javaoperatorsdk.operator.Operator reconcilers = reconcilers();
+          reconcilers.register(optionally.reconciler().get(), LeaderTerm::retryForever);
+          start(reconcilers);
+        });
+  }
+
+  private static <P extends HasMetadata> void register(
+      io.javaoperatorsdk.operator.Operator reconcilers, Reconciler<P> reconciler) {
+    reconcilers.register(
+        reconciler,
+        (ControllerConfigurationOverrider<P> overrider) ->
+            retryForever(overrider.withFieldManager(FieldManager.NAME)));
+  }
+
+  /** The API server may be away for long, and then it is back. */
+  private static <P extends HasMetadata> void retryForever(
+      ControllerConfigurationOverrider<P> overrider) {
+    overrider.withRetry(
+        new GenericRetry()
+            .setInitialInterval(500)
+            .setIntervalMultiplier(1.5)
+            .setMaxInterval(30_000)
+            .withoutMaxAttempts());
+  }
+
+  @Override
+  public void close() throws Exception {
+    optionalKinds.close();
+    try {
+      running.forEach(io.javaoperatorsdk.operator.Operator::stop);
+    } finally {
+      rootCertificates.close();
+      equipment.enrollments().clear();
+      forgetGauges();
+    }
+  }
+
+  /** The next term's would be refused for these, which show what is over. */
+  private void forgetGauges() {
+    equipment.metrics().getMeters().stream()
+        .filter(meter -> meter instanceof Gauge)
+        .filter(meter -> meter.getId().getName().startsWith("operator.sdk."))
+        .forEach(meter -> equipment.metrics().remove(meter));
+  }
+}
