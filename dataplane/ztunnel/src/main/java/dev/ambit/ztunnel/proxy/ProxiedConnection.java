@@ -49,6 +49,10 @@ abstract class ProxiedConnection {
     destination = end;
   }
 
+  final @Nullable RelayEnd destination() {
+    return destination;
+  }
+
   /** What is known of it now. */
   abstract ConnectionInfo info();
 
