@@ -155,8 +155,7 @@ record ZtunnelSettings(
     environment
         .withPrefix(prefix)
         .forEach(
-            (name, value) ->
-                headers.put(name.toLowerCase(Locale.ROOT).replace('_', '-'), value));
+            (name, value) -> headers.put(name.toLowerCase(Locale.ROOT).replace('_', '-'), value));
     return headers;
   }
 
@@ -241,8 +240,7 @@ record ZtunnelSettings(
     return new HboneSettings(
         stream,
         connection,
-        environment.number(
-            "HTTP2_FRAME_SIZE", defaults.maxFrameSize(), 1 << 14, (1 << 24) - 1),
+        environment.number("HTTP2_FRAME_SIZE", defaults.maxFrameSize(), 1 << 14, (1 << 24) - 1),
         defaults.maxConcurrentStreams(),
         defaults.maxHeaderListSize(),
         defaults.keepAliveInterval(),

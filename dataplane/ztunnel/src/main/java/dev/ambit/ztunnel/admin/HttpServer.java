@@ -131,9 +131,7 @@ public final class HttpServer implements AutoCloseable {
     private FullHttpResponse response(FullHttpRequest request) {
       Endpoint.Reply reply = reply(request);
       byte[] body = reply.body().getBytes(StandardCharsets.UTF_8);
-      boolean compress =
-          body.length >= COMPRESS_FROM
-              && request.headers().contains(HttpHeaderNames.ACCEPT_ENCODING, "gzip", true);
+      boolean compress = body.length >= COMPRESS_FROM && takesGzip(request);
       ByteBuf content = io.netty.buffer.Unpooled.wrappedBuffer(compress ? gzip(body) : body);
       FullHttpResponse response =
           new DefaultFullHttpResponse(
@@ -144,6 +142,11 @@ public final class HttpServer implements AutoCloseable {
         response.headers().set(HttpHeaderNames.CONTENT_ENCODING, HttpHeaderValues.GZIP);
       }
       return response;
+    }
+
+    private static boolean takesGzip(FullHttpRequest request) {
+      return request.headers().getAll(HttpHeaderNames.ACCEPT_ENCODING).stream()
+          .anyMatch(value -> value.contains("gzip"));
     }
 
     private Endpoint.Reply reply(FullHttpRequest request) {

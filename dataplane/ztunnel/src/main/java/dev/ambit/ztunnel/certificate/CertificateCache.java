@@ -1,6 +1,7 @@
 package dev.ambit.ztunnel.certificate;
 
 import dev.ambit.ztunnel.channel.Backoff;
+import dev.ambit.ztunnel.channel.CallFailure;
 import dev.ambit.ztunnel.identity.Identity;
 import java.security.GeneralSecurityException;
 import java.time.Clock;
@@ -49,8 +50,7 @@ public final class CertificateCache implements Certificates, AutoCloseable {
   // Guarded by this object's lock.
   private final Map<Identity, Entry> entries = new HashMap<>();
   private final PriorityQueue<Waiting> queue =
-      new PriorityQueue<>(
-          Comparator.comparing(Waiting::urgency).thenComparing(Waiting::sequence));
+      new PriorityQueue<>(Comparator.comparing(Waiting::urgency).thenComparing(Waiting::sequence));
   private final Set<Entry> running = new HashSet<>();
   private long sequence;
   private boolean closed;
@@ -136,7 +136,7 @@ public final class CertificateCache implements Certificates, AutoCloseable {
           valid
               ? "Available"
               : entry.lastFailure != null
-                  ? "Unavailable: " + entry.lastFailure.getMessage()
+                  ? "Unavailable: " + CallFailure.describe(entry.lastFailure)
                   : "Initializing";
       all.add(
           new CertificateStatus(
@@ -303,7 +303,7 @@ public final class CertificateCache implements Certificates, AutoCloseable {
         .addKeyValue("identity", entry.identity)
         .addKeyValue("inUse", inUse)
         .addKeyValue("retryIn", delay)
-        .addKeyValue("reason", String.valueOf(failure.getMessage()))
+        .addKeyValue("reason", CallFailure.describe(failure))
         .log("cannot get a certificate");
     cancel(entry);
     if (entry.pods > 0) {

@@ -25,8 +25,7 @@ final class TlsContexts {
 
   private TlsContexts() {}
 
-  static TlsIdentity of(Identity identity, PrivateKey key, IssuedChain issued)
-      throws SSLException {
+  static TlsIdentity of(Identity identity, PrivateKey key, IssuedChain issued) throws SSLException {
     X509Certificate[] chain = issued.chain().toArray(new X509Certificate[0]);
     X509Certificate[] roots = issued.roots().toArray(new X509Certificate[0]);
     SslContext client =

@@ -236,8 +236,7 @@ public record Policy(
       int length = value.getLength();
       matchers.add(
           input ->
-              Addresses.samePrefix(
-                  prefix, Addresses.canonical(ip.of(input)).getAddress(), length));
+              Addresses.samePrefix(prefix, Addresses.canonical(ip.of(input)).getAddress(), length));
     }
     return matchers;
   }

@@ -136,9 +136,7 @@ final class EndpointChoice {
     }
     InetAddress address = address(endpoint.workload(), service.ipFamilies(), wanted);
     int port =
-        servicePort == ANY_PORT
-            ? gatewayPort
-            : targetPort(endpoint.ports(), service, servicePort);
+        servicePort == ANY_PORT ? gatewayPort : targetPort(endpoint.ports(), service, servicePort);
     return address == null
         ? null
         : new Chosen(endpoint.workload(), new InetSocketAddress(address, port));

@@ -33,8 +33,7 @@ public final class MeshStore {
   private final Map<NetworkAddress, List<MeshWorkload>> byAddress = new ConcurrentHashMap<>();
   private final Map<PodName, List<MeshWorkload>> byName = new ConcurrentHashMap<>();
   private final Map<ServiceKey, ServiceEntry> services = new ConcurrentHashMap<>();
-  private final Map<NetworkAddress, List<MeshService>> byVirtualAddress =
-      new ConcurrentHashMap<>();
+  private final Map<NetworkAddress, List<MeshService>> byVirtualAddress = new ConcurrentHashMap<>();
   private final Map<String, List<MeshService>> byHostname = new ConcurrentHashMap<>();
   private volatile List<AddressBlock> blocks = List.of();
 
@@ -297,10 +296,7 @@ public final class MeshStore {
       removeFrom(byVirtualAddress, address, key, MeshService::key);
     }
     removeFrom(
-        byHostname,
-        service.hostname().toLowerCase(java.util.Locale.ROOT),
-        key,
-        MeshService::key);
+        byHostname, service.hostname().toLowerCase(java.util.Locale.ROOT), key, MeshService::key);
     replaceBlocks(key, null);
     entry.setService(null);
     touched.add(entry);
@@ -406,8 +402,7 @@ public final class MeshStore {
   }
 
   private static int rank(MeshWorkload workload) {
-    return (workload.isPod() ? 2 : 0)
-        + (workload.tunnelProtocol() == TunnelProtocol.HBONE ? 1 : 0);
+    return (workload.isPod() ? 2 : 0) + (workload.tunnelProtocol() == TunnelProtocol.HBONE ? 1 : 0);
   }
 
   private static <K, V, I> void putSorted(

@@ -69,8 +69,7 @@ public final class AccessLog implements AutoCloseable {
     }
   }
 
-  void closed(
-      ConnectionInfo info, long sent, long received, long nanos, @Nullable String error) {
+  void closed(ConnectionInfo info, long sent, long received, long nanos, @Nullable String error) {
     if (error == null ? level.isInfoEnabled() : level.isErrorEnabled()) {
       offer(new Event.Closed(info, Instant.now(), sent, received, nanos, error));
     }

@@ -13,8 +13,7 @@ public final class XdsTelemetry implements XdsObserver {
   private final Family rejections;
 
   public XdsTelemetry(MetricRegistry metrics) {
-    terminations =
-        counter(metrics, "istio_xds_connection_terminations_total", "Ended xDS streams");
+    terminations = counter(metrics, "istio_xds_connection_terminations_total", "Ended xDS streams");
     messages = counter(metrics, "istio_xds_message_total", "xDS responses received");
     bytes = counter(metrics, "istio_xds_message_bytes_total", "Bytes of xDS responses received");
     rejections = counter(metrics, "ambit_xds_rejected_total", "xDS resources rejected");

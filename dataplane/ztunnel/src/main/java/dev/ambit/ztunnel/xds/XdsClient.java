@@ -7,6 +7,7 @@ import dev.ambit.protocol.xds.DeltaDiscoveryResponse;
 import dev.ambit.protocol.xds.Resource;
 import dev.ambit.protocol.xds.Status;
 import dev.ambit.ztunnel.channel.Backoff;
+import dev.ambit.ztunnel.channel.CallFailure;
 import dev.ambit.ztunnel.channel.ServerChannel;
 import dev.ambit.ztunnel.state.InvalidResourceException;
 import dev.ambit.ztunnel.xds.XdsObserver.Termination;
@@ -55,6 +56,7 @@ public final class XdsClient implements AutoCloseable {
 
   private static final class Subscription<T> {
     final ResourceType<T> type;
+
     /** What is held, by name: the version last accepted. */
     final Map<String, String> versions = new HashMap<>();
 
@@ -203,7 +205,7 @@ public final class XdsClient implements AutoCloseable {
       if (!over) {
         over = true;
         Termination reason = answered ? Termination.ERROR : Termination.CONNECTION_ERROR;
-        reconnect(reason, io.grpc.Status.fromThrowable(failure).toString());
+        reconnect(reason, CallFailure.describe(failure));
       }
     }
 

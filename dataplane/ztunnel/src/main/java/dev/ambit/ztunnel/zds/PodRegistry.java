@@ -55,8 +55,7 @@ public final class PodRegistry {
   /**
    * @param executor for later attempts
    */
-  public PodRegistry(
-      PodRuntime runtime, PodObserver observer, ScheduledExecutorService executor) {
+  public PodRegistry(PodRuntime runtime, PodObserver observer, ScheduledExecutorService executor) {
     this.runtime = runtime;
     this.observer = observer;
     this.executor = executor;

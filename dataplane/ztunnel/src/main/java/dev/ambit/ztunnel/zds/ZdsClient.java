@@ -199,8 +199,7 @@ public final class ZdsClient implements AutoCloseable {
         discard(packet.fd());
         return "malformed request: " + e.getMessage();
       }
-      if (request.getPayloadCase() != WorkloadRequest.PayloadCase.ADD
-          && packet.fd().isPresent()) {
+      if (request.getPayloadCase() != WorkloadRequest.PayloadCase.ADD && packet.fd().isPresent()) {
         discard(packet.fd());
         return "a descriptor came with a request that takes none";
       }
@@ -223,8 +222,7 @@ public final class ZdsClient implements AutoCloseable {
       }
       WorkloadInfo info = add.getWorkloadInfo();
       LocalPod pod =
-          new LocalPod(
-              add.getUid(), info.getName(), info.getNamespace(), info.getServiceAccount());
+          new LocalPod(add.getUid(), info.getName(), info.getNamespace(), info.getServiceAccount());
       named.add(pod.uid());
       NetworkNamespace namespace = NetworkNamespace.adopt(fd.getAsInt());
       if (namespace.isSame(NetworkNamespace.self())) {

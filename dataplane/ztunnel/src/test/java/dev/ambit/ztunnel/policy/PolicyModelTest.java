@@ -34,7 +34,9 @@ import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import org.jspecify.annotations.Nullable;
 
-/** Compiled policies against the rules of evaluation written down once more, as plainly as can be. */
+/**
+ * Compiled policies against the rules of evaluation written down once more, as plainly as can be.
+ */
 class PolicyModelTest {
   private static final List<String> NAMESPACES = List.of("a", "ab", "b");
   private static final List<String> ACCOUNTS = List.of("x", "y");
@@ -111,11 +113,7 @@ class PolicyModelTest {
     String principal =
         source == null
             ? null
-            : source.trustDomain()
-                + "/ns/"
-                + source.namespace()
-                + "/sa/"
-                + source.serviceAccount();
+            : source.trustDomain() + "/ns/" + source.namespace() + "/sa/" + source.serviceAccount();
     Predicate<ServiceAccountMatch> account =
         m ->
             source != null
@@ -208,12 +206,11 @@ class PolicyModelTest {
     return Combinators.combine(
             which,
             text(NAMESPACES).list().ofMinSize(1).ofMaxSize(2),
-            text(
-                    List.of(
-                        "cluster.local/ns/a/sa/x",
-                        "cluster.local/ns/ab/sa/y",
-                        "cluster.local/",
-                        "/sa/x"))
+            text(List.of(
+                    "cluster.local/ns/a/sa/x",
+                    "cluster.local/ns/ab/sa/y",
+                    "cluster.local/",
+                    "/sa/x"))
                 .list()
                 .ofMinSize(1)
                 .ofMaxSize(2),

@@ -155,8 +155,7 @@ class PolicyStoreTest {
                 rule(
                     Match.newBuilder()
                         .addNotPrincipals(
-                            StringMatch.newBuilder()
-                                .setPresence(Empty.getDefaultInstance())))));
+                            StringMatch.newBuilder().setPresence(Empty.getDefaultInstance())))));
     MeshWorkload server = server("shop/istio_converted_static_strict");
     assertThat(judge(server, null)).isInstanceOf(Verdict.Denied.class);
     assertThat(judge(server, CLIENT)).isEqualTo(Verdict.ALLOWED);
@@ -177,9 +176,7 @@ class PolicyStoreTest {
                 rule(
                     Match.newBuilder()
                         .addSourceIps(
-                            Address.newBuilder()
-                                .setAddress(bytes("10.0.0.0"))
-                                .setLength(30)))));
+                            Address.newBuilder().setAddress(bytes("10.0.0.0")).setLength(30)))));
     MeshWorkload server = server();
     assertThat(judge(server, CLIENT)).isInstanceOf(Verdict.Denied.class);
     assertThat(
@@ -244,8 +241,7 @@ class PolicyStoreTest {
     assertRejected(policy("p", Scope.NAMESPACE, Action.DENY).setScopeValue(7));
     assertRejected(
         policy("p", Scope.NAMESPACE, Action.DENY)
-            .addRules(
-                rule(Match.newBuilder().addPrincipals(StringMatch.getDefaultInstance()))));
+            .addRules(rule(Match.newBuilder().addPrincipals(StringMatch.getDefaultInstance()))));
     assertRejected(
         policy("p", Scope.NAMESPACE, Action.DENY)
             .addRules(

@@ -40,8 +40,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class RouterTest {
   private final MeshStore store = new MeshStore();
   private final SplittableRandom random = new SplittableRandom(1);
-  private final Router router =
-      new Router(store, "", Set.of(15001, 15006, 15008), () -> random);
+  private final Router router = new Router(store, "", Set.of(15001, 15006, 15008), () -> random);
   private final MeshWorkload client = put(pod("shop", "client", "10.0.0.1"));
 
   private MeshWorkload put(Workload.Builder proto) {
@@ -108,8 +107,7 @@ class RouterTest {
     MeshWorkload server =
         put(pod("shop", "server", "10.0.0.2").setTunnelProtocol(TunnelProtocol.NONE));
     assertThat(route("10.0.0.2", 80))
-        .isEqualTo(
-            new OutboundRoute.Plain(socket("10.0.0.2", 80), new Endpoint(server, null)));
+        .isEqualTo(new OutboundRoute.Plain(socket("10.0.0.2", 80), new Endpoint(server, null)));
   }
 
   @Test
@@ -166,8 +164,7 @@ class RouterTest {
     put(
         service("shop", "web", "10.96.0.1")
             .setLoadBalancing(
-                LoadBalancing.newBuilder()
-                    .setHealthPolicy(LoadBalancing.HealthPolicy.ALLOW_ALL)));
+                LoadBalancing.newBuilder().setHealthPolicy(LoadBalancing.HealthPolicy.ALLOW_ALL)));
     assertThat(route("10.96.0.1", 80)).isInstanceOf(OutboundRoute.Tunnel.class);
   }
 
@@ -247,8 +244,7 @@ class RouterTest {
                 .setLoadBalancing(
                     LoadBalancing.newBuilder().setMode(LoadBalancing.Mode.PASSTHROUGH)));
     assertThat(route("192.0.2.9", 443))
-        .isEqualTo(
-            new OutboundRoute.Plain(socket("192.0.2.9", 443), new Endpoint(null, external)));
+        .isEqualTo(new OutboundRoute.Plain(socket("192.0.2.9", 443), new Endpoint(null, external)));
   }
 
   @Test
@@ -289,8 +285,7 @@ class RouterTest {
 
   @Test
   void aPrivateServiceIsSeenInItsNamespaceOnly() {
-    put(
-        service("a", "web", "10.96.0.1").setVisibility(Service.Visibility.NAMESPACE));
+    put(service("a", "web", "10.96.0.1").setVisibility(Service.Visibility.NAMESPACE));
     assertThat(route("10.96.0.1", 80)).isInstanceOf(OutboundRoute.Plain.class);
   }
 
@@ -303,8 +298,7 @@ class RouterTest {
   void anAddressBlockIsMatchedByItsLongestPrefix() {
     put(
         service("a", "wide")
-            .addAddresses(
-                NetworkAddress.newBuilder().setAddress(bytes("192.0.0.0")).setLength(8)));
+            .addAddresses(NetworkAddress.newBuilder().setAddress(bytes("192.0.0.0")).setLength(8)));
     put(
         service("a", "narrow")
             .addAddresses(
@@ -378,9 +372,7 @@ class RouterTest {
     put(
         service("shop", "web", "10.96.0.1")
             .addWeightedWaypoints(
-                WeightedWaypoint.newBuilder()
-                    .setDestination(waypoint("shop", "wp1"))
-                    .setWeight(9))
+                WeightedWaypoint.newBuilder().setDestination(waypoint("shop", "wp1")).setWeight(9))
             .addWeightedWaypoints(
                 WeightedWaypoint.newBuilder()
                     .setDestination(waypoint("shop", "wp2"))
@@ -493,9 +485,7 @@ class RouterTest {
   void inboundByHostnameMapsThePort() {
     MeshService web = put(service("shop", "web", "10.96.0.1"));
     MeshWorkload server =
-        put(
-            pod("shop", "server", "10.0.0.2")
-                .putServices(key("shop", "web"), ports(80, 3000)));
+        put(pod("shop", "server", "10.0.0.2").putServices(key("shop", "web"), ports(80, 3000)));
     String authority = hostname("shop", "web") + ":80";
     assertThat(router.inbound(server, socket("10.0.0.2", 15008), authority))
         .isEqualTo(new InboundRoute.Accepted(3000, web));
@@ -503,8 +493,7 @@ class RouterTest {
         .isEqualTo(new InboundRoute.Accepted(8080, web));
     assertThat(
             status(
-                router.inbound(
-                    server, socket("10.0.0.2", 15008), hostname("shop", "web") + ":81")))
+                router.inbound(server, socket("10.0.0.2", 15008), hostname("shop", "web") + ":81")))
         .isEqualTo(503);
     assertThat(status(router.inbound(server, socket("10.0.0.2", 15008), "nowhere.example:80")))
         .isEqualTo(503);

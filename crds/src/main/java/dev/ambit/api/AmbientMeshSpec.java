@@ -1,0 +1,77 @@
+package dev.ambit.api;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import io.fabric8.generator.annotation.Default;
+import io.fabric8.generator.annotation.Size;
+import io.fabric8.generator.annotation.ValidationRule;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** What a cluster's mesh should be. Absent fields take the values that the CRD's schema names. */
+@JsonInclude(JsonInclude.Include.NON_NULL)
+public record AmbientMeshSpec(
+    @JsonPropertyDescription(
+            "Trust domain of all identities: spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/SERVICE_ACCOUNT."
+                + " It cannot be changed later.")
+        @Default("cluster.local")
+        @Size(min = 1, max = 253)
+        @ValidationRule(
+            value = "self.matches('^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$')",
+            message =
+                "a trust domain consists of lower case letters, digits, '.', '-' and '_', and begins"
+                    + " and ends with a letter or digit")
+        @ValidationRule(
+            value = "self == oldSelf",
+            message =
+                "the trust domain cannot be changed, since every certificate names it: delete the"
+                    + " AmbientMesh, wait until its nodes are clean, and create it anew")
+        String trustDomain,
+    @JsonPropertyDescription("The certificate authority.") @Default("{}")
+        CertificateAuthoritySpec ca,
+    @JsonPropertyDescription("The certificates that workloads get.") @Default("{}")
+        WorkloadCertificateSpec workloadCertificate,
+    @JsonPropertyDescription(
+            "Namespaces that are never captured, whatever their labels say. Ambit's own is always one"
+                + " of them.")
+        @Default("[\"kube-system\"]")
+        List<String> excludedNamespaces,
+    @JsonPropertyDescription(
+            "Whether captured pods accept plaintext, where neither a MeshEnrollment nor a"
+                + " PeerAuthentication says otherwise.")
+        @Default("Permissive")
+        MtlsMode mtls,
+    @JsonPropertyDescription("How pods leave the mesh.") @Default("{}") LeavingSpec leaving,
+    @JsonPropertyDescription("The proxy of each node.") @Default("{}") ZtunnelSpec ztunnel,
+    @JsonPropertyDescription("The agent of each node.") @Default("{}") AgentSpec agent,
+    @JsonPropertyDescription("Where the node's container runtime looks for CNI plugins.")
+        @Default("{}")
+        CniSpec cni) {
+
+  /** Every field at its default. */
+  public static final AmbientMeshSpec DEFAULTS =
+      new AmbientMeshSpec(null, null, null, null, null, null, null, null, null);
+
+  public AmbientMeshSpec(
+      @Nullable String trustDomain,
+      @Nullable CertificateAuthoritySpec ca,
+      @Nullable WorkloadCertificateSpec workloadCertificate,
+      @Nullable List<String> excludedNamespaces,
+      @Nullable MtlsMode mtls,
+      @Nullable LeavingSpec leaving,
+      @Nullable ZtunnelSpec ztunnel,
+      @Nullable AgentSpec agent,
+      @Nullable CniSpec cni) {
+    this.trustDomain = trustDomain == null ? "cluster.local" : trustDomain;
+    this.ca = ca == null ? CertificateAuthoritySpec.DEFAULTS : ca;
+    this.workloadCertificate =
+        workloadCertificate == null ? WorkloadCertificateSpec.DEFAULTS : workloadCertificate;
+    this.excludedNamespaces =
+        excludedNamespaces == null ? List.of("kube-system") : List.copyOf(excludedNamespaces);
+    this.mtls = mtls == null ? MtlsMode.PERMISSIVE : mtls;
+    this.leaving = leaving == null ? LeavingSpec.DEFAULTS : leaving;
+    this.ztunnel = ztunnel == null ? ZtunnelSpec.DEFAULTS : ztunnel;
+    this.agent = agent == null ? AgentSpec.DEFAULTS : agent;
+    this.cni = cni == null ? CniSpec.DEFAULTS : cni;
+  }
+}

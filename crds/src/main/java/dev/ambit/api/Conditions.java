@@ -1,0 +1,60 @@
+package dev.ambit.api;
+
+import io.fabric8.kubernetes.api.model.Condition;
+import io.fabric8.kubernetes.api.model.ConditionBuilder;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/** Reads and replaces conditions, keeping the time at which each last changed its status. */
+public final class Conditions {
+  public static final String READY = "Ready";
+  public static final String RECONCILING = "Reconciling";
+  public static final String STALLED = "Stalled";
+  public static final String CAPTURED = "Captured";
+
+  private Conditions() {}
+
+  /** One condition to be set. */
+  public record Wanted(String type, boolean holds, String reason, String message) {}
+
+  /** The condition of this type. */
+  public static Optional<Condition> find(List<Condition> conditions, String type) {
+    return conditions.stream().filter(condition -> type.equals(condition.getType())).findFirst();
+  }
+
+  /** Whether the condition of this type is there and holds. */
+  public static boolean holds(List<Condition> conditions, String type) {
+    return find(conditions, type).filter(c -> "True".equals(c.getStatus())).isPresent();
+  }
+
+  /**
+   * The wanted conditions, in their order. The transition time of one whose status is what it was
+   * is kept.
+   */
+  public static List<Condition> update(
+      List<Condition> before, List<Wanted> wanted, @Nullable Long generation, Instant now) {
+    List<Condition> after = new ArrayList<>();
+    for (Wanted condition : wanted) {
+      String status = condition.holds() ? "True" : "False";
+      String since =
+          find(before, condition.type())
+              .filter(old -> status.equals(old.getStatus()))
+              .map(Condition::getLastTransitionTime)
+              .orElseGet(() -> now.truncatedTo(ChronoUnit.SECONDS).toString());
+      after.add(
+          new ConditionBuilder()
+              .withType(condition.type())
+              .withStatus(status)
+              .withReason(condition.reason())
+              .withMessage(condition.message())
+              .withObservedGeneration(generation)
+              .withLastTransitionTime(since)
+              .build());
+    }
+    return List.copyOf(after);
+  }
+}

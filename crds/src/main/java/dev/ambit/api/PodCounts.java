@@ -1,0 +1,9 @@
+package dev.ambit.api;
+
+import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+
+/** Pods of a namespace that have not completed. */
+public record PodCounts(
+    @JsonPropertyDescription("All pods that have not completed.") int total,
+    @JsonPropertyDescription("Pods whose node agent has captured them.") int captured,
+    @JsonPropertyDescription("Pods that are left out, each for a reason.") int excluded) {}

@@ -1,0 +1,24 @@
+package dev.ambit.api;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+
+/** How far a namespace is taken into the mesh. */
+public enum Stage {
+  /** Not in the mesh. */
+  @JsonProperty("None")
+  NONE("None"),
+  /** Captured pods speak mTLS to each other, and L4 policy holds. */
+  @JsonProperty("L4")
+  L4("L4");
+
+  private final String text;
+
+  Stage(String text) {
+    this.text = text;
+  }
+
+  /** The value as the API spells it. */
+  public String text() {
+    return text;
+  }
+}

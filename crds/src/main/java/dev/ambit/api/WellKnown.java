@@ -1,0 +1,41 @@
+package dev.ambit.api;
+
+/** Names that Ambit's programs, its users and its peers agree on. */
+public final class WellKnown {
+  /** Namespace and pod label with which users enroll. */
+  public static final String DATAPLANE_MODE = "istio.io/dataplane-mode";
+
+  public static final String DATAPLANE_MODE_AMBIENT = "ambient";
+  public static final String DATAPLANE_MODE_NONE = "none";
+
+  /** Pod annotation with the state of redirection that the node agent has observed. */
+  public static final String REDIRECTION = "ambient.istio.io/redirection";
+
+  public static final String REDIRECTION_ENABLED = "enabled";
+  public static final String REDIRECTION_PENDING = "pending";
+
+  /** Pod annotation whose presence says that a sidecar has been injected. */
+  public static final String SIDECAR_STATUS = "sidecar.istio.io/status";
+
+  /** Label of the MeshEnrollment that the operator derives from a namespace's labels. */
+  public static final String MIRROR = "ambit.dev/mirror";
+
+  /** Name of the MeshEnrollment that the operator derives from a namespace's labels. */
+  public static final String MIRROR_NAME = "labels";
+
+  /** Name that an AmbientMesh must have, and that a user's MeshEnrollment has by convention. */
+  public static final String DEFAULT_NAME = "default";
+
+  /** Finalizer of an AmbientMesh: nodes are cleaned before it goes. */
+  public static final String CLEANUP_FINALIZER = "ambit.dev/cleanup";
+
+  /** Annotation that a node agent sets on its own pod once nothing of it is left on the node. */
+  public static final String AGENT_CLEAN = "ambit.dev/clean";
+
+  /** ConfigMap with the root certificates, in every namespace. */
+  public static final String ROOT_CERTIFICATE_CONFIG_MAP = "ambit-ca-root-cert";
+
+  public static final String ROOT_CERTIFICATE_KEY = "root-cert.pem";
+
+  private WellKnown() {}
+}

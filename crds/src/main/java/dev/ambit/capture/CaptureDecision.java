@@ -1,0 +1,78 @@
+package dev.ambit.capture;
+
+import dev.ambit.api.Stage;
+import dev.ambit.api.WellKnown;
+
+/**
+ * Whether a pod's traffic is to be captured.
+ *
+ * <p>The pod's own label wins over a user's MeshEnrollment, which wins over the namespace's label.
+ * An excluded namespace, the node's network and a sidecar beat all of them, as in Istio. A label
+ * whose value is neither {@code ambient} nor {@code none} captures nothing.
+ */
+public sealed interface CaptureDecision {
+  /** The pod is to be captured. */
+  record Captured() implements CaptureDecision {}
+
+  /** An enrollment reaches the pod, and the pod is left out. */
+  record Excluded(ExclusionReason reason) implements CaptureDecision {}
+
+  /** Nothing asks for the pod to be captured. */
+  record NotEnrolled() implements CaptureDecision {}
+
+  CaptureDecision CAPTURED = new Captured();
+  CaptureDecision NOT_ENROLLED = new NotEnrolled();
+
+  /** Decides for a pod of a namespace. */
+  static CaptureDecision of(PodFacts pod, NamespaceFacts namespace) {
+    CaptureDecision asked = asked(pod, namespace);
+    return switch (asked) {
+      case NotEnrolled notEnrolled -> notEnrolled;
+      case Captured captured -> unlessImpossible(captured, pod, namespace);
+      case Excluded excluded -> unlessImpossible(excluded, pod, namespace);
+    };
+  }
+
+  private static CaptureDecision asked(PodFacts pod, NamespaceFacts namespace) {
+    CaptureDecision inherited = inherited(namespace);
+    return switch (DataplaneMode.of(pod.labels())) {
+      case ABSENT -> inherited;
+      case AMBIENT -> CAPTURED;
+      case NONE ->
+          inherited instanceof NotEnrolled ? NOT_ENROLLED : new Excluded(ExclusionReason.OPTED_OUT);
+      case UNKNOWN -> new Excluded(ExclusionReason.UNKNOWN_DATAPLANE_MODE);
+    };
+  }
+
+  private static CaptureDecision inherited(NamespaceFacts namespace) {
+    Stage stage = namespace.userStage();
+    if (stage != null) {
+      return switch (stage) {
+        case NONE -> NOT_ENROLLED;
+        case L4 -> CAPTURED;
+      };
+    }
+    return switch (DataplaneMode.of(namespace.labels())) {
+      case ABSENT, NONE -> NOT_ENROLLED;
+      case AMBIENT -> CAPTURED;
+      case UNKNOWN -> new Excluded(ExclusionReason.UNKNOWN_DATAPLANE_MODE);
+    };
+  }
+
+  private static CaptureDecision unlessImpossible(
+      CaptureDecision asked, PodFacts pod, NamespaceFacts namespace) {
+    if (namespace.excludedNamespaces().contains(namespace.name())) {
+      return new Excluded(ExclusionReason.EXCLUDED_NAMESPACE);
+    }
+    if (pod.completed()) {
+      return new Excluded(ExclusionReason.COMPLETED);
+    }
+    if (pod.hostNetwork()) {
+      return new Excluded(ExclusionReason.HOST_NETWORK);
+    }
+    if (pod.annotations().containsKey(WellKnown.SIDECAR_STATUS)) {
+      return new Excluded(ExclusionReason.SIDECAR_INJECTED);
+    }
+    return asked;
+  }
+}

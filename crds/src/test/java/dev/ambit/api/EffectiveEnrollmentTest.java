@@ -1,0 +1,48 @@
+package dev.ambit.api;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+class EffectiveEnrollmentTest {
+  private static MeshEnrollment enrollment(String name, String created) {
+    var enrollment = new MeshEnrollment();
+    enrollment.setMetadata(
+        new ObjectMetaBuilder()
+            .withNamespace("shop")
+            .withName(name)
+            .withCreationTimestamp(created)
+            .build());
+    return enrollment;
+  }
+
+  @Test
+  void defaultComesFirstThenTheOldest() {
+    var old = enrollment("team", "2026-01-01T00:00:00Z");
+    var older = enrollment("platform", "2025-01-01T00:00:00Z");
+    var byName = enrollment("default", "2026-06-01T00:00:00Z");
+    assertThat(EffectiveEnrollment.of(List.of(old, older, byName))).contains(byName);
+    assertThat(EffectiveEnrollment.of(List.of(old, older))).contains(older);
+  }
+
+  @Test
+  void theMirrorAndWhatIsBeingDeletedDoNotCount() {
+    var mirror = enrollment("labels", "2025-01-01T00:00:00Z");
+    mirror.getMetadata().setLabels(Map.of(WellKnown.MIRROR, "true"));
+    var going = enrollment("default", "2025-01-01T00:00:00Z");
+    going.getMetadata().setDeletionTimestamp("2026-01-01T00:00:00Z");
+    assertThat(EffectiveEnrollment.of(List.of(mirror, going))).isEmpty();
+  }
+
+  @Test
+  void onlyTheOperatorsObjectIsAMirror() {
+    var byName = enrollment("labels", "2025-01-01T00:00:00Z");
+    assertThat(byName.isMirror()).isFalse();
+    var byLabel = enrollment("default", "2025-01-01T00:00:00Z");
+    byLabel.getMetadata().setLabels(Map.of(WellKnown.MIRROR, "true"));
+    assertThat(byLabel.isMirror()).isFalse();
+  }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ambit.api;
+
+import org.jspecify.annotations.NullMarked;

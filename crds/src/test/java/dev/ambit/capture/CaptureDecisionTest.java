@@ -1,0 +1,147 @@
+package dev.ambit.capture;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.ambit.api.Stage;
+import dev.ambit.api.WellKnown;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import net.jqwik.api.Arbitraries;
+import net.jqwik.api.Arbitrary;
+import net.jqwik.api.Combinators;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.Provide;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+
+class CaptureDecisionTest {
+  private static final Set<String> EXCLUDED = Set.of("kube-system", "ambit-system");
+
+  /** One situation, as a person would write it on a card. */
+  record Situation(
+      String namespace,
+      @Nullable String namespaceMode,
+      @Nullable Stage userStage,
+      @Nullable String podMode,
+      boolean hostNetwork,
+      boolean sidecar,
+      boolean completed) {
+
+    CaptureDecision decision() {
+      Map<String, String> podLabels = new HashMap<>(Map.of("app", "a"));
+      if (podMode != null) {
+        podLabels.put(WellKnown.DATAPLANE_MODE, podMode);
+      }
+      Map<String, String> namespaceLabels = new HashMap<>();
+      if (namespaceMode != null) {
+        namespaceLabels.put(WellKnown.DATAPLANE_MODE, namespaceMode);
+      }
+      return CaptureDecision.of(
+          new PodFacts(
+              podLabels,
+              sidecar ? Map.of(WellKnown.SIDECAR_STATUS, "{}") : Map.of(),
+              hostNetwork,
+              completed),
+          new NamespaceFacts(namespace, namespaceLabels, EXCLUDED, userStage));
+    }
+  }
+
+  /** A rule of the reference model: the first whose test holds decides. */
+  private record Rule(java.util.function.Predicate<Situation> test, CaptureDecision decision) {}
+
+  private static boolean unknown(@Nullable String mode) {
+    return mode != null && !mode.equals("ambient") && !mode.equals("none");
+  }
+
+  private static boolean inheritsL4(Situation s) {
+    return s.userStage() == Stage.L4
+        || (s.userStage() == null && "ambient".equals(s.namespaceMode()));
+  }
+
+  private static boolean inheritsUnknown(Situation s) {
+    return s.userStage() == null && unknown(s.namespaceMode());
+  }
+
+  private static boolean reached(Situation s) {
+    return "ambient".equals(s.podMode())
+        || unknown(s.podMode())
+        || inheritsL4(s)
+        || inheritsUnknown(s);
+  }
+
+  private static CaptureDecision excluded(ExclusionReason reason) {
+    return new CaptureDecision.Excluded(reason);
+  }
+
+  private static final List<Rule> REFERENCE =
+      List.of(
+          new Rule(s -> !reached(s), CaptureDecision.NOT_ENROLLED),
+          new Rule(
+              s -> EXCLUDED.contains(s.namespace()), excluded(ExclusionReason.EXCLUDED_NAMESPACE)),
+          new Rule(Situation::completed, excluded(ExclusionReason.COMPLETED)),
+          new Rule(Situation::hostNetwork, excluded(ExclusionReason.HOST_NETWORK)),
+          new Rule(Situation::sidecar, excluded(ExclusionReason.SIDECAR_INJECTED)),
+          new Rule(s -> "ambient".equals(s.podMode()), CaptureDecision.CAPTURED),
+          new Rule(s -> unknown(s.podMode()), excluded(ExclusionReason.UNKNOWN_DATAPLANE_MODE)),
+          new Rule(s -> "none".equals(s.podMode()), excluded(ExclusionReason.OPTED_OUT)),
+          new Rule(
+              CaptureDecisionTest::inheritsUnknown,
+              excluded(ExclusionReason.UNKNOWN_DATAPLANE_MODE)),
+          new Rule(CaptureDecisionTest::inheritsL4, CaptureDecision.CAPTURED));
+
+  @Property
+  void decidesAsTheReferenceModelDoes(@ForAll("situations") Situation situation) {
+    CaptureDecision expected =
+        REFERENCE.stream()
+            .filter(rule -> rule.test().test(situation))
+            .findFirst()
+            .orElseThrow()
+            .decision();
+    assertThat(situation.decision()).isEqualTo(expected);
+  }
+
+  @Provide
+  Arbitrary<Situation> situations() {
+    Arbitrary<String> modes =
+        Arbitraries.of("ambient", "none", "ambeint", "sidecar").injectNull(0.4);
+    return Combinators.combine(
+            Arbitraries.of("shop", "kube-system", "ambit-system"),
+            modes,
+            Arbitraries.of(Stage.class).injectNull(0.5),
+            modes,
+            Arbitraries.of(true, false),
+            Arbitraries.of(true, false),
+            Arbitraries.of(true, false))
+        .as(Situation::new);
+  }
+
+  @Test
+  void aLabelledNamespaceCapturesItsPods() {
+    assertThat(new Situation("shop", "ambient", null, null, false, false, false).decision())
+        .isEqualTo(CaptureDecision.CAPTURED);
+  }
+
+  @Test
+  void anUnknownModeOnTheNamespaceCapturesNothing() {
+    assertThat(new Situation("shop", "ambeint", null, null, false, false, false).decision())
+        .isEqualTo(excluded(ExclusionReason.UNKNOWN_DATAPLANE_MODE));
+  }
+
+  @Test
+  void theUsersEnrollmentWinsOverTheNamespacesLabel() {
+    assertThat(new Situation("shop", "ambient", Stage.NONE, null, false, false, false).decision())
+        .isEqualTo(CaptureDecision.NOT_ENROLLED);
+    assertThat(new Situation("shop", "none", Stage.L4, null, false, false, false).decision())
+        .isEqualTo(CaptureDecision.CAPTURED);
+  }
+
+  @Test
+  void anExcludedNamespaceBeatsThePodsOwnLabel() {
+    assertThat(
+            new Situation("kube-system", null, Stage.L4, "ambient", false, false, false).decision())
+        .isEqualTo(excluded(ExclusionReason.EXCLUDED_NAMESPACE));
+  }
+}

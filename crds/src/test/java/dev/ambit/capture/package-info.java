@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ambit.capture;
+
+import org.jspecify.annotations.NullMarked;

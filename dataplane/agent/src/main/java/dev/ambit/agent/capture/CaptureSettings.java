@@ -1,0 +1,16 @@
+package dev.ambit.agent.capture;
+
+import java.time.Duration;
+
+/**
+ * Times of capture.
+ *
+ * @param settle between the annotation's removal and the end of redirection, for the control plane
+ *     to tell every ztunnel that the pod takes no tunnels any more
+ * @param uninstallDrain the longest that connections may go on when the whole mesh is deleted
+ * @param verifyEvery how often what should be in a pod is compared with what is
+ */
+public record CaptureSettings(Duration settle, Duration uninstallDrain, Duration verifyEvery) {
+  public static final CaptureSettings DEFAULTS =
+      new CaptureSettings(Duration.ofSeconds(2), Duration.ofSeconds(60), Duration.ofSeconds(15));
+}

@@ -1,0 +1,21 @@
+package dev.ambit.agent.zds;
+
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+
+/** The ztunnels of this node. */
+public interface Ztunnels {
+  /** Hands a pod to the newest ztunnel. */
+  CompletableFuture<AddOutcome> add(ZdsWorkload pod);
+
+  /**
+   * Takes a pod from every ztunnel.
+   *
+   * @param drain how long its open connections may go on; null where the pod itself has ended
+   */
+  void delete(String uid, @Nullable Duration drain);
+
+  /** How many are connected. */
+  int connected();
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ambit.agent.capture;
+
+import org.jspecify.annotations.NullMarked;

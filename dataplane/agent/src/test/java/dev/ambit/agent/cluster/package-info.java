@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ambit.agent.cluster;
+
+import org.jspecify.annotations.NullMarked;

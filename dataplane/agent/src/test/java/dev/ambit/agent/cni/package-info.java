@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ambit.agent.cni;
+
+import org.jspecify.annotations.NullMarked;

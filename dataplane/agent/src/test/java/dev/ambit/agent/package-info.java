@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ambit.agent;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ambit.agent.zds;
+
+import org.jspecify.annotations.NullMarked;

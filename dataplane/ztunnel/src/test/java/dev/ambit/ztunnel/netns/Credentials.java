@@ -1,0 +1,12 @@
+package dev.ambit.ztunnel.netns;
+
+import java.security.PrivateKey;
+import java.security.cert.X509Certificate;
+import java.util.List;
+
+/** A private key and the certificates that speak for it, leaf first, without the root. */
+record Credentials(PrivateKey key, List<X509Certificate> chain) {
+  X509Certificate[] chainArray() {
+    return chain.toArray(X509Certificate[]::new);
+  }
+}

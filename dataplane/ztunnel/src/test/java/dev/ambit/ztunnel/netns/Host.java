@@ -1,0 +1,158 @@
+package dev.ambit.ztunnel.netns;
+
+import dev.ambit.linux.LinuxException;
+import dev.ambit.linux.NetworkNamespace;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.regex.Pattern;
+
+/**
+ * A network namespace of this test process, with a name that {@code ip netns} knows. The name holds
+ * the process that made it, so that what a crashed one left behind is found and removed.
+ */
+final class Host implements AutoCloseable {
+  private static final Path NAMES = Path.of("/var/run/netns");
+  private static final Pattern NAME = Pattern.compile("ambit-it-(\\d+)-(\\d+)-\\d+-.*");
+  private static final AtomicInteger COUNTER = new AtomicInteger();
+
+  static {
+    sweep();
+  }
+
+  private final String name;
+  private final NetworkNamespace namespace;
+  private boolean closed;
+
+  private Host(String name, NetworkNamespace namespace) {
+    this.name = name;
+    this.namespace = namespace;
+  }
+
+  /** Makes a namespace with its loopback interface up. */
+  static Host create(String role) {
+    var self = ProcessHandle.current();
+    var name =
+        "ambit-it-%d-%d-%d-%s"
+            .formatted(self.pid(), started(self), COUNTER.incrementAndGet(), role);
+    Command.run("ip", "netns", "add", name);
+    try {
+      var host = new Host(name, NetworkNamespace.open(NAMES.resolve(name).toString()));
+      host.ip("link set lo up");
+      return host;
+    } catch (LinuxException e) {
+      Command.run("ip", "netns", "del", name);
+      throw new IllegalStateException("cannot open network namespace " + name, e);
+    }
+  }
+
+  /** Removes the namespaces, and what runs in them, of test processes that are no more. */
+  static void sweep() {
+    try (var names = Files.list(NAMES)) {
+      names.map(path -> path.getFileName().toString()).filter(Host::isOrphan).forEach(Host::remove);
+    } catch (java.nio.file.NoSuchFileException none) {
+      // No namespace was ever made on this machine.
+    } catch (IOException e) {
+      throw new IllegalStateException("cannot list " + NAMES, e);
+    }
+  }
+
+  private static boolean isOrphan(String name) {
+    var matcher = NAME.matcher(name);
+    if (!matcher.matches()) {
+      return false;
+    }
+    Optional<ProcessHandle> owner = ProcessHandle.of(Long.parseLong(matcher.group(1)));
+    return owner.isEmpty() || started(owner.get()) != Long.parseLong(matcher.group(2));
+  }
+
+  private static long started(ProcessHandle process) {
+    return process.info().startInstant().map(java.time.Instant::getEpochSecond).orElse(0L);
+  }
+
+  private static void remove(String name) {
+    for (String pid : Command.run("ip", "netns", "pids", name).split("\\s+")) {
+      if (!pid.isBlank()) {
+        ProcessHandle.of(Long.parseLong(pid)).ifPresent(ProcessHandle::destroyForcibly);
+      }
+    }
+    Command.run("ip", "netns", "del", name);
+  }
+
+  String name() {
+    return name;
+  }
+
+  NetworkNamespace namespace() {
+    return namespace;
+  }
+
+  /** Runs lines of {@code ip} inside this namespace. */
+  void ip(String... lines) {
+    Command.runWithInput(String.join("\n", lines) + "\n", List.of("ip", "-n", name, "-batch", "-"));
+  }
+
+  /** Runs lines of {@code ip} for IPv6 inside this namespace. */
+  void ip6(String... lines) {
+    Command.runWithInput(
+        String.join("\n", lines) + "\n", List.of("ip", "-n", name, "-6", "-batch", "-"));
+  }
+
+  /** Loads rules into this namespace, all or none. */
+  void nft(String rules) {
+    Command.runWithInput(rules, List.of("ip", "netns", "exec", name, "nft", "-f", "-"));
+  }
+
+  /** Sets a kernel parameter, such as {@code net/ipv4/ip_forward}, of this namespace. */
+  void sysctl(String parameter, String value) {
+    call(() -> Files.writeString(Path.of("/proc/sys").resolve(parameter), value));
+  }
+
+  /** The command that runs {@code command} inside this namespace. */
+  List<String> command(List<String> command) {
+    var inside = new ArrayList<>(List.of("ip", "netns", "exec", name));
+    inside.addAll(command);
+    return inside;
+  }
+
+  /** Runs {@code work} with this thread inside the namespace. */
+  <T> T call(Callable<T> work) {
+    try {
+      return namespace.call(work);
+    } catch (RuntimeException e) {
+      throw e;
+    } catch (Exception e) {
+      throw new IllegalStateException("failed in " + name, e);
+    }
+  }
+
+  /** Runs {@code work}, which opens sockets, with this thread inside the namespace. */
+  <T> T callSocket(Callable<T> work) throws IOException {
+    try {
+      return namespace.call(work);
+    } catch (RuntimeException | IOException e) {
+      throw e;
+    } catch (Exception e) {
+      throw new IOException("failed in " + name, e);
+    }
+  }
+
+  @Override
+  public synchronized void close() {
+    if (!closed) {
+      closed = true;
+      namespace.close();
+      remove(name);
+    }
+  }
+
+  @Override
+  public String toString() {
+    return name;
+  }
+}

@@ -1,0 +1,72 @@
+package dev.ambit.ztunnel.netns;
+
+import com.google.protobuf.ByteString;
+import dev.ambit.protocol.workload.Address;
+import dev.ambit.protocol.workload.Port;
+import dev.ambit.protocol.workload.PortList;
+import dev.ambit.protocol.workload.TunnelProtocol;
+import dev.ambit.protocol.workload.Workload;
+import java.util.Map;
+
+/** A pod as xDS announces it. */
+record WorkloadResource(Workload workload) {
+  /** A pod that the mesh has captured. */
+  static WorkloadResource captured(Pod pod) {
+    return of(pod, TunnelProtocol.HBONE);
+  }
+
+  /** A pod that is known but outside the mesh. */
+  static WorkloadResource plain(Pod pod) {
+    return of(pod, TunnelProtocol.NONE);
+  }
+
+  private static WorkloadResource of(Pod pod, TunnelProtocol protocol) {
+    return new WorkloadResource(
+        Workload.newBuilder()
+            .setUid(pod.workloadUid())
+            .setName(pod.name())
+            .setNamespace(pod.namespace())
+            .setServiceAccount(pod.serviceAccount())
+            .addAddresses(ByteString.copyFrom(pod.ipv4().getAddress()))
+            .addAddresses(ByteString.copyFrom(pod.ipv6().getAddress()))
+            .setTunnelProtocol(protocol)
+            .setNode(pod.node().name())
+            .setCanonicalName(pod.name())
+            .setCanonicalRevision("latest")
+            .setWorkloadName(pod.name())
+            .setClusterId("Kubernetes")
+            .build());
+  }
+
+  /** The same, selected by policies that are named {@code namespace/name}. */
+  WorkloadResource selectedBy(String... policies) {
+    return new WorkloadResource(
+        workload.toBuilder().addAllAuthorizationPolicies(java.util.List.of(policies)).build());
+  }
+
+  WorkloadResource inTrustDomain(String trustDomain) {
+    return new WorkloadResource(workload.toBuilder().setTrustDomain(trustDomain).build());
+  }
+
+  WorkloadResource withServiceAccount(String serviceAccount) {
+    return new WorkloadResource(workload.toBuilder().setServiceAccount(serviceAccount).build());
+  }
+
+  /** The same, as an endpoint of {@code service}, whose port leads to {@code targetPort}. */
+  WorkloadResource endpointOf(ServiceResource service, int targetPort) {
+    var ports =
+        PortList.newBuilder()
+            .addPorts(Port.newBuilder().setServicePort(service.port()).setTargetPort(targetPort))
+            .build();
+    return new WorkloadResource(
+        workload.toBuilder().putAllServices(Map.of(service.key(), ports)).build());
+  }
+
+  String uid() {
+    return workload.getUid();
+  }
+
+  Address address() {
+    return Address.newBuilder().setWorkload(workload).build();
+  }
+}
