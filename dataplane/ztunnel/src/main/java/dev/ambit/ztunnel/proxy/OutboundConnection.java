@@ -1,0 +1,189 @@
+package dev.ambit.ztunnel.proxy;
+
+import dev.ambit.ztunnel.hbone.HboneConnection;
+import dev.ambit.ztunnel.identity.Identity;
+import dev.ambit.ztunnel.state.Endpoint;
+import dev.ambit.ztunnel.state.MeshWorkload;
+import dev.ambit.ztunnel.state.OutboundRoute;
+import dev.ambit.ztunnel.telemetry.ConnectionInfo;
+import dev.ambit.ztunnel.telemetry.Reporter;
+import dev.ambit.ztunnel.telemetry.ResponseFlag;
+import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.handler.codec.http2.Http2Error;
+import io.netty.handler.codec.http2.Http2Headers;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import org.jspecify.annotations.Nullable;
+
+/** A connection that the pod opened: through a tunnel, plain, or not at all. */
+final class OutboundConnection extends ProxiedConnection {
+  private static final int MAX_ATTEMPTS = 2;
+
+  private final SocketEnd application;
+  private final InetSocketAddress source;
+  private final InetSocketAddress destination;
+  private @Nullable MeshWorkload workload;
+  private @Nullable OutboundRoute route;
+  private @Nullable Identity peer;
+  private int attempts;
+
+  private OutboundConnection(PodLoop pod, EpollSocketChannel channel) {
+    super(pod);
+    source = Addresses.plain(channel.remoteAddress());
+    destination = OriginalDestination.of(channel);
+    application = new SocketEnd(this, channel);
+    source(application);
+  }
+
+  /** Takes over a connection that was redirected here. */
+  static void accept(PodLoop pod, EpollSocketChannel channel) {
+    new OutboundConnection(pod, channel).begin(Addresses.plain(channel.localAddress()));
+  }
+
+  private void begin(InetSocketAddress local) {
+    InetAddress target = destination.getAddress();
+    boolean ours =
+        target.isLoopbackAddress()
+            || target.equals(local.getAddress())
+            || target.equals(source.getAddress());
+    if (ours && ProxySettings.isOwnPort(destination.getPort())) {
+      abort(
+          Addresses.text(destination) + " is the proxy's own port: it would call itself",
+          ResponseFlag.CONNECT_FAILED);
+      return;
+    }
+    pod()
+        .workload(
+            this::follow,
+            error ->
+                abort(
+                    ConnectionFailure.of(
+                        "the pod is not known to the control plane",
+                        error,
+                        ResponseFlag.CONNECT_FAILED)));
+  }
+
+  private void follow(MeshWorkload self) {
+    if (isDone()) {
+      return;
+    }
+    workload = self;
+    OutboundRoute chosen = pod().state().route(self, destination);
+    route = chosen;
+    switch (chosen) {
+      case OutboundRoute.Tunnel tunnel -> openTunnel(self, tunnel);
+      case OutboundRoute.Plain plain ->
+          connect(
+              plain.to(),
+              null,
+              this::establish,
+              error ->
+                  abort(
+                      ConnectionFailure.of(
+                          "cannot connect to " + Addresses.text(plain.to()),
+                          error,
+                          ResponseFlag.CONNECT_FAILED)));
+      case OutboundRoute.Refused refused -> abort(refused.reason(), ResponseFlag.CONNECT_FAILED);
+    }
+  }
+
+  private void openTunnel(MeshWorkload self, OutboundRoute.Tunnel tunnel) {
+    attempts++;
+    PoolKey key = new PoolKey(self.identity(), tunnel.nextHop(), tunnel.expected());
+    pod().pool(key).acquire(this);
+  }
+
+  /** A tunnel has room: asks it for the destination. */
+  void openOn(HboneConnection tunnel, Identity proven) {
+    MeshWorkload self = workload;
+    if (isDone() || self == null || !(route instanceof OutboundRoute.Tunnel wanted)) {
+      return;
+    }
+    peer = proven;
+    Http2Headers request =
+        ConnectHeaders.request(
+            wanted.authority(), pod().baggage(self), source, wanted.destination().service());
+    AnswerAwaiting end = new AnswerAwaiting();
+    destination(end);
+    end.attach(tunnel.open(request, end));
+  }
+
+  /** No tunnel could be had. There is no other way: never plain text instead. */
+  void onTunnelFailure(ConnectionFailure failure) {
+    abort(failure);
+  }
+
+  @Override
+  ConnectionInfo info() {
+    MeshWorkload self = workload;
+    OutboundRoute chosen = route;
+    InetSocketAddress hop = destination;
+    String authority = null;
+    Identity sourceIdentity = null;
+    Identity destinationIdentity = null;
+    Endpoint endpoint = chosen == null ? Endpoint.UNKNOWN : chosen.destination();
+    switch (chosen) {
+      case OutboundRoute.Tunnel tunnel -> {
+        hop = tunnel.nextHop();
+        authority = tunnel.authority();
+        sourceIdentity = self == null ? null : self.identity();
+        destinationIdentity = peer;
+      }
+      case OutboundRoute.Plain plain -> hop = plain.to();
+      case OutboundRoute.Refused refused -> {}
+      case null -> {}
+    }
+    return new ConnectionInfo(
+        Reporter.SOURCE,
+        source,
+        self,
+        sourceIdentity,
+        hop,
+        authority,
+        endpoint,
+        destinationIdentity);
+  }
+
+  /** The stream of the tunnel; until the answer is there it carries nothing. */
+  private final class AnswerAwaiting extends StreamEnd {
+    AnswerAwaiting() {
+      super(OutboundConnection.this);
+    }
+
+    @Override
+    public void onResponse(Http2Headers headers) {
+      if (isDone()) {
+        return;
+      }
+      CharSequence status = headers.status();
+      if (status != null && "200".contentEquals(status)) {
+        establish();
+        return;
+      }
+      boolean denied = status != null && "401".contentEquals(status);
+      abort(
+          "the next hop answered CONNECT with " + status,
+          denied ? ResponseFlag.DENIED : ResponseFlag.CONNECT_FAILED);
+    }
+
+    @Override
+    public void onReset(Http2Error error) {
+      boolean lost = !stream().connection().channel().isActive();
+      if (!isEstablished()
+          && !isDone()
+          && (error == Http2Error.REFUSED_STREAM || lost)
+          && attempts < MAX_ATTEMPTS
+          && workload != null
+          && route instanceof OutboundRoute.Tunnel tunnel) {
+        // Nothing was sent yet: another tunnel may be asked, where this one was just going away.
+        openTunnel(workload, tunnel);
+        return;
+      }
+      if (!isEstablished() && !isDone()) {
+        abort("the next hop refused the stream: " + error, ResponseFlag.CONNECT_FAILED);
+        return;
+      }
+      super.onReset(error);
+    }
+  }
+}

@@ -1,0 +1,280 @@
+package dev.ambit.ztunnel.proxy;
+
+import dev.ambit.ztunnel.certificate.TlsIdentity;
+import dev.ambit.ztunnel.identity.Identity;
+import dev.ambit.ztunnel.policy.Authorizer;
+import dev.ambit.ztunnel.policy.PolicyInput;
+import dev.ambit.ztunnel.policy.Verdict;
+import dev.ambit.ztunnel.state.LocalPod;
+import dev.ambit.ztunnel.state.MeshState;
+import dev.ambit.ztunnel.state.MeshWorkload;
+import dev.ambit.ztunnel.telemetry.ConnectionLog;
+import dev.ambit.ztunnel.telemetry.ResponseFlag;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.EventLoop;
+import io.netty.channel.epoll.EpollSocketChannel;
+import java.net.Inet4Address;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.IdentityHashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One pod's connections on one event loop. An application's socket, its tunnel and the tunnels it
+ * may share are on the same loop, so that none of this is locked.
+ */
+final class PodLoop {
+  /** Longer than the state's own bound: a last resort. */
+  private static final Duration WORKLOAD_TIMEOUT = Duration.ofSeconds(6);
+
+  /** A tunnel, whichever side opened it. */
+  interface Tunnel {
+    /** Takes no more connections, lets those it has end, then closes. */
+    void drain();
+
+    /** Closes at once. */
+    void abort();
+  }
+
+  private final LocalPod localPod;
+  private final EventLoop loop;
+  private final PodSockets sockets;
+  private final ProxySettings settings;
+  private final Mesh mesh;
+  private final PodProxy owner;
+
+  private final Map<PoolKey, TunnelPool> pools = new HashMap<>();
+  private final Set<ProxiedConnection> connections =
+      Collections.newSetFromMap(new IdentityHashMap<>());
+  private final Set<Tunnel> tunnels = Collections.newSetFromMap(new IdentityHashMap<>());
+  private final AtomicBoolean recheckScheduled = new AtomicBoolean();
+  private boolean draining;
+  private @Nullable Runnable onEmpty;
+
+  private @Nullable MeshWorkload baggageOwner;
+  private String baggage = "";
+
+  PodLoop(
+      PodProxy owner,
+      LocalPod localPod,
+      EventLoop loop,
+      PodSockets sockets,
+      ProxySettings settings,
+      Mesh mesh) {
+    this.owner = owner;
+    this.localPod = localPod;
+    this.loop = loop;
+    this.sockets = sockets;
+    this.settings = settings;
+    this.mesh = mesh;
+  }
+
+  EventLoop loop() {
+    return loop;
+  }
+
+  PodSockets sockets() {
+    return sockets;
+  }
+
+  ProxySettings settings() {
+    return settings;
+  }
+
+  MeshState state() {
+    return mesh.state();
+  }
+
+  Authorizer authorizer() {
+    return mesh.authorizer();
+  }
+
+  ConnectionLog log() {
+    return mesh.log();
+  }
+
+  boolean isDraining() {
+    return draining;
+  }
+
+  /** The pod as the control plane knows it; fails where it is somebody else than it should be. */
+  void workload(Consumer<MeshWorkload> onSuccess, Consumer<Throwable> onFailure) {
+    EventLoopAwait.await(
+        mesh.state().local(localPod),
+        loop,
+        WORKLOAD_TIMEOUT,
+        workload -> {
+          Identity identity = workload.identity();
+          if (identity.namespace().equals(localPod.namespace())
+              && identity.serviceAccount().equals(localPod.serviceAccount())) {
+            onSuccess.accept(workload);
+          } else {
+            onFailure.accept(
+                new IllegalStateException(
+                    "the control plane calls pod "
+                        + localPod.namespace()
+                        + "/"
+                        + localPod.name()
+                        + " "
+                        + identity
+                        + ", the node agent says service account "
+                        + localPod.serviceAccount()));
+          }
+        },
+        onFailure);
+  }
+
+  void certificate(
+      Identity identity, Consumer<TlsIdentity> onSuccess, Consumer<Throwable> onFailure) {
+    EventLoopAwait.await(
+        mesh.certificates().get(identity),
+        loop,
+        settings.certificateTimeout(),
+        onSuccess,
+        onFailure);
+  }
+
+  /** The pod's {@code baggage}, made once for each version of its workload. */
+  String baggage(MeshWorkload workload) {
+    if (workload != baggageOwner) {
+      baggageOwner = workload;
+      baggage = Baggage.of(workload);
+    }
+    return baggage;
+  }
+
+  /** The address to connect to an application from: the caller's, where that can be. */
+  @Nullable InetAddress sourceFor(InetAddress caller, InetAddress target) {
+    boolean sameFamily = caller instanceof Inet4Address == target instanceof Inet4Address;
+    return settings.originalSource()
+            && sameFamily
+            && !caller.equals(target)
+            && !caller.isLoopbackAddress()
+        ? caller
+        : null;
+  }
+
+  static String describe(Verdict.Denied denied) {
+    return denied.policy().isEmpty()
+        ? "denied: " + denied.reason()
+        : "denied by policy " + denied.policy() + ": " + denied.reason();
+  }
+
+  /**
+   * Registers and connects; tells null, or what failed. The channel stays the caller's to close.
+   */
+  void dial(
+      EpollSocketChannel channel,
+      InetSocketAddress target,
+      @Nullable InetSocketAddress source,
+      Consumer<@Nullable Throwable> outcome) {
+    loop.register(channel)
+        .addListener(
+            registered -> {
+              if (!registered.isSuccess()) {
+                outcome.accept(registered.cause());
+                return;
+              }
+              ChannelFuture connecting =
+                  source == null ? channel.connect(target) : channel.connect(target, source);
+              connecting.addListener(connected -> outcome.accept(connected.cause()));
+            });
+  }
+
+  TunnelPool pool(PoolKey key) {
+    TunnelPool pool = pools.get(key);
+    if (pool == null) {
+      pool = new TunnelPool(this, key);
+      pools.put(key, pool);
+    }
+    return pool;
+  }
+
+  void removePool(TunnelPool pool) {
+    pools.remove(pool.key(), pool);
+  }
+
+  // -- what is open
+
+  void add(ProxiedConnection connection) {
+    connections.add(connection);
+    owner.onOpened();
+  }
+
+  void remove(ProxiedConnection connection) {
+    if (connections.remove(connection)) {
+      owner.onEnded();
+      checkEmpty();
+    }
+  }
+
+  void addTunnel(Tunnel tunnel) {
+    tunnels.add(tunnel);
+  }
+
+  void removeTunnel(Tunnel tunnel) {
+    if (tunnels.remove(tunnel)) {
+      checkEmpty();
+    }
+  }
+
+  private void checkEmpty() {
+    Runnable callback = onEmpty;
+    if (callback != null && connections.isEmpty() && tunnels.isEmpty()) {
+      onEmpty = null;
+      callback.run();
+    }
+  }
+
+  /** Ends gracefully; {@code whenEmpty} is called on the loop when nothing is left. */
+  void drain(Runnable whenEmpty) {
+    draining = true;
+    onEmpty = whenEmpty;
+    for (Tunnel tunnel : tunnels.toArray(Tunnel[]::new)) {
+      tunnel.drain();
+    }
+    checkEmpty();
+  }
+
+  /** Cuts off all that is left. */
+  void force() {
+    draining = true;
+    for (ProxiedConnection connection : connections.toArray(ProxiedConnection[]::new)) {
+      connection.abort("the pod is being taken out", ResponseFlag.NONE);
+    }
+    for (Tunnel tunnel : tunnels.toArray(Tunnel[]::new)) {
+      tunnel.abort();
+    }
+  }
+
+  /**
+   * Judges open connections again, soon; from any thread. Changes in between are taken together.
+   */
+  void recheckSoon() {
+    if (recheckScheduled.compareAndSet(false, true)) {
+      loop.execute(
+          () -> {
+            recheckScheduled.set(false);
+            recheck();
+          });
+    }
+  }
+
+  private void recheck() {
+    for (ProxiedConnection connection : connections.toArray(ProxiedConnection[]::new)) {
+      PolicyInput input = connection.policyInput();
+      if (input != null
+          && !connection.isDone()
+          && mesh.authorizer().reauthorize(input) instanceof Verdict.Denied denied) {
+        connection.abort(describe(denied), ResponseFlag.DENIED);
+      }
+    }
+  }
+}

@@ -1,0 +1,260 @@
+package dev.ambit.ztunnel.proxy;
+
+import dev.ambit.linux.NetworkNamespace;
+import dev.ambit.ztunnel.state.LocalPod;
+import dev.ambit.ztunnel.zds.PodRuntime;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.EventLoop;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.util.concurrent.EventExecutor;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** A pod that is proxied: its listeners, and its connections on every event loop. */
+public final class PodProxy implements PodRuntime.Running {
+  private static final Logger log = LoggerFactory.getLogger(PodProxy.class);
+
+  private final LocalPod pod;
+  private final NetworkNamespace namespace;
+  private final EventLoopGroup loops;
+  private final PodSockets sockets;
+  private final ProxySettings settings;
+  private final Map<EventExecutor, PodLoop> podLoops = new IdentityHashMap<>();
+  private final List<Channel> listeners = new ArrayList<>();
+  private final AtomicInteger openConnections = new AtomicInteger();
+  private final Runnable onStopped;
+  private final CompletableFuture<Void> stopped = new CompletableFuture<>();
+  private boolean draining;
+
+  PodProxy(
+      LocalPod pod,
+      NetworkNamespace namespace,
+      EventLoopGroup loops,
+      ProxySettings settings,
+      Mesh mesh,
+      java.util.function.Consumer<PodProxy> onStopped) {
+    this.pod = pod;
+    this.namespace = namespace;
+    this.loops = loops;
+    this.settings = settings;
+    this.sockets = new PodSockets(namespace, settings);
+    this.onStopped = () -> onStopped.accept(this);
+    for (EventExecutor executor : loops) {
+      podLoops.put(executor, new PodLoop(this, pod, (EventLoop) executor, sockets, settings, mesh));
+    }
+  }
+
+  /** What becomes of a connection that a listener accepted. */
+  private interface Acceptor {
+    void accept(PodLoop loop, EpollSocketChannel channel);
+  }
+
+  /** Binds the listeners; all of them or none. */
+  CompletableFuture<PodProxy> start() {
+    CompletableFuture<PodProxy> started = new CompletableFuture<>();
+    // Sockets are made on an event loop's thread: the caller's may be one that cannot change its
+    // network namespace.
+    loops
+        .next()
+        .execute(
+            () ->
+                bindAll(settings.ipv6())
+                    .whenComplete(
+                        (bound, error) -> {
+                          if (error == null) {
+                            started.complete(this);
+                          } else {
+                            abandon();
+                            started.completeExceptionally(
+                                new IllegalStateException(
+                                    "cannot listen in the network namespace "
+                                        + namespace
+                                        + " of pod "
+                                        + pod.namespace()
+                                        + "/"
+                                        + pod.name()
+                                        + ": "
+                                        + ConnectionFailure.text(error),
+                                    error));
+                          }
+                        }));
+    return started;
+  }
+
+  private CompletableFuture<Void> bindAll(boolean ipv6) {
+    return bind(ProxySettings.OUTBOUND_PORT, ipv6, OutboundConnection::accept)
+        .thenCompose(
+            done -> bind(ProxySettings.INBOUND_PLAINTEXT_PORT, ipv6, PassthroughConnection::accept))
+        .thenCompose(done -> bind(ProxySettings.INBOUND_PORT, ipv6, InboundTunnel::accept));
+  }
+
+  private CompletableFuture<Void> bind(int port, boolean ipv6, Acceptor acceptor) {
+    CompletableFuture<Void> bound = new CompletableFuture<>();
+    tryBind(port, ipv6, acceptor)
+        .whenComplete(
+            (done, error) -> {
+              if (error == null) {
+                bound.complete(null);
+              } else if (ipv6) {
+                log.atWarn()
+                    .addKeyValue("namespace", pod.namespace())
+                    .addKeyValue("pod", pod.name())
+                    .addKeyValue("port", port)
+                    .addKeyValue("reason", ConnectionFailure.text(error))
+                    .log("cannot listen on IPv6, listening on IPv4 alone");
+                tryBind(port, false, acceptor)
+                    .whenComplete(
+                        (again, second) -> {
+                          if (second == null) {
+                            bound.complete(null);
+                          } else {
+                            bound.completeExceptionally(second);
+                          }
+                        });
+              } else {
+                bound.completeExceptionally(error);
+              }
+            });
+    return bound;
+  }
+
+  private CompletableFuture<Void> tryBind(int port, boolean ipv6, Acceptor acceptor) {
+    CompletableFuture<Void> bound = new CompletableFuture<>();
+    ChannelFuture binding =
+        new ServerBootstrap()
+            .group(loops)
+            .channelFactory(() -> sockets.listener(ipv6))
+            .childHandler(
+                new ChannelInitializer<EpollSocketChannel>() {
+                  @Override
+                  protected void initChannel(EpollSocketChannel channel) {
+                    PodSockets.configureAccepted(channel, port == ProxySettings.INBOUND_PORT);
+                    acceptor.accept(loop(channel.eventLoop()), channel);
+                  }
+                })
+            .bind(new InetSocketAddress(ipv6 ? "::" : "0.0.0.0", port));
+    binding.addListener(
+        done -> {
+          if (done.isSuccess()) {
+            synchronized (listeners) {
+              listeners.add(binding.channel());
+            }
+            bound.complete(null);
+          } else {
+            bound.completeExceptionally(done.cause());
+          }
+        });
+    return bound;
+  }
+
+  private PodLoop loop(EventLoop loop) {
+    PodLoop podLoop = podLoops.get(loop);
+    if (podLoop == null) {
+      throw new IllegalStateException("a connection on an event loop of another group");
+    }
+    return podLoop;
+  }
+
+  private void abandon() {
+    closeListeners();
+    namespace.close();
+  }
+
+  private List<Channel> closeListeners() {
+    List<Channel> closing;
+    synchronized (listeners) {
+      closing = List.copyOf(listeners);
+      listeners.clear();
+    }
+    closing.forEach(Channel::close);
+    return closing;
+  }
+
+  /** The pod that this is. */
+  public LocalPod pod() {
+    return pod;
+  }
+
+  @Override
+  public int openConnections() {
+    return openConnections.get();
+  }
+
+  void onOpened() {
+    openConnections.incrementAndGet();
+  }
+
+  void onEnded() {
+    openConnections.decrementAndGet();
+  }
+
+  void recheckSoon() {
+    podLoops.values().forEach(PodLoop::recheckSoon);
+  }
+
+  @Override
+  public CompletionStage<Void> drain(Duration deadline) {
+    boolean first;
+    synchronized (this) {
+      first = !draining;
+      draining = true;
+    }
+    if (first) {
+      List<Channel> closing = closeListeners();
+      AtomicInteger open = new AtomicInteger(closing.size() + 1);
+      Runnable closed =
+          () -> {
+            if (open.decrementAndGet() == 0) {
+              drainLoops();
+            }
+          };
+      // Connections that a listener had already accepted are on their loops before these drain.
+      closing.forEach(channel -> channel.closeFuture().addListener(done -> closed.run()));
+      closed.run();
+    }
+    if (deadline.isZero() || deadline.isNegative()) {
+      force();
+    } else {
+      loops.next().schedule(this::force, deadline.toMillis(), TimeUnit.MILLISECONDS);
+    }
+    return stopped.minimalCompletionStage();
+  }
+
+  private void drainLoops() {
+    AtomicInteger left = new AtomicInteger(podLoops.size());
+    for (PodLoop podLoop : podLoops.values()) {
+      podLoop
+          .loop()
+          .execute(
+              () ->
+                  podLoop.drain(
+                      () -> {
+                        if (left.decrementAndGet() == 0) {
+                          namespace.close();
+                          onStopped.run();
+                          stopped.complete(null);
+                        }
+                      }));
+    }
+  }
+
+  private void force() {
+    if (!stopped.isDone()) {
+      podLoops.values().forEach(podLoop -> podLoop.loop().execute(podLoop::force));
+    }
+  }
+}

@@ -1,0 +1,121 @@
+package dev.ambit.ztunnel.proxy;
+
+import dev.ambit.linux.NetworkNamespace;
+import dev.ambit.ztunnel.hbone.HeadroomAllocator;
+import io.netty.channel.ChannelException;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.WriteBufferWaterMark;
+import io.netty.channel.epoll.EpollChannelOption;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.channel.epoll.EpollSocketChannelConfig;
+import io.netty.channel.socket.SocketProtocolFamily;
+import io.netty.channel.unix.IntegerUnixChannelOption;
+import io.netty.channel.unix.UnixChannelOption;
+import java.net.Inet4Address;
+import java.net.InetAddress;
+import java.util.concurrent.Callable;
+
+/**
+ * Sockets inside a pod's network namespace. A socket belongs to the namespace that its thread was
+ * in when it was made, so the calling event loop enters it for that long: some microseconds.
+ */
+final class PodSockets {
+  private static final int SOL_SOCKET = 1;
+  private static final int SO_MARK = 36;
+  private static final IntegerUnixChannelOption MARK =
+      new IntegerUnixChannelOption("SO_MARK", SOL_SOCKET, SO_MARK);
+
+  private static final WriteBufferWaterMark APPLICATION_WATERMARK =
+      new WriteBufferWaterMark(128 << 10, 256 << 10);
+  private static final WriteBufferWaterMark TUNNEL_WATERMARK =
+      new WriteBufferWaterMark(256 << 10, 512 << 10);
+
+  private static final int KEEPALIVE_SECONDS = 180;
+  private static final int KEEPALIVE_PROBES = 9;
+
+  private final NetworkNamespace namespace;
+  private final ProxySettings settings;
+
+  PodSockets(NetworkNamespace namespace, ProxySettings settings) {
+    this.namespace = namespace;
+    this.settings = settings;
+  }
+
+  /** A listener's socket, for both families or for IPv4 alone. */
+  EpollServerSocketChannel listener(boolean ipv6) {
+    SocketProtocolFamily family = ipv6 ? SocketProtocolFamily.INET6 : SocketProtocolFamily.INET;
+    EpollServerSocketChannel channel = inside(() -> new EpollServerSocketChannel(family));
+    channel.config().setOption(MARK, settings.mark());
+    channel.config().setOption(UnixChannelOption.SO_REUSEPORT, true);
+    channel.config().setReuseAddress(true);
+    channel.config().setBacklog(settings.backlog());
+    return channel;
+  }
+
+  /** A socket of its own for a connection of the pod to {@code target}. */
+  EpollSocketChannel outgoing(InetAddress target) {
+    SocketProtocolFamily family =
+        target instanceof Inet4Address ? SocketProtocolFamily.INET : SocketProtocolFamily.INET6;
+    EpollSocketChannel channel = inside(() -> new EpollSocketChannel(family));
+    channel.config().setOption(MARK, settings.mark());
+    channel
+        .config()
+        .setOption(
+            ChannelOption.CONNECT_TIMEOUT_MILLIS, (int) settings.connectTimeout().toMillis());
+    return channel;
+  }
+
+  /** Lets the socket be bound to an address that is not this host's: the caller's. */
+  static void allowForeignSource(EpollSocketChannel channel) {
+    channel.config().setOption(EpollChannelOption.IP_TRANSPARENT, true);
+    channel.config().setOption(EpollChannelOption.IP_FREEBIND, true);
+    // The port is chosen at connect, per destination: no exhaustion by binding.
+    channel.config().setOption(EpollChannelOption.IP_BIND_ADDRESS_NO_PORT, true);
+  }
+
+  /** Options of a socket whose bytes are an application's. */
+  static void configureApplication(EpollSocketChannel channel) {
+    EpollSocketChannelConfig config = configure(channel);
+    config.setAutoRead(false);
+    config.setAllowHalfClosure(true);
+    config.setRecvByteBufAllocator(HeadroomAllocator.forApplication());
+    config.setWriteBufferWaterMark(APPLICATION_WATERMARK);
+  }
+
+  /** Options of a socket that carries a tunnel. */
+  static void configureTunnel(EpollSocketChannel channel) {
+    EpollSocketChannelConfig config = configure(channel);
+    config.setRecvByteBufAllocator(HeadroomAllocator.forTunnel());
+    config.setWriteBufferWaterMark(TUNNEL_WATERMARK);
+  }
+
+  /** Options of a socket that a listener accepted. */
+  static void configureAccepted(EpollSocketChannel channel, boolean tunnel) {
+    if (tunnel) {
+      configureTunnel(channel);
+    } else {
+      configureApplication(channel);
+    }
+  }
+
+  private static EpollSocketChannelConfig configure(EpollSocketChannel channel) {
+    EpollSocketChannelConfig config = channel.config();
+    config.setTcpNoDelay(true);
+    config.setKeepAlive(true);
+    config.setOption(EpollChannelOption.TCP_KEEPIDLE, KEEPALIVE_SECONDS);
+    config.setOption(EpollChannelOption.TCP_KEEPINTVL, KEEPALIVE_SECONDS);
+    config.setOption(EpollChannelOption.TCP_KEEPCNT, KEEPALIVE_PROBES);
+    return config;
+  }
+
+  private <T> T inside(Callable<T> work) {
+    try {
+      return namespace.call(work);
+    } catch (RuntimeException e) {
+      throw e;
+    } catch (Exception e) {
+      throw new ChannelException("cannot open a socket in network namespace " + namespace, e);
+    }
+  }
+}

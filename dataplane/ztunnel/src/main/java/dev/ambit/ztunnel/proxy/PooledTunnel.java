@@ -1,0 +1,214 @@
+package dev.ambit.ztunnel.proxy;
+
+import dev.ambit.ztunnel.certificate.TlsIdentity;
+import dev.ambit.ztunnel.hbone.HboneConnection;
+import dev.ambit.ztunnel.hbone.HboneListener;
+import dev.ambit.ztunnel.hbone.HboneStream;
+import dev.ambit.ztunnel.identity.Identity;
+import dev.ambit.ztunnel.telemetry.ResponseFlag;
+import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.handler.codec.http2.Http2Error;
+import io.netty.handler.codec.http2.Http2Headers;
+import io.netty.handler.ssl.SslHandler;
+import java.io.IOException;
+import java.util.concurrent.TimeUnit;
+import javax.net.ssl.SSLException;
+import javax.net.ssl.SSLSession;
+import org.jspecify.annotations.Nullable;
+
+/** A tunnel that one of the node's pods opens: from its certificate to its last stream. */
+final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoop.Tunnel {
+  private final TunnelPool pool;
+  private final HboneConnection connection;
+  private @Nullable EpollSocketChannel channel;
+  private @Nullable Identity peer;
+  private boolean ended;
+  private boolean served;
+  private boolean idleTimerSet;
+  private long idleSinceNanos;
+
+  PooledTunnel(TunnelPool pool) {
+    this.pool = pool;
+    this.connection = HboneConnection.client(pool.pod().settings().tunnelClient(), this);
+    pool.pod().addTunnel(this);
+  }
+
+  /** Whether it is known how many connections it takes; it may already take one before. */
+  boolean isSettled() {
+    return connection.isSettled();
+  }
+
+  /** Whether a connection was ever opened on it. */
+  boolean hasServed() {
+    return served;
+  }
+
+  boolean hasRoom(int limit) {
+    return !ended && connection.canOpen(limit);
+  }
+
+  void open(OutboundConnection application) {
+    Identity proven = peer;
+    if (proven == null) {
+      throw new IllegalStateException("a tunnel without a peer has no room");
+    }
+    served = true;
+    application.openOn(connection, proven);
+  }
+
+  void dial() {
+    Identity source = pool.key().source();
+    pool.pod()
+        .certificate(
+            source,
+            this::connect,
+            error ->
+                fail(
+                    ConnectionFailure.of(
+                        "no certificate for " + source, error, ResponseFlag.TLS_FAILURE)));
+  }
+
+  private void connect(TlsIdentity certificate) {
+    if (ended) {
+      return;
+    }
+    EpollSocketChannel socket;
+    try {
+      socket = pool.pod().sockets().outgoing(pool.key().nextHop().getAddress());
+      PodSockets.configureTunnel(socket);
+    } catch (RuntimeException e) {
+      fail(ConnectionFailure.of("cannot open a socket", e, ResponseFlag.CONNECT_FAILED));
+      return;
+    }
+    channel = socket;
+    SslHandler tls =
+        TunnelHandshake.tls(
+            certificate.client(), socket.alloc(), pool.pod().settings().handshakeTimeout());
+    socket.pipeline().addLast(tls, new TunnelHandshake(tls, this), connection);
+    pool.pod()
+        .dial(
+            socket,
+            pool.key().nextHop(),
+            null,
+            error -> {
+              if (error != null) {
+                fail(
+                    ConnectionFailure.of(
+                        "cannot connect to " + Addresses.text(pool.key().nextHop()),
+                        error,
+                        ResponseFlag.CONNECT_FAILED));
+                socket.close();
+              } else if (ended) {
+                socket.close();
+              }
+            });
+  }
+
+  @Override
+  public void onHandshake(SSLSession session) throws SSLException {
+    peer = PeerIdentities.requireAnyOf(session, pool.key().expected());
+    connection.start();
+    pool.onCapacityChange();
+  }
+
+  @Override
+  public void onFailure(Throwable cause) {
+    fail(tunnelFailure(cause));
+  }
+
+  private ConnectionFailure tunnelFailure(@Nullable Throwable cause) {
+    return ConnectionFailure.ofTunnel(
+        "no tunnel to " + Addresses.text(pool.key().nextHop()), cause);
+  }
+
+  private void fail(ConnectionFailure failure) {
+    if (!ended) {
+      ended = true;
+      pool.pod().removeTunnel(this);
+      pool.onFailed(this, failure);
+    }
+  }
+
+  @Override
+  public void onRequest(HboneStream stream, Http2Headers headers) {
+    stream.reset(Http2Error.PROTOCOL_ERROR);
+  }
+
+  @Override
+  public void onCapacityChange() {
+    if (ended) {
+      return;
+    }
+    if (connection.isEnding() || takesNothing()) {
+      pool.onEnding(this);
+      connection.shutdown();
+      return;
+    }
+    pool.onCapacityChange();
+    watchIdle();
+  }
+
+  private boolean takesNothing() {
+    return connection.isSettled()
+        && connection.activeStreams() == 0
+        && !connection.canOpen(Integer.MAX_VALUE);
+  }
+
+  @Override
+  public void onClosed(@Nullable Throwable cause) {
+    fail(tunnelFailure(cause == null ? new IOException("the peer closed it") : cause));
+  }
+
+  /** Takes no more connections and closes when those it has are done. */
+  void shutdown() {
+    if (!ended && connection.isSettled()) {
+      connection.shutdown();
+    }
+  }
+
+  @Override
+  public void drain() {
+    pool.onCapacityChange();
+  }
+
+  @Override
+  public void abort() {
+    EpollSocketChannel open = channel;
+    fail(new ConnectionFailure("the pod is being taken out", ResponseFlag.NONE));
+    if (open != null) {
+      open.close();
+    }
+  }
+
+  private void watchIdle() {
+    if (connection.activeStreams() > 0 || idleTimerSet) {
+      idleSinceNanos = System.nanoTime();
+      return;
+    }
+    idleSinceNanos = System.nanoTime();
+    scheduleIdleCheck(pool.pod().settings().idleTunnelTimeout().toNanos());
+  }
+
+  private void scheduleIdleCheck(long delayNanos) {
+    idleTimerSet = true;
+    pool.pod()
+        .loop()
+        .schedule(
+            () -> {
+              idleTimerSet = false;
+              if (ended || connection.activeStreams() > 0) {
+                return; // the last stream's end sets it again
+              }
+              long left =
+                  pool.pod().settings().idleTunnelTimeout().toNanos()
+                      - (System.nanoTime() - idleSinceNanos);
+              if (left > 0) {
+                scheduleIdleCheck(left);
+              } else {
+                connection.shutdown();
+              }
+            },
+            delayNanos,
+            TimeUnit.NANOSECONDS);
+  }
+}

@@ -1,0 +1,206 @@
+package dev.ambit.ztunnel.proxy;
+
+import dev.ambit.ztunnel.policy.PolicyInput;
+import dev.ambit.ztunnel.telemetry.ConnectionInfo;
+import dev.ambit.ztunnel.telemetry.OpenConnection;
+import dev.ambit.ztunnel.telemetry.ResponseFlag;
+import io.netty.channel.epoll.EpollSocketChannel;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One connection of an application, from the moment it arrives until both its ends are gone. It is
+ * reported exactly once: as failed where it ends before it is established, else as opened and
+ * closed.
+ */
+abstract class ProxiedConnection {
+  private final PodLoop pod;
+  private @Nullable RelayEnd source;
+  private @Nullable RelayEnd destination;
+  private @Nullable OpenConnection record;
+  private boolean abandoned;
+  private boolean done;
+
+  ProxiedConnection(PodLoop pod) {
+    this.pod = pod;
+    pod.add(this);
+  }
+
+  final PodLoop pod() {
+    return pod;
+  }
+
+  /** Whether it is over and reported. */
+  final boolean isDone() {
+    return done;
+  }
+
+  final boolean isEstablished() {
+    return record != null;
+  }
+
+  final void source(RelayEnd end) {
+    source = end;
+  }
+
+  final void destination(RelayEnd end) {
+    destination = end;
+  }
+
+  /** What is known of it now. */
+  abstract ConnectionInfo info();
+
+  /** What policies decided on; null for a connection that policies do not judge here. */
+  @Nullable PolicyInput policyInput() {
+    return null;
+  }
+
+  /** Both ends stand: reports it opened and lets bytes through. */
+  final void establish() {
+    RelayEnd from = source;
+    RelayEnd to = destination;
+    if (done || from == null || to == null) {
+      return;
+    }
+    record = pod.log().opened(info());
+    from.join(to);
+  }
+
+  /** Ends it with an error, telling both sides. */
+  final void abort(ConnectionFailure failure) {
+    abort(failure.error(), failure.flag());
+  }
+
+  /** Ends it with an error, telling both sides. */
+  void abort(String error, ResponseFlag flag) {
+    if (!done) {
+      finish(error, flag);
+      breakEnd(source);
+      breakEnd(destination);
+    }
+  }
+
+  private static void breakEnd(@Nullable RelayEnd end) {
+    if (end != null) {
+      end.reset();
+      end.discardEarly();
+    }
+  }
+
+  private void finish(@Nullable String error, ResponseFlag flag) {
+    done = true;
+    OpenConnection open = record;
+    if (open == null) {
+      pod.log().failed(info(), error == null ? "ended before it was established" : error, flag);
+    } else {
+      open.closed(read(source), read(destination), error, flag);
+    }
+    pod.remove(this);
+  }
+
+  private static long read(@Nullable RelayEnd end) {
+    return end == null ? 0 : end.bytesRead();
+  }
+
+  // -- what its ends tell
+
+  /** One direction has ended. */
+  final void onDirectionEnd() {
+    if (bothEnded()) {
+      closeAfterWrites(source);
+      closeAfterWrites(destination);
+    }
+  }
+
+  private boolean bothEnded() {
+    return source != null
+        && destination != null
+        && source.isInputEnded()
+        && destination.isInputEnded();
+  }
+
+  private static void closeAfterWrites(@Nullable RelayEnd end) {
+    if (end instanceof SocketEnd socket) {
+      socket.closeAfterWrites();
+    }
+  }
+
+  /** {@code end}'s peer wants nothing more, without calling it an error. */
+  final void onAbandoned(StreamEnd end) {
+    if (done) {
+      return;
+    }
+    if (!isEstablished()) {
+      abort("the tunnel's peer gave up the stream", ResponseFlag.NONE);
+      return;
+    }
+    abandoned = true;
+    end.onInputEnd();
+    closeAfterWrites(end == source ? destination : source);
+  }
+
+  final void onSocketClosed(SocketEnd end) {
+    if (done) {
+      return;
+    }
+    if (!abandoned && !bothEnded()) {
+      abort(name(end) + " closed the connection", ResponseFlag.NONE);
+    } else if (isFinished(source) && isFinished(destination)) {
+      finish(null, ResponseFlag.NONE);
+    }
+  }
+
+  private static boolean isFinished(@Nullable RelayEnd end) {
+    return end == null || end.isFinished();
+  }
+
+  final void onBroken(RelayEnd end, Throwable cause) {
+    if (!done) {
+      abort(name(end) + ": " + ConnectionFailure.text(cause), ResponseFlag.NONE);
+    }
+  }
+
+  private String name(RelayEnd end) {
+    return end == source ? "the source" : "the destination";
+  }
+
+  /**
+   * Opens a connection to {@code target} from within the pod.
+   *
+   * @param from address to connect from; null for the pod's own
+   */
+  final void connect(
+      InetSocketAddress target,
+      @Nullable InetAddress from,
+      Runnable onConnected,
+      Consumer<Throwable> onFailure) {
+    EpollSocketChannel channel;
+    try {
+      channel = pod.sockets().outgoing(target.getAddress());
+      PodSockets.configureApplication(channel);
+      if (from != null) {
+        PodSockets.allowForeignSource(channel);
+      }
+    } catch (RuntimeException e) {
+      onFailure.accept(e);
+      return;
+    }
+    destination = new SocketEnd(this, channel);
+    pod.dial(
+        channel,
+        target,
+        from == null ? null : new InetSocketAddress(from, 0),
+        error -> {
+          if (done) {
+            channel.close();
+          } else if (error == null) {
+            onConnected.run();
+          } else {
+            channel.close();
+            onFailure.accept(error);
+          }
+        });
+  }
+}

@@ -1,0 +1,148 @@
+package dev.ambit.ztunnel.proxy;
+
+import dev.ambit.ztunnel.hbone.HboneStream;
+import dev.ambit.ztunnel.identity.Identity;
+import dev.ambit.ztunnel.policy.PolicyInput;
+import dev.ambit.ztunnel.policy.Verdict;
+import dev.ambit.ztunnel.state.Endpoint;
+import dev.ambit.ztunnel.state.InboundRoute;
+import dev.ambit.ztunnel.state.MeshService;
+import dev.ambit.ztunnel.state.MeshWorkload;
+import dev.ambit.ztunnel.telemetry.ConnectionInfo;
+import dev.ambit.ztunnel.telemetry.Reporter;
+import dev.ambit.ztunnel.telemetry.ResponseFlag;
+import io.netty.handler.codec.http2.Http2Headers;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import org.jspecify.annotations.Nullable;
+
+/** A connection to the pod that arrived through a tunnel. */
+final class TunnelledConnection extends ProxiedConnection {
+  private final InboundTunnel tunnel;
+  private final HboneStream stream;
+  private final Identity peer;
+  private final @Nullable CharSequence method;
+  private final String authority;
+  private @Nullable MeshWorkload self;
+  private @Nullable MeshService service;
+  private @Nullable PolicyInput policyInput;
+  private InetSocketAddress target;
+
+  private TunnelledConnection(
+      InboundTunnel tunnel, HboneStream stream, Http2Headers request, Identity peer) {
+    super(tunnel.pod());
+    this.tunnel = tunnel;
+    this.stream = stream;
+    this.peer = peer;
+    this.method = request.method();
+    CharSequence asked = request.authority();
+    this.authority = asked == null ? "" : asked.toString();
+    this.target = tunnel.destination();
+    StreamEnd end = new StreamEnd(this);
+    end.attach(stream);
+    stream.handler(end);
+    source(end);
+  }
+
+  /** Takes over a stream that the peer opened. */
+  static void accept(
+      InboundTunnel tunnel, HboneStream stream, Http2Headers request, Identity peer) {
+    new TunnelledConnection(tunnel, stream, request, peer).begin();
+  }
+
+  private void begin() {
+    if (method == null || !ConnectHeaders.CONNECT.contentEquals(method)) {
+      reject(
+          ConnectHeaders.BAD_REQUEST,
+          "the request's method is " + method + ", not CONNECT",
+          ResponseFlag.CONNECT_FAILED);
+      return;
+    }
+    pod()
+        .workload(
+            this::admit,
+            error ->
+                reject(
+                    ConnectHeaders.SERVICE_UNAVAILABLE,
+                    "the pod is not known to the control plane: " + ConnectionFailure.text(error),
+                    ResponseFlag.CONNECT_FAILED));
+  }
+
+  private void admit(MeshWorkload workload) {
+    if (isDone()) {
+      return;
+    }
+    self = workload;
+    switch (pod().state().inbound(workload, tunnel.destination(), authority)) {
+      case InboundRoute.Rejected rejected ->
+          reject(rejected.status(), rejected.reason(), ResponseFlag.CONNECT_FAILED);
+      case InboundRoute.Accepted accepted -> authorize(workload, accepted);
+    }
+  }
+
+  private void authorize(MeshWorkload workload, InboundRoute.Accepted accepted) {
+    service = accepted.service();
+    // Always the pod itself, whatever address was asked for: only the port is the caller's choice.
+    target = new InetSocketAddress(tunnel.destination().getAddress(), accepted.port());
+    if (ProxySettings.isOwnPort(accepted.port())) {
+      reject(
+          ConnectHeaders.SERVICE_UNAVAILABLE,
+          "port " + accepted.port() + " is the proxy's own",
+          ResponseFlag.CONNECT_FAILED);
+      return;
+    }
+    PolicyInput input = new PolicyInput(workload, peer, tunnel.source().getAddress(), target);
+    policyInput = input;
+    switch (pod().authorizer().authorize(input)) {
+      case Verdict.Denied denied ->
+          reject(ConnectHeaders.UNAUTHORIZED, PodLoop.describe(denied), ResponseFlag.DENIED);
+      case Verdict.Allowed allowed ->
+          connect(
+              target,
+              pod().sourceFor(tunnel.source().getAddress(), target.getAddress()),
+              () -> {
+                stream.respond(
+                    ConnectHeaders.response(ConnectHeaders.OK, pod().baggage(workload)), false);
+                establish();
+              },
+              error ->
+                  reject(
+                      ConnectHeaders.SERVICE_UNAVAILABLE,
+                      "cannot connect to "
+                          + Addresses.text(target)
+                          + ": "
+                          + ConnectionFailure.text(error),
+                      ResponseFlag.CONNECT_FAILED));
+    }
+  }
+
+  private void reject(int status, String error, ResponseFlag flag) {
+    if (isDone()) {
+      return;
+    }
+    MeshWorkload workload = self;
+    stream.respond(
+        ConnectHeaders.response(status, workload == null ? "" : pod().baggage(workload)), true);
+    abort(error, flag);
+  }
+
+  @Override
+  @Nullable PolicyInput policyInput() {
+    return policyInput;
+  }
+
+  @Override
+  ConnectionInfo info() {
+    InetAddress caller = tunnel.source().getAddress();
+    MeshWorkload workload = self;
+    return new ConnectionInfo(
+        Reporter.DESTINATION,
+        tunnel.source(),
+        pod().state().byAddress(caller),
+        peer,
+        target,
+        authority,
+        new Endpoint(workload, service),
+        workload == null ? null : workload.identity());
+  }
+}

@@ -1,0 +1,34 @@
+package dev.ambit.ztunnel.state;
+
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the mesh looks like now, and the routing that follows. Any thread may call it, and no call
+ * blocks: these run on event loops. IPv4-mapped IPv6 addresses are taken as IPv4.
+ */
+public interface MeshState {
+  /**
+   * The workload that {@code pod} is. Completes at once where it is known, else when it becomes
+   * known; after 5 s exceptionally, with a {@link java.util.concurrent.TimeoutException}. Completes
+   * on any thread.
+   */
+  CompletionStage<MeshWorkload> local(LocalPod pod);
+
+  /** How a connection from {@code source} to {@code destination} goes on. */
+  OutboundRoute route(MeshWorkload source, InetSocketAddress destination);
+
+  /**
+   * Where a CONNECT request goes.
+   *
+   * @param self the pod whose listener accepted the tunnel
+   * @param tunnelDestination the address that the tunnel itself was opened to
+   * @param authority the request's {@code :authority}
+   */
+  InboundRoute inbound(MeshWorkload self, InetSocketAddress tunnelDestination, String authority);
+
+  /** The workload that has {@code address} on this network, for telemetry of sources. */
+  @Nullable MeshWorkload byAddress(InetAddress address);
+}

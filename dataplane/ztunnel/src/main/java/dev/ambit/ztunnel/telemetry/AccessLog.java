@@ -1,0 +1,225 @@
+package dev.ambit.ztunnel.telemetry;
+
+import dev.ambit.ztunnel.identity.Identity;
+import dev.ambit.ztunnel.policy.PolicyInput;
+import dev.ambit.ztunnel.state.MeshService;
+import dev.ambit.ztunnel.state.MeshWorkload;
+import io.netty.util.NetUtil;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.atomic.LongAdder;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Writes a line for each connection. Lines are formatted and written by one thread of its own:
+ * whoever reports a connection only queues it, and where the queue is full the line is dropped and
+ * counted. Which lines are written follows the level of the logger {@code access}.
+ */
+public final class AccessLog implements AutoCloseable {
+  private static final Logger level = LoggerFactory.getLogger("access");
+  private static final int QUEUE = 8192;
+  private static final int FLUSH_AT = 64 << 10;
+  private static final String SCOPE = "access";
+
+  private final LogFormat format;
+  private final OutputStream to;
+  private final BlockingQueue<Event> queue = new ArrayBlockingQueue<>(QUEUE);
+  private final LongAdder dropped = new LongAdder();
+  private final Thread writer;
+
+  private sealed interface Event {
+    record Opened(ConnectionInfo info, Instant time) implements Event {}
+
+    record Closed(
+        ConnectionInfo info,
+        Instant time,
+        long sent,
+        long received,
+        long nanos,
+        @Nullable String error)
+        implements Event {}
+
+    record Failed(ConnectionInfo info, Instant time, String error) implements Event {}
+
+    record DryRun(String policy, boolean wouldDeny, PolicyInput input, Instant time)
+        implements Event {}
+
+    record End() implements Event {}
+  }
+
+  /**
+   * @param to standard output; never closed
+   */
+  public AccessLog(LogFormat format, OutputStream to) {
+    this.format = format;
+    this.to = to;
+    this.writer = Thread.ofPlatform().name("access-log").daemon().start(this::write);
+  }
+
+  void opened(ConnectionInfo info) {
+    if (level.isDebugEnabled()) {
+      offer(new Event.Opened(info, Instant.now()));
+    }
+  }
+
+  void closed(
+      ConnectionInfo info, long sent, long received, long nanos, @Nullable String error) {
+    if (error == null ? level.isInfoEnabled() : level.isErrorEnabled()) {
+      offer(new Event.Closed(info, Instant.now(), sent, received, nanos, error));
+    }
+  }
+
+  void failed(ConnectionInfo info, String error) {
+    if (level.isWarnEnabled()) {
+      offer(new Event.Failed(info, Instant.now(), error));
+    }
+  }
+
+  void dryRun(String policy, boolean wouldDeny, PolicyInput input) {
+    if (level.isInfoEnabled()) {
+      offer(new Event.DryRun(policy, wouldDeny, input, Instant.now()));
+    }
+  }
+
+  private void offer(Event event) {
+    if (!queue.offer(event)) {
+      dropped.increment();
+    }
+  }
+
+  /** How many lines were dropped because the queue was full. */
+  long dropped() {
+    return dropped.sum();
+  }
+
+  /** Writes what is queued, for at most a second, and ends. */
+  @Override
+  public void close() throws InterruptedException {
+    if (queue.offer(new Event.End())) {
+      writer.join(1000);
+    }
+  }
+
+  private void write() {
+    StringBuilder text = new StringBuilder(FLUSH_AT + 2048);
+    try {
+      while (true) {
+        Event event = queue.take();
+        while (event != null) {
+          if (event instanceof Event.End) {
+            flush(text);
+            return;
+          }
+          format(event, text);
+          if (text.length() >= FLUSH_AT) {
+            flush(text);
+          }
+          event = queue.poll();
+        }
+        flush(text);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void flush(StringBuilder text) {
+    try {
+      to.write(text.toString().getBytes(StandardCharsets.UTF_8));
+      to.flush();
+    } catch (IOException e) {
+      // Nowhere is left to say so; the count shows it.
+      dropped.increment();
+    }
+    text.setLength(0);
+  }
+
+  private void format(Event event, StringBuilder text) {
+    LogLine line = new LogLine(format, text);
+    switch (event) {
+      case Event.Opened(ConnectionInfo info, Instant time) -> {
+        line.begin(time, "debug", SCOPE, "connection opened");
+        ends(line, info);
+        line.quoted("direction", info.reporter().direction());
+        line.end();
+      }
+      case Event.Closed(
+              ConnectionInfo info,
+              Instant time,
+              long sent,
+              long received,
+              long nanos,
+              String error) -> {
+        line.begin(time, error == null ? "info" : "error", SCOPE, "connection complete");
+        ends(line, info);
+        line.quoted("direction", info.reporter().direction());
+        line.number("bytes_sent", sent);
+        line.number("bytes_recv", received);
+        line.quoted("duration", nanos / 1_000_000 + "ms");
+        if (error != null) {
+          line.quoted("error", error);
+        }
+        line.end();
+      }
+      case Event.Failed(ConnectionInfo info, Instant time, String error) -> {
+        line.begin(time, "warn", SCOPE, "connection failed");
+        ends(line, info);
+        line.quoted("direction", info.reporter().direction());
+        line.quoted("error", error);
+        line.end();
+      }
+      case Event.DryRun(String policy, boolean wouldDeny, PolicyInput input, Instant time) -> {
+        line.begin(time, "info", SCOPE, "dry-run policy verdict");
+        line.quoted("policy", policy);
+        line.quoted("verdict", wouldDeny ? "deny" : "allow");
+        line.plain("src.addr", NetUtil.toAddressString(input.sourceIp()));
+        workload(line, "src", null, input.source());
+        line.plain("dst.addr", address(input.destinationAddress()));
+        workload(line, "dst", input.destination(), input.destination().identity());
+        line.end();
+      }
+      case Event.End() -> {}
+    }
+  }
+
+  private static void ends(LogLine line, ConnectionInfo info) {
+    line.plain("src.addr", address(info.source()));
+    workload(line, "src", info.sourceWorkload(), info.sourceIdentity());
+    line.plain("dst.addr", address(info.destination()));
+    if (info.hboneAuthority() != null) {
+      line.plain("dst.hbone_addr", info.hboneAuthority());
+    }
+    MeshService service = info.endpoint().service();
+    if (service != null) {
+      line.quoted("dst.service", service.hostname());
+    }
+    workload(line, "dst", info.endpoint().workload(), info.destinationIdentity());
+  }
+
+  private static void workload(
+      LogLine line, String end, @Nullable MeshWorkload workload, @Nullable Identity identity) {
+    if (workload != null) {
+      line.quoted(end + ".workload", workload.name());
+      line.quoted(end + ".namespace", workload.namespace());
+    }
+    if (identity != null) {
+      line.quoted(end + ".identity", identity.uri());
+    }
+    if (workload != null && !workload.clusterId().isEmpty()) {
+      line.quoted(end + ".cluster", workload.clusterId());
+    }
+  }
+
+  private static String address(InetSocketAddress address) {
+    return address.getAddress() == null
+        ? address.getHostString() + ":" + address.getPort()
+        : NetUtil.toSocketAddressString(address);
+  }
+}

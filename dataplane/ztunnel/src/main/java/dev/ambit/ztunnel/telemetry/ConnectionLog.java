@@ -1,0 +1,16 @@
+package dev.ambit.ztunnel.telemetry;
+
+/** Takes note of every connection, for metrics and the access log. Any thread may call it. */
+public interface ConnectionLog {
+  /**
+   * A connection is established: bytes can flow both ways. Counts it as opened and open; it has to
+   * be closed.
+   */
+  OpenConnection opened(ConnectionInfo info);
+
+  /**
+   * A connection failed before it was established: refused, denied, or the next hop was not to be
+   * reached. Of {@code info} as much as was known.
+   */
+  void failed(ConnectionInfo info, String error, ResponseFlag flag);
+}

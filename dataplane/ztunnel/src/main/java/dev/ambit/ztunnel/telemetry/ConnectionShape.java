@@ -1,0 +1,101 @@
+package dev.ambit.ztunnel.telemetry;
+
+import dev.ambit.ztunnel.identity.Identity;
+import dev.ambit.ztunnel.state.MeshService;
+import dev.ambit.ztunnel.state.MeshWorkload;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What connections have in common that are counted together. It is made for each connection and
+ * only compared then; the labels are written out for the first of a shape.
+ */
+record ConnectionShape(
+    Reporter reporter,
+    Peer source,
+    @Nullable Identity sourceIdentity,
+    Peer destination,
+    @Nullable Identity destinationIdentity,
+    String serviceHost,
+    String serviceNamespace,
+    String serviceName,
+    boolean mutualTls) {
+  private static final String UNKNOWN = "unknown";
+
+  /** One end's part. */
+  record Peer(
+      String workload,
+      String canonicalService,
+      String canonicalRevision,
+      String namespace,
+      String cluster,
+      String region,
+      String zone) {
+    private static final Peer NOBODY =
+        new Peer(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN);
+
+    static Peer of(@Nullable MeshWorkload workload) {
+      return workload == null
+          ? NOBODY
+          : new Peer(
+              workload.workloadName(),
+              workload.canonicalName(),
+              workload.canonicalRevision(),
+              workload.namespace(),
+              workload.clusterId(),
+              workload.locality().region(),
+              workload.locality().zone());
+    }
+  }
+
+  static ConnectionShape of(ConnectionInfo info) {
+    MeshService service = info.endpoint().service();
+    return new ConnectionShape(
+        info.reporter(),
+        Peer.of(info.sourceWorkload()),
+        info.sourceIdentity(),
+        Peer.of(info.endpoint().workload()),
+        info.destinationIdentity(),
+        service == null ? UNKNOWN : service.hostname(),
+        service == null ? UNKNOWN : service.namespace(),
+        service == null ? UNKNOWN : service.name(),
+        info.mutualTls());
+  }
+
+  /** The label set, as Istio's ztunnel names it. */
+  MetricRegistry.Labels labels(ResponseFlag flag) {
+    List<String> all = new ArrayList<>(64);
+    add(all, "reporter", reporter.label());
+    addPeer(all, "source", source, sourceIdentity);
+    addPeer(all, "destination", destination, destinationIdentity);
+    add(all, "destination_service", serviceHost);
+    add(all, "destination_service_namespace", serviceNamespace);
+    add(all, "destination_service_name", serviceName);
+    add(all, "request_protocol", "tcp");
+    add(all, "response_flags", flag.label());
+    add(all, "connection_security_policy", mutualTls ? "mutual_tls" : UNKNOWN);
+    add(all, "source_region", source.region());
+    add(all, "source_zone", source.zone());
+    add(all, "destination_region", destination.region());
+    add(all, "destination_zone", destination.zone());
+    return MetricRegistry.Labels.of(all.toArray(new String[0]));
+  }
+
+  private static void addPeer(
+      List<String> all, String end, Peer peer, @Nullable Identity identity) {
+    add(all, end + "_workload", peer.workload());
+    add(all, end + "_canonical_service", peer.canonicalService());
+    add(all, end + "_canonical_revision", peer.canonicalRevision());
+    add(all, end + "_workload_namespace", peer.namespace());
+    add(all, end + "_principal", identity == null ? UNKNOWN : identity.uri());
+    add(all, end + "_app", peer.canonicalService());
+    add(all, end + "_version", peer.canonicalRevision());
+    add(all, end + "_cluster", peer.cluster());
+  }
+
+  private static void add(List<String> all, String name, String value) {
+    all.add(name);
+    all.add(value.isEmpty() ? UNKNOWN : value);
+  }
+}

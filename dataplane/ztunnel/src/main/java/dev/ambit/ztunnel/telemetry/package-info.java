@@ -1,0 +1,5 @@
+/** Metrics and the access log. */
+@NullMarked
+package dev.ambit.ztunnel.telemetry;
+
+import org.jspecify.annotations.NullMarked;

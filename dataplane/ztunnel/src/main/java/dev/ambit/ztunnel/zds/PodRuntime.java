@@ -1,0 +1,27 @@
+package dev.ambit.ztunnel.zds;
+
+import dev.ambit.linux.NetworkNamespace;
+import dev.ambit.ztunnel.state.LocalPod;
+import java.time.Duration;
+import java.util.concurrent.CompletionStage;
+
+/** Starts proxying for pods: what the node agent's requests come down to. */
+public interface PodRuntime {
+  /**
+   * Binds the pod's listeners inside its network namespace and serves it from then on. Takes
+   * ownership of {@code namespace}, also where the start fails.
+   */
+  CompletionStage<? extends Running> start(LocalPod pod, NetworkNamespace namespace);
+
+  /** A pod that is served. */
+  interface Running {
+    /**
+     * Closes the listeners, tells peers to open no more, and lets open connections go on for {@code
+     * deadline} at most; zero cuts them off. Completes when none is left.
+     */
+    CompletionStage<Void> drain(Duration deadline);
+
+    /** How many connections are open in and out of the pod. */
+    int openConnections();
+  }
+}

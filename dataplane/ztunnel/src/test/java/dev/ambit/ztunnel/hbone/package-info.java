@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ambit.ztunnel.hbone;
+
+import org.jspecify.annotations.NullMarked;
