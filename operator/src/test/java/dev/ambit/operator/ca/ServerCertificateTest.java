@@ -7,23 +7,21 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Objects;
-import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 
 class ServerCertificateTest {
   private static final TrustDomain TRUST_DOMAIN = new TrustDomain("cluster.local");
 
-  private final AtomicReference<Instant> now =
-      new AtomicReference<>(Instant.parse("2026-11-22T12:00:00Z"));
-  private final CertificateAuthority authority = new CertificateAuthority(now::get);
+  private Instant now = Instant.parse("2026-11-22T12:00:00Z");
+  private final CertificateAuthority authority = new CertificateAuthority(() -> now);
 
   private ServerCertificate certificate() throws Exception {
-    authority.load(SelfSignedRoot.generate(TRUST_DOMAIN, now.get()));
+    authority.load(SelfSignedRoot.generate(TRUST_DOMAIN, now));
     return new ServerCertificate(
         authority,
         List.of("ambit-operator.ambit-system.svc"),
         () -> new SpiffeId(TRUST_DOMAIN, "ambit-system", "ambit-operator"),
-        now::get);
+        () -> now);
   }
 
   private static X509Certificate leaf(ServerCertificate certificate) {
@@ -45,13 +43,13 @@ class ServerCertificateTest {
   void isRenewedAtHalfOfItsLifeAndWithTheAuthority() throws Exception {
     try (ServerCertificate certificate = certificate()) {
       X509Certificate first = leaf(certificate);
-      now.updateAndGet(instant -> instant.plus(Duration.ofHours(11)));
+      now = now.plus(Duration.ofHours(11));
       assertThat(leaf(certificate)).isEqualTo(first);
-      now.updateAndGet(instant -> instant.plus(Duration.ofHours(1)));
+      now = now.plus(Duration.ofHours(1));
       X509Certificate second = leaf(certificate);
       assertThat(second).isNotEqualTo(first);
 
-      SigningMaterial next = SelfSignedRoot.generate(TRUST_DOMAIN, now.get());
+      SigningMaterial next = SelfSignedRoot.generate(TRUST_DOMAIN, now);
       authority.load(next);
       leaf(certificate).verify(next.certificate().getPublicKey());
     }

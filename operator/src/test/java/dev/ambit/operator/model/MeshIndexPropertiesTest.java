@@ -28,7 +28,7 @@ import net.jqwik.api.Property;
  * However objects come, change and go, the index ends where one that is given only the last state
  * ends.
  */
-class MeshIndexProperties {
+class MeshIndexPropertiesTest {
   private static final List<String> NAMESPACES = List.of("a", "b", "root");
   private static final List<String> LABELS = List.of("x", "y", "z");
 

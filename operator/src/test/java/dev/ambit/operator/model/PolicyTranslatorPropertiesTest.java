@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  * What ztunnels are sent is never weaker than what was written: whatever the parts that layer 4
  * cannot see may mean, a connection that the policy would have refused is refused.
  */
-class PolicyTranslatorProperties {
+class PolicyTranslatorPropertiesTest {
   private static final List<String> PRINCIPALS =
       List.of(
           "td/ns/a/sa/x", "td/ns/a/sa/y", "other/ns/a/sa/x", "*", "td/*", "*/sa/x", "*mid*", "t*");

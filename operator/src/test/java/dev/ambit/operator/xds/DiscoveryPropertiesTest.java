@@ -20,7 +20,7 @@ import net.jqwik.api.Property;
  * server serves; it was sent nothing that it held already; and at no time did an address it held
  * refer to a policy it did not hold.
  */
-class DiscoveryProperties {
+class DiscoveryPropertiesTest {
   @Property(tries = 40)
   void clientsEndWithWhatIsServed(@ForAll long seed) throws IOException {
     Random random = new Random(seed);
