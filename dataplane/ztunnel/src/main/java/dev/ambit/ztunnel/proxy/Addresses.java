@@ -12,10 +12,15 @@ final class Addresses {
     return new InetSocketAddress(plain(address.getAddress()), address.getPort());
   }
 
+  /** From its bytes alone: maps ::ffff:a.b.c.d to a.b.c.d, and drops scope and name. */
   static InetAddress plain(InetAddress address) {
+    return of(address.getAddress());
+  }
+
+  /** Four bytes or sixteen. */
+  static InetAddress of(byte[] address) {
     try {
-      // From its bytes alone: maps ::ffff:a.b.c.d to a.b.c.d, and drops scope and name.
-      return InetAddress.getByAddress(address.getAddress());
+      return InetAddress.getByAddress(address);
     } catch (UnknownHostException e) {
       throw new AssertionError(e);
     }

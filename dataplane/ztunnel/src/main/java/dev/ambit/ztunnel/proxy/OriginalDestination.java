@@ -4,9 +4,7 @@ import io.netty.channel.ChannelException;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.unix.RawUnixChannelOption;
 import java.net.Inet4Address;
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.UnknownHostException;
 import java.nio.ByteBuffer;
 
 /** Where a redirected connection was going, as the kernel's connection tracking remembers it. */
@@ -38,11 +36,9 @@ final class OriginalDestination {
       byte[] address = new byte[ipv4 ? 4 : 16];
       raw.position(ipv4 ? 4 : 8);
       raw.get(address);
-      return new InetSocketAddress(InetAddress.getByAddress(address), port);
+      return new InetSocketAddress(Addresses.of(address), port);
     } catch (ChannelException e) {
       return local; // ENOENT: no address was translated
-    } catch (UnknownHostException e) {
-      throw new AssertionError(e);
     }
   }
 }

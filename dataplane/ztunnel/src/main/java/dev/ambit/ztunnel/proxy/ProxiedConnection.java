@@ -49,6 +49,10 @@ abstract class ProxiedConnection {
     destination = end;
   }
 
+  final @Nullable RelayEnd destination() {
+    return destination;
+  }
+
   /** What is known of it now. */
   abstract ConnectionInfo info();
 
@@ -98,6 +102,13 @@ abstract class ProxiedConnection {
       open.closed(read(source), read(destination), error, flag);
     }
     pod.remove(this);
+  }
+
+  final void reportProgress() {
+    OpenConnection open = record;
+    if (open != null && !done) {
+      open.progress(read(source), read(destination));
+    }
   }
 
   private static long read(@Nullable RelayEnd end) {

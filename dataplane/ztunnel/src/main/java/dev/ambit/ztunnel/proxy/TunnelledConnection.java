@@ -4,20 +4,28 @@ import dev.ambit.ztunnel.hbone.HboneStream;
 import dev.ambit.ztunnel.identity.Identity;
 import dev.ambit.ztunnel.policy.PolicyInput;
 import dev.ambit.ztunnel.policy.Verdict;
+import dev.ambit.ztunnel.state.ApplicationTunnel;
 import dev.ambit.ztunnel.state.Endpoint;
 import dev.ambit.ztunnel.state.InboundRoute;
 import dev.ambit.ztunnel.state.MeshService;
 import dev.ambit.ztunnel.state.MeshWorkload;
+import dev.ambit.ztunnel.state.VirtualAddress;
 import dev.ambit.ztunnel.telemetry.ConnectionInfo;
 import dev.ambit.ztunnel.telemetry.Reporter;
 import dev.ambit.ztunnel.telemetry.ResponseFlag;
+import io.netty.buffer.ByteBufAllocator;
 import io.netty.handler.codec.http2.Http2Headers;
+import io.netty.util.NetUtil;
+import java.net.Inet4Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import org.jspecify.annotations.Nullable;
 
 /** A connection to the pod that arrived through a tunnel. */
 final class TunnelledConnection extends ProxiedConnection {
+  private static final byte[] LOOPBACK_4 = {127, 0, 0, 1};
+  private static final byte[] LOOPBACK_6 = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+
   private final InboundTunnel tunnel;
   private final HboneStream stream;
   private final Identity peer;
@@ -96,24 +104,72 @@ final class TunnelledConnection extends ProxiedConnection {
     switch (pod().authorizer().authorize(input)) {
       case Verdict.Denied denied ->
           reject(ConnectHeaders.UNAUTHORIZED, PodLoop.describe(denied), ResponseFlag.DENIED);
-      case Verdict.Allowed allowed ->
-          connect(
-              target,
-              pod().sourceFor(tunnel.source().getAddress(), target.getAddress()),
-              () -> {
-                stream.respond(
-                    ConnectHeaders.response(ConnectHeaders.OK, pod().baggage(workload)), false);
-                establish();
-              },
-              error ->
-                  reject(
-                      ConnectHeaders.SERVICE_UNAVAILABLE,
-                      "cannot connect to "
-                          + Addresses.text(target)
-                          + ": "
-                          + ConnectionFailure.text(error),
-                      ResponseFlag.CONNECT_FAILED));
+      case Verdict.Allowed allowed -> handOver(workload);
     }
+  }
+
+  private void handOver(MeshWorkload workload) {
+    ApplicationTunnel wanted = workload.applicationTunnel();
+    InetSocketAddress asked = askedFor();
+    boolean announce = wanted != null && wanted.proxyProtocol();
+    if (announce && asked == null) {
+      reject(
+          ConnectHeaders.SERVICE_UNAVAILABLE,
+          "service " + authority + " has no address to tell the application",
+          ResponseFlag.CONNECT_FAILED);
+      return;
+    }
+    InetSocketAddress to = target;
+    InetAddress from = pod().sourceFor(tunnel.source().getAddress(), to.getAddress());
+    if (wanted != null) {
+      // Such an application learns of the caller otherwise, and may listen on loopback alone.
+      byte[] loopback = to.getAddress() instanceof Inet4Address ? LOOPBACK_4 : LOOPBACK_6;
+      to = new InetSocketAddress(Addresses.of(loopback), to.getPort());
+      from = null;
+    }
+    connect(
+        to,
+        from,
+        () -> {
+          stream.respond(
+              ConnectHeaders.response(ConnectHeaders.OK, pod().baggage(workload)), false);
+          RelayEnd application = destination();
+          if (announce && asked != null && application != null) {
+            application.write(
+                ProxyProtocolHeader.encode(ByteBufAllocator.DEFAULT, tunnel.source(), asked, peer));
+            application.flush();
+          }
+          establish();
+        },
+        error ->
+            reject(
+                ConnectHeaders.SERVICE_UNAVAILABLE,
+                "cannot connect to "
+                    + Addresses.text(target)
+                    + ": "
+                    + ConnectionFailure.text(error),
+                ResponseFlag.CONNECT_FAILED));
+  }
+
+  /** The address that the caller asked for; of a service asked for by name, a virtual one. */
+  private @Nullable InetSocketAddress askedFor() {
+    int colon = authority.lastIndexOf(':');
+    int port = Integer.parseInt(authority.substring(colon + 1));
+    byte[] literal = NetUtil.createByteArrayFromIpAddressString(authority.substring(0, colon));
+    if (literal != null) {
+      return new InetSocketAddress(Addresses.of(literal), port);
+    }
+    MeshService named = service;
+    InetAddress chosen = null;
+    if (named != null) {
+      for (VirtualAddress address : named.addresses()) {
+        InetAddress candidate = address.address().address();
+        if (address.isSingle() && (chosen == null || candidate instanceof Inet4Address)) {
+          chosen = candidate;
+        }
+      }
+    }
+    return chosen == null ? null : new InetSocketAddress(chosen, port);
   }
 
   private void reject(int status, String error, ResponseFlag flag) {

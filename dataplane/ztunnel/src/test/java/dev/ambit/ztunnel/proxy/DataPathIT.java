@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 import dev.ambit.ztunnel.hbone.HboneSettings;
 import dev.ambit.ztunnel.identity.Identity;
 import dev.ambit.ztunnel.policy.Verdict;
+import dev.ambit.ztunnel.state.ApplicationTunnel;
 import dev.ambit.ztunnel.state.Endpoint;
 import dev.ambit.ztunnel.state.LocalPod;
 import dev.ambit.ztunnel.state.MeshWorkload;
@@ -88,8 +89,8 @@ class DataPathIT {
     proxies = new PodProxies(loops, settings, mesh, mesh, mesh, mesh);
     LocalPod clientPod = new LocalPod("1", "client", "default", "client");
     LocalPod serverPod = new LocalPod("2", "server", "default", "server");
-    clientWorkload = mesh.add(clientPod, "cluster.local", true, List.of(client.ipv4, client.ipv6));
-    serverWorkload = mesh.add(serverPod, "cluster.local", true, List.of(server.ipv4, server.ipv6));
+    clientWorkload = mesh.add(clientPod, "cluster.local", List.of(client.ipv4, client.ipv6));
+    serverWorkload = mesh.add(serverPod, "cluster.local", List.of(server.ipv4, server.ipv6));
     clientProxy = get(proxies.start(clientPod, client.handle()).toCompletableFuture());
     serverProxy = get(proxies.start(serverPod, server.handle()).toCompletableFuture());
   }
@@ -638,7 +639,7 @@ class DataPathIT {
   void anotherTrustDomainIsRefused() throws Exception {
     get(clientProxy.drain(Duration.ZERO).toCompletableFuture());
     LocalPod stranger = new LocalPod("3", "client", "default", "client");
-    mesh.add(stranger, "elsewhere.org", true, List.of(client.ipv4));
+    mesh.add(stranger, "elsewhere.org", List.of(client.ipv4));
     clientProxy = get(proxies.start(stranger, client.handle()).toCompletableFuture());
     try (ServerSocketChannel listener = serve(server, PORT, DataPathIT::echo);
         SocketChannel connection = client.connect(server.ipv4, PORT)) {
@@ -726,6 +727,57 @@ class DataPathIT {
       assertReset(tunnelled);
     }
     await().until(() -> mesh.reports.size() == 2);
+  }
+
+  @Test
+  void aPodReachesItselfThroughAService() throws Exception {
+    InetAddress service = InetAddress.getByName("10.96.0.1");
+    mesh.routes =
+        destination ->
+            new OutboundRoute.Tunnel(
+                new InetSocketAddress(server.ipv4, ProxySettings.INBOUND_PORT),
+                Addresses.text(new InetSocketAddress(server.ipv4, PORT)),
+                List.of(serverWorkload.identity()),
+                new Endpoint(serverWorkload, null));
+    try (ServerSocketChannel listener = serve(server, PORT, DataPathIT::echo);
+        SocketChannel connection = server.connect(service, 80)) {
+      assertThat(InetAddress.getByName(readLine(connection))).isEqualTo(server.ipv4);
+      write(connection, "myself\n");
+      assertThat(readLine(connection)).isEqualTo("myself");
+    }
+  }
+
+  @Test
+  void anApplicationMayBeToldOfTheCaller() throws Exception {
+    LocalPod pod = new LocalPod("2", "server", "default", "server");
+    mesh.add(
+        pod, "cluster.local", List.of(server.ipv4, server.ipv6), new ApplicationTunnel(true, 0));
+    CompletableFuture<byte[]> heard = new CompletableFuture<>();
+    try (ServerSocketChannel listener =
+            serve(
+                server,
+                PORT,
+                connection -> {
+                  ByteBuffer header = ByteBuffer.allocate(16);
+                  while (header.hasRemaining() && connection.read(header) >= 0) {
+                    // until it is whole
+                  }
+                  ByteBuffer rest = ByteBuffer.allocate(header.getShort(14));
+                  while (rest.hasRemaining() && connection.read(rest) >= 0) {
+                    // until it is whole
+                  }
+                  heard.complete(rest.array());
+                  write(connection, readLine(connection) + "\n");
+                });
+        SocketChannel connection = client.connect(server.ipv4, PORT)) {
+      write(connection, "hello\n");
+      assertThat(readLine(connection)).isEqualTo("hello");
+    }
+    byte[] told = get(heard);
+    assertThat(Arrays.copyOf(told, 4)).isEqualTo(client.ipv4.getAddress());
+    assertThat(Arrays.copyOfRange(told, 4, 8)).isEqualTo(server.ipv4.getAddress());
+    assertThat(new String(told, 15, told.length - 15, StandardCharsets.US_ASCII))
+        .isEqualTo(clientWorkload.identity().uri());
   }
 
   @Test

@@ -6,6 +6,7 @@ import dev.ambit.ztunnel.identity.Identity;
 import dev.ambit.ztunnel.policy.Authorizer;
 import dev.ambit.ztunnel.policy.PolicyInput;
 import dev.ambit.ztunnel.policy.Verdict;
+import dev.ambit.ztunnel.state.ApplicationTunnel;
 import dev.ambit.ztunnel.state.Endpoint;
 import dev.ambit.ztunnel.state.InboundRoute;
 import dev.ambit.ztunnel.state.LocalPod;
@@ -52,7 +53,15 @@ final class TestMesh implements MeshState, Authorizer, Certificates, ConnectionL
   volatile Function<PolicyInput, Verdict> policy = input -> Verdict.ALLOWED;
   volatile @Nullable Function<InetSocketAddress, OutboundRoute> routes;
 
-  MeshWorkload add(LocalPod pod, String trustDomain, boolean hbone, List<InetAddress> addresses) {
+  MeshWorkload add(LocalPod pod, String trustDomain, List<InetAddress> addresses) {
+    return add(pod, trustDomain, addresses, null);
+  }
+
+  MeshWorkload add(
+      LocalPod pod,
+      String trustDomain,
+      List<InetAddress> addresses,
+      @Nullable ApplicationTunnel applicationTunnel) {
     MeshWorkload workload =
         new MeshWorkload(
             "Kubernetes//Pod/" + pod.namespace() + "/" + pod.name(),
@@ -62,7 +71,7 @@ final class TestMesh implements MeshState, Authorizer, Certificates, ConnectionL
             addresses,
             "",
             "",
-            hbone ? TunnelProtocol.HBONE : TunnelProtocol.NONE,
+            TunnelProtocol.HBONE,
             null,
             null,
             "node",
@@ -70,7 +79,7 @@ final class TestMesh implements MeshState, Authorizer, Certificates, ConnectionL
             "v1",
             "deployment",
             pod.name(),
-            null,
+            applicationTunnel,
             Map.of(),
             List.of(),
             true,
