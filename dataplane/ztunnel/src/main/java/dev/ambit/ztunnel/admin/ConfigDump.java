@@ -13,9 +13,11 @@ import dev.ambit.ztunnel.zds.PodStatus;
 import io.netty.util.NetUtil;
 import java.security.cert.CertificateEncodingException;
 import java.security.cert.X509Certificate;
+import java.util.ArrayList;
 import java.util.Base64;
 import java.util.Collection;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -46,10 +48,16 @@ public final class ConfigDump {
         .sorted(Comparator.comparing(MeshWorkload::uid))
         .forEach(workload -> workload(json, workload));
     json.endArray();
+    Map<ServiceKey, List<MeshWorkload>> endpoints = new HashMap<>();
+    for (MeshWorkload workload : contents.workloads()) {
+      for (ServiceKey key : workload.services().keySet()) {
+        endpoints.computeIfAbsent(key, k -> new ArrayList<>()).add(workload);
+      }
+    }
     json.name("services").beginArray();
     contents.services().stream()
         .sorted(Comparator.comparing(service -> service.key().toString()))
-        .forEach(service -> service(json, service, contents.workloads()));
+        .forEach(service -> service(json, service, endpoints));
     json.endArray();
     json.field(
         "stagedServices", contents.stagedServices().stream().map(ServiceKey::toString).toList());
@@ -117,7 +125,7 @@ public final class ConfigDump {
   }
 
   private static void service(
-      JsonWriter json, MeshService service, Collection<MeshWorkload> workloads) {
+      JsonWriter json, MeshService service, Map<ServiceKey, List<MeshWorkload>> endpoints) {
     json.beginObject()
         .field("name", service.name())
         .field("namespace", service.namespace())
@@ -145,13 +153,10 @@ public final class ConfigDump {
             service.loadBalancing().routingPreference().stream().map(Enum::name).toList())
         .endObject();
     json.name("endpoints").beginObject();
-    for (MeshWorkload workload : workloads) {
-      List<PortMapping> ports = workload.services().get(service.key());
-      if (ports != null) {
-        json.name(workload.uid()).beginObject().field("workloadUid", workload.uid());
-        ports(json, ports);
-        json.field("status", workload.healthy() ? "Healthy" : "Unhealthy").endObject();
-      }
+    for (MeshWorkload workload : endpoints.getOrDefault(service.key(), List.of())) {
+      json.name(workload.uid()).beginObject().field("workloadUid", workload.uid());
+      ports(json, workload.services().getOrDefault(service.key(), List.of()));
+      json.field("status", workload.healthy() ? "Healthy" : "Unhealthy").endObject();
     }
     json.endObject().endObject();
   }

@@ -107,6 +107,7 @@ public final class CertificateCache implements Certificates, AutoCloseable {
     entry.pods++;
     if (entry.pods == 1 && !closed) {
       if (entry.issued == null) {
+        entry.failedUntil = null; // A connection was refused just now; a pod is worth a new try.
         var _ = request(identity, Urgency.SOON);
       } else {
         scheduleRenewal(entry, entry.issued);

@@ -10,9 +10,13 @@ import dev.ambit.ztunnel.state.MeshWorkload;
 import dev.ambit.ztunnel.telemetry.ConnectionInfo;
 import dev.ambit.ztunnel.telemetry.Reporter;
 import dev.ambit.ztunnel.telemetry.ResponseFlag;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.ssl.SslHandler;
+import io.netty.util.ReferenceCountUtil;
 import java.net.InetSocketAddress;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLSession;
@@ -25,6 +29,7 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
   private final InetSocketAddress source;
   private final InetSocketAddress destination;
   private final HboneConnection connection;
+  private final ChannelHandler untilTls = new UntilTls();
   private @Nullable MeshWorkload self;
   private @Nullable Identity peer;
   private boolean failed;
@@ -44,6 +49,7 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
     channel.closeFuture().addListener(closed -> tunnel.onChannelClosed());
     // Nothing is read before TLS is there to read it.
     channel.config().setAutoRead(false);
+    channel.pipeline().addLast(tunnel.untilTls);
     pod.workload(
         tunnel::requestCertificate,
         error ->
@@ -71,6 +77,7 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
         TunnelHandshake.tls(
             certificate.server(), channel.alloc(), pod.settings().handshakeTimeout());
     channel.pipeline().addLast(tls, new TunnelHandshake(tls, this), connection);
+    channel.pipeline().remove(untilTls);
     channel.config().setAutoRead(true);
   }
 
@@ -171,5 +178,20 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
   @Override
   public void abort() {
     channel.close();
+  }
+
+  /** A peer that breaks off while the certificate is still awaited. */
+  private static final class UntilTls extends ChannelInboundHandlerAdapter {
+    @Override
+    public void channelRead(ChannelHandlerContext context, Object message) {
+      // Read although nobody asked: the peer has ended what it sends, so there will be no tunnel.
+      ReferenceCountUtil.release(message);
+      context.close();
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+      context.close();
+    }
   }
 }

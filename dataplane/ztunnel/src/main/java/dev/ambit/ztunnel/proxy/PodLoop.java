@@ -13,7 +13,9 @@ import dev.ambit.ztunnel.telemetry.ResponseFlag;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.EventLoop;
 import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.util.concurrent.Future;
 import java.net.Inet4Address;
+import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -22,6 +24,7 @@ import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -33,6 +36,8 @@ import org.jspecify.annotations.Nullable;
 final class PodLoop {
   /** Longer than the state's own bound: a last resort. */
   private static final Duration WORKLOAD_TIMEOUT = Duration.ofSeconds(6);
+
+  private static final Duration PROGRESS_INTERVAL = Duration.ofSeconds(10);
 
   /** A tunnel, whichever side opened it. */
   interface Tunnel {
@@ -55,6 +60,7 @@ final class PodLoop {
       Collections.newSetFromMap(new IdentityHashMap<>());
   private final Set<Tunnel> tunnels = Collections.newSetFromMap(new IdentityHashMap<>());
   private final AtomicBoolean recheckScheduled = new AtomicBoolean();
+  private @Nullable Future<?> progressTimer;
   private boolean draining;
   private @Nullable Runnable onEmpty;
 
@@ -157,6 +163,7 @@ final class PodLoop {
             && sameFamily
             && !caller.equals(target)
             && !caller.isLoopbackAddress()
+            && !(caller instanceof Inet6Address && caller.isLinkLocalAddress())
         ? caller
         : null;
   }
@@ -206,12 +213,26 @@ final class PodLoop {
   void add(ProxiedConnection connection) {
     connections.add(connection);
     owner.onOpened();
+    if (progressTimer == null) {
+      long seconds = PROGRESS_INTERVAL.toSeconds();
+      progressTimer =
+          loop.scheduleAtFixedRate(this::reportProgress, seconds, seconds, TimeUnit.SECONDS);
+    }
   }
 
   void remove(ProxiedConnection connection) {
     if (connections.remove(connection)) {
       owner.onEnded();
       checkEmpty();
+    }
+  }
+
+  /** Lets counts of connections that last be seen before they end; idle pods have no timer. */
+  private void reportProgress() {
+    connections.forEach(ProxiedConnection::reportProgress);
+    if (connections.isEmpty() && progressTimer != null) {
+      progressTimer.cancel(false);
+      progressTimer = null;
     }
   }
 

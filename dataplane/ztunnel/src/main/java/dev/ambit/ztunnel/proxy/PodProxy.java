@@ -171,7 +171,7 @@ public final class PodProxy implements PodRuntime.Running {
 
   private void abandon() {
     closeListeners();
-    namespace.close();
+    sockets.close();
   }
 
   private List<Channel> closeListeners() {
@@ -244,7 +244,7 @@ public final class PodProxy implements PodRuntime.Running {
                   podLoop.drain(
                       () -> {
                         if (left.decrementAndGet() == 0) {
-                          namespace.close();
+                          sockets.close();
                           onStopped.run();
                           stopped.complete(null);
                         }

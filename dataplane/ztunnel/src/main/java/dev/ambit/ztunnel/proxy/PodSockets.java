@@ -36,6 +36,7 @@ final class PodSockets {
 
   private final NetworkNamespace namespace;
   private final ProxySettings settings;
+  private boolean closed;
 
   PodSockets(NetworkNamespace namespace, ProxySettings settings) {
     this.namespace = namespace;
@@ -109,7 +110,20 @@ final class PodSockets {
     return config;
   }
 
-  private <T> T inside(Callable<T> work) {
+  /** Ends; no sockets can be made any more. */
+  synchronized void close() {
+    closed = true;
+    namespace.close();
+  }
+
+  /**
+   * Under the lock, which is held for microseconds, because a descriptor's number is used again: a
+   * socket must never be made in the namespace of another pod that came after this one.
+   */
+  private synchronized <T> T inside(Callable<T> work) {
+    if (closed) {
+      throw new ChannelException("the pod of network namespace " + namespace + " is gone");
+    }
     try {
       return namespace.call(work);
     } catch (RuntimeException e) {

@@ -104,6 +104,13 @@ abstract class ProxiedConnection {
     pod.remove(this);
   }
 
+  final void reportProgress() {
+    OpenConnection open = record;
+    if (open != null && !done) {
+      open.progress(read(source), read(destination));
+    }
+  }
+
   private static long read(@Nullable RelayEnd end) {
     return end == null ? 0 : end.bytesRead();
   }

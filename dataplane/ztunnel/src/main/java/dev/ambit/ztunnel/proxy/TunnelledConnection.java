@@ -136,8 +136,7 @@ final class TunnelledConnection extends ProxiedConnection {
           RelayEnd application = destination();
           if (announce && asked != null && application != null) {
             application.write(
-                ProxyProtocolHeader.encode(
-                    ByteBufAllocator.DEFAULT, tunnel.source(), asked, peer));
+                ProxyProtocolHeader.encode(ByteBufAllocator.DEFAULT, tunnel.source(), asked, peer));
             application.flush();
           }
           establish();

@@ -1,5 +1,7 @@
 package dev.ambit.ztunnel.state;
 
+import static dev.ambit.ztunnel.state.Protos.shared;
+
 import dev.ambit.protocol.workload.Port;
 import dev.ambit.protocol.workload.PortList;
 import dev.ambit.protocol.workload.Workload;
@@ -94,28 +96,28 @@ public record MeshWorkload(
     return new MeshWorkload(
         uid,
         proto.getName(),
-        proto.getNamespace(),
+        shared(proto.getNamespace()),
         identity(proto),
         addresses,
         proto.getHostname(),
-        proto.getNetwork(),
+        shared(proto.getNetwork()),
         tunnelProtocol(proto),
         proto.hasWaypoint() ? Protos.gateway(proto.getWaypoint(), uid) : null,
         proto.hasNetworkGateway() ? Protos.gateway(proto.getNetworkGateway(), uid) : null,
-        proto.getNode(),
-        proto.getCanonicalName(),
-        proto.getCanonicalRevision(),
+        shared(proto.getNode()),
+        shared(proto.getCanonicalName()),
+        shared(proto.getCanonicalRevision()),
         workloadType(proto),
-        proto.getWorkloadName(),
+        shared(proto.getWorkloadName()),
         applicationTunnel(proto),
         services,
-        proto.getAuthorizationPoliciesList(),
+        proto.getAuthorizationPoliciesList().stream().map(Protos::shared).toList(),
         proto.getStatus() == WorkloadStatus.HEALTHY,
         orDefault(proto.getClusterId(), DEFAULT_CLUSTER),
         new Locality(
-            proto.getLocality().getRegion(),
-            proto.getLocality().getZone(),
-            proto.getLocality().getSubzone()),
+            shared(proto.getLocality().getRegion()),
+            shared(proto.getLocality().getZone()),
+            shared(proto.getLocality().getSubzone())),
         proto.getNetworkMode() == dev.ambit.protocol.workload.NetworkMode.HOST_NETWORK,
         proto.hasCapacity() ? proto.getCapacity().getValue() : 1);
   }
@@ -132,7 +134,7 @@ public record MeshWorkload(
     try {
       return new Identity(
           orDefault(proto.getTrustDomain(), DEFAULT_TRUST_DOMAIN),
-          proto.getNamespace(),
+          shared(proto.getNamespace()),
           orDefault(proto.getServiceAccount(), DEFAULT_SERVICE_ACCOUNT));
     } catch (IllegalArgumentException e) {
       throw new InvalidResourceException("workload '" + proto.getUid() + "': " + e.getMessage());
@@ -186,6 +188,6 @@ public record MeshWorkload(
   }
 
   private static String orDefault(String value, String whenEmpty) {
-    return value.isEmpty() ? whenEmpty : value;
+    return value.isEmpty() ? whenEmpty : shared(value);
   }
 }

@@ -13,6 +13,11 @@ import java.util.List;
 final class Protos {
   private Protos() {}
 
+  /** One copy of a text that many resources have in common: of a large mesh it is most of them. */
+  static String shared(String text) {
+    return text.intern();
+  }
+
   static InetAddress address(ByteString bytes, String owner) {
     try {
       // Maps ::ffff:a.b.c.d to a.b.c.d by itself.

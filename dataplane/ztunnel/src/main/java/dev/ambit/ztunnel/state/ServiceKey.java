@@ -12,7 +12,8 @@ public record ServiceKey(String namespace, String hostname) {
     if (slash <= 0 || slash == key.length() - 1 || key.indexOf('/', slash + 1) >= 0) {
       throw new InvalidResourceException("service '" + key + "' is not of the form NAMESPACE/HOST");
     }
-    return new ServiceKey(key.substring(0, slash), key.substring(slash + 1));
+    return new ServiceKey(
+        Protos.shared(key.substring(0, slash)), Protos.shared(key.substring(slash + 1)));
   }
 
   @Override

@@ -730,13 +730,28 @@ class DataPathIT {
   }
 
   @Test
+  void aPodReachesItselfThroughAService() throws Exception {
+    InetAddress service = InetAddress.getByName("10.96.0.1");
+    mesh.routes =
+        destination ->
+            new OutboundRoute.Tunnel(
+                new InetSocketAddress(server.ipv4, ProxySettings.INBOUND_PORT),
+                Addresses.text(new InetSocketAddress(server.ipv4, PORT)),
+                List.of(serverWorkload.identity()),
+                new Endpoint(serverWorkload, null));
+    try (ServerSocketChannel listener = serve(server, PORT, DataPathIT::echo);
+        SocketChannel connection = server.connect(service, 80)) {
+      assertThat(InetAddress.getByName(readLine(connection))).isEqualTo(server.ipv4);
+      write(connection, "myself\n");
+      assertThat(readLine(connection)).isEqualTo("myself");
+    }
+  }
+
+  @Test
   void anApplicationMayBeToldOfTheCaller() throws Exception {
     LocalPod pod = new LocalPod("2", "server", "default", "server");
     mesh.add(
-        pod,
-        "cluster.local",
-        List.of(server.ipv4, server.ipv6),
-        new ApplicationTunnel(true, 0));
+        pod, "cluster.local", List.of(server.ipv4, server.ipv6), new ApplicationTunnel(true, 0));
     CompletableFuture<byte[]> heard = new CompletableFuture<>();
     try (ServerSocketChannel listener =
             serve(
