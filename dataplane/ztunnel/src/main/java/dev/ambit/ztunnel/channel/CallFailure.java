@@ -1,6 +1,7 @@
 package dev.ambit.ztunnel.channel;
 
 import io.grpc.Status;
+import java.security.cert.CertificateException;
 import org.jspecify.annotations.Nullable;
 
 /** Says in a line why a call failed. */
@@ -16,8 +17,14 @@ public final class CallFailure {
     StringBuilder text = new StringBuilder(status.getCode().name());
     append(text, status.getDescription());
     Throwable cause = status.getCause();
+    boolean untrusted = cause instanceof CertificateException;
     while (cause != null && cause.getCause() != null) {
       cause = cause.getCause();
+      untrusted |= cause instanceof CertificateException;
+    }
+    if (untrusted) {
+      append(
+          text, "the server's certificate is not one that the given root certificates vouch for");
     }
     append(text, cause == null ? null : cause.getMessage());
     return text.toString();

@@ -12,6 +12,7 @@ import io.netty.channel.epoll.EpollSocketChannel;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.concurrent.Executor;
@@ -129,7 +130,7 @@ public final class ServerChannel implements AutoCloseable {
               + " from "
               + address.rootFile()
               + ": "
-              + e.getMessage(),
+              + (e instanceof NoSuchFileException ? "there is no such file" : e.getMessage()),
           e);
     }
   }
