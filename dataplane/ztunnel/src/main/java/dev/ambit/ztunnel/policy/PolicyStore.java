@@ -211,7 +211,7 @@ public final class PolicyStore implements Authorizer {
 
     Verdict verdict() {
       if (denying != null) {
-        return new Verdict.Denied(denying.name(), "denied by policy " + denying.name());
+        return new Verdict.Denied(denying.name(), "a rule of it matches");
       }
       if (needsAllowance && !allowed) {
         return new Verdict.Denied("", "no policy allows it, and there are allowing policies");

@@ -35,9 +35,9 @@ final class Calls {
   }
 
   /** Waits until an echo server at {@code destination} echoes. */
-  static void becomesAnswered(Pod client, InetSocketAddress destination, Duration atMost) {
+  static void becomesAnswered(Pod client, InetSocketAddress destination) {
     await(client + " is answered by " + destination)
-        .atMost(atMost)
+        .atMost(Patience.LONG)
         .pollInterval(Duration.ofMillis(100))
         .untilAsserted(() -> answered(client, destination));
   }
@@ -61,7 +61,7 @@ final class Calls {
   /** Waits until the call is refused. */
   static void becomesRefused(Pod client, InetSocketAddress destination) {
     await(client + " is refused by " + destination)
-        .atMost(Duration.ofSeconds(10))
+        .atMost(Patience.LONG)
         .pollInterval(Duration.ofMillis(100))
         .untilAsserted(() -> refused(client, destination));
   }

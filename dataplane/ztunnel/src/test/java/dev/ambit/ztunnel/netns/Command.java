@@ -7,7 +7,7 @@ import java.util.concurrent.TimeUnit;
 
 /** Programs of the machine that are run to their end. */
 final class Command {
-  private static final long TIMEOUT_SECONDS = 20;
+  private static final long TIMEOUT_SECONDS = 60;
 
   private Command() {}
 

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
 
 /** A TCP connection through two ztunnels behaves like one without them. */
-@Timeout(90)
+@Timeout(240)
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class ConnectionIT {
   private static final int PORT = 8080;
@@ -60,7 +60,7 @@ class ConnectionIT {
       }
       try {
         for (var one : running) {
-          one.get(60, TimeUnit.SECONDS);
+          one.get(Patience.LONG.toSeconds(), TimeUnit.SECONDS);
         }
       } catch (ExecutionException | TimeoutException e) {
         threads.shutdownNow();
@@ -117,7 +117,7 @@ class ConnectionIT {
                 assertThat(connection.receiveAll()).asString().isEqualTo("hello");
                 connection.send(question);
                 connection.finishSending();
-                var whole = received.poll(10, TimeUnit.SECONDS);
+                var whole = received.poll(Patience.LONG.toSeconds(), TimeUnit.SECONDS);
                 assertThat(Arrays.equals(whole, question)).isTrue();
               }
               return null;
@@ -135,7 +135,7 @@ class ConnectionIT {
         assertThat(connection.echo("hello")).isEqualTo("hello");
         connection.reset();
         await("the server learns of the reset")
-            .atMost(Duration.ofSeconds(5))
+            .atMost(Patience.LONG)
             .until(() -> listening.open() == 0);
       }
       assertThat(listening.failures()).as("conversations that were reset").hasSize(2);
@@ -185,7 +185,7 @@ class ConnectionIT {
           running.add(threads.submit(() -> exchange(payload)));
         }
         for (var one : running) {
-          one.get(60, TimeUnit.SECONDS);
+          one.get(Patience.LONG.toSeconds(), TimeUnit.SECONDS);
         }
       }
       assertThat(listening.failures()).isEmpty();
@@ -238,8 +238,7 @@ class ConnectionIT {
         for (int i = 0; i < 100; i++) {
           long before = System.nanoTime();
           assertThat(live.echo("ping" + i)).isEqualTo("ping" + i);
-          assertThat(Duration.ofNanos(System.nanoTime() - before))
-              .isLessThan(Duration.ofSeconds(5));
+          assertThat(Duration.ofNanos(System.nanoTime() - before)).isLessThan(Patience.SHORT);
         }
       } finally {
         release.countDown();
@@ -318,7 +317,7 @@ class ConnectionIT {
             return null;
           });
       await("descriptors are closed again")
-          .atMost(Duration.ofSeconds(10))
+          .atMost(Patience.LONG)
           .untilAsserted(
               () ->
                   assertThat(

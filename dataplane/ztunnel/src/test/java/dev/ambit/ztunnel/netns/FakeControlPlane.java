@@ -156,7 +156,7 @@ final class FakeControlPlane implements AutoCloseable {
 
   void awaitSettled() {
     await("answers of all xDS clients")
-        .atMost(Duration.ofSeconds(10))
+        .atMost(Patience.LONG)
         .pollDelay(Duration.ZERO)
         .pollInterval(Duration.ofMillis(10))
         .until(discovery::isSettled);

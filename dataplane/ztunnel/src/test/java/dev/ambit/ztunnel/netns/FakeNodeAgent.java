@@ -29,7 +29,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 final class FakeNodeAgent implements AutoCloseable {
   private static final int MAX_MESSAGE = 1024;
-  private static final Duration ANSWER = Duration.ofSeconds(15);
+  private static final Duration ANSWER = Patience.MIDDLE;
 
   private final Path path;
   private final Set<Pod> captured = new LinkedHashSet<>();
@@ -139,7 +139,7 @@ final class FakeNodeAgent implements AutoCloseable {
   /** Waits until so many ztunnels have had their snapshot and are connected. */
   void awaitZtunnels(int count) {
     await(count + " ztunnels with a snapshot on " + path)
-        .atMost(Duration.ofSeconds(20))
+        .atMost(Patience.LONG)
         .pollInterval(Duration.ofMillis(20))
         .until(() -> ztunnels() == count);
   }

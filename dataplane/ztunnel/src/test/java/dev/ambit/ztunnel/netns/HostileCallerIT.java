@@ -8,7 +8,6 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketTimeoutException;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -22,7 +21,7 @@ import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
 
 /** Callers that ask for what they must not have, or do not keep to the protocol. */
-@Timeout(90)
+@Timeout(240)
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class HostileCallerIT {
   private static final int PORT = 8080;
@@ -270,7 +269,7 @@ class HostileCallerIT {
     }
 
     await("descriptors are closed again")
-        .atMost(Duration.ofSeconds(15))
+        .atMost(Patience.LONG)
         .untilAsserted(
             () ->
                 assertThat(
@@ -296,7 +295,7 @@ class HostileCallerIT {
   @Test
   void aCallerThatNeverSpeaksIsCutOff() throws IOException {
     try (var connection = TcpClient.connect(caller, server.at(15008))) {
-      connection.socket().setSoTimeout(25_000);
+      connection.socket().setSoTimeout((int) Patience.LONG.toMillis());
       connection.awaitEnd();
     }
   }

@@ -163,7 +163,7 @@ final class Mesh implements AutoCloseable {
   /** Waits until {@code count} clients are served by discovery and have answered everything. */
   void awaitDiscovery(int count) {
     await(count + " xDS clients")
-        .atMost(Duration.ofSeconds(25))
+        .atMost(Patience.LONG)
         .pollInterval(Duration.ofMillis(50))
         .until(() -> controlPlane.discovery().subscribedClients() == count);
     controlPlane.awaitSettled();

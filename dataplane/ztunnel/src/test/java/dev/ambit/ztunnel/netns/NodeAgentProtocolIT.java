@@ -18,7 +18,7 @@ import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
 
 /** Pods that come and go over ZDS, and node agents that break off or break the protocol. */
-@Timeout(90)
+@Timeout(240)
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class NodeAgentProtocolIT {
   private static final int PORT = 8080;
@@ -57,7 +57,7 @@ class NodeAgentProtocolIT {
           .announce(WorkloadResource.captured(client), WorkloadResource.captured(server));
 
       assertThat(before.echo("after")).isEqualTo("after");
-      Calls.becomesAnswered(client, server.at(PORT), Duration.ofSeconds(10));
+      Calls.becomesAnswered(client, server.at(PORT));
       assertThat(wire.portsOpened(client, server)).containsExactly(15008);
     }
   }
@@ -90,7 +90,7 @@ class NodeAgentProtocolIT {
       assertThat(PodRedirection.socketsInUse(client)).isPositive();
     }
     await("nothing needs the rules any more")
-        .atMost(Duration.ofSeconds(5))
+        .atMost(Patience.LONG)
         .until(() -> PodRedirection.socketsInUse(client) == 0);
     PodRedirection.remove(client);
   }
@@ -98,7 +98,7 @@ class NodeAgentProtocolIT {
   private static void assertNobodyListens(Pod pod) {
     for (int port : new int[] {15001, 15006, 15008}) {
       await("nobody listens on port %d of %s".formatted(port, pod))
-          .atMost(Duration.ofSeconds(5))
+          .atMost(Patience.LONG)
           .pollInterval(Duration.ofMillis(50))
           .until(() -> isRefused(pod, port));
     }
@@ -143,7 +143,7 @@ class NodeAgentProtocolIT {
         pod.close();
       }
       await("descriptors of pods that are gone are closed")
-          .atMost(Duration.ofSeconds(12))
+          .atMost(Patience.LONG)
           .untilAsserted(
               () ->
                   assertThat(mesh.a().ztunnel().openDescriptors()).isLessThanOrEqualTo(before + 2));

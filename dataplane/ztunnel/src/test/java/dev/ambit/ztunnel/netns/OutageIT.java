@@ -12,7 +12,7 @@ import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
 
 /** Parts that go away and come back, while traffic must go on or be refused, never be plain. */
-@Timeout(90)
+@Timeout(240)
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class OutageIT {
   private static final int PORT = 8080;
@@ -21,7 +21,7 @@ class OutageIT {
 
   @BeforeAll
   void start() {
-    mesh = Mesh.start(Map.of("TERMINATION_GRACE_PERIOD_SECONDS", "6"));
+    mesh = Mesh.start(Map.of("TERMINATION_GRACE_PERIOD_SECONDS", "35"));
   }
 
   @AfterAll
@@ -55,8 +55,8 @@ class OutageIT {
 
         mesh.controlPlane().start();
         mesh.controlPlane().announce(WorkloadResource.captured(latecomer));
-        handingOver.join(Duration.ofSeconds(15));
-        Calls.becomesAnswered(latecomer, server.at(PORT), Duration.ofSeconds(25));
+        handingOver.join(Patience.LONG);
+        Calls.becomesAnswered(latecomer, server.at(PORT));
         assertThat(open.echo("at the end")).isEqualTo("at the end");
         mesh.awaitDiscovery(2);
       }
@@ -105,12 +105,22 @@ class OutageIT {
       outgoing.close();
 
       // Nothing is left to wait for, so it does not use up its time.
-      assertThat(ending.awaitExit(Duration.ofSeconds(4))).isIn(0, 143);
+      assertThat(ending.awaitExit(Duration.ofSeconds(25))).isIn(0, 143);
 
       restart(mesh.a());
-      Calls.becomesAnswered(client, server.at(PORT), Duration.ofSeconds(5));
+      Calls.becomesAnswered(client, server.at(PORT));
+    }
+  }
 
-      // The receiving side, with a connection that does not finish.
+  @Test
+  void aTerminatedZtunnelCutsOffWhatHasNotFinishedInTime() throws IOException {
+    mesh.b().ztunnel().kill();
+    mesh.b().startZtunnel(Map.of("TERMINATION_GRACE_PERIOD_SECONDS", "6"));
+    mesh.b().awaitReady();
+    mesh.b().agent().awaitZtunnels(1);
+    var client = mesh.captured(mesh.a(), "endless-client");
+    var server = mesh.captured(mesh.b(), "endless-server");
+    try (var echo = TcpServer.echo(server, PORT)) {
       var incoming = TcpClient.connect(client, server.at(PORT));
       assertThat(incoming.echo("before")).isEqualTo("before");
       var endingToo = mesh.b().ztunnel();
@@ -118,12 +128,11 @@ class OutageIT {
       mesh.b().agent().awaitZtunnels(0);
       assertThat(incoming.echo("during")).isEqualTo("during");
       Calls.becomesRefused(client, server.at(PORT));
-      assertThat(incoming.echo("still during")).isEqualTo("still during");
-      assertThat(endingToo.awaitExit(Duration.ofSeconds(8))).isIn(0, 143);
+      assertThat(endingToo.awaitExit(Duration.ofSeconds(25))).isIn(0, 143);
       incoming.awaitEnd();
       incoming.close();
       restart(mesh.b());
-      Calls.becomesAnswered(client, server.at(PORT), Duration.ofSeconds(5));
+      Calls.becomesAnswered(client, server.at(PORT));
     }
   }
 
@@ -158,7 +167,7 @@ class OutageIT {
       Calls.refused(client, server.at(PORT), marker);
       Calls.refused(plain, server.at(PORT));
       restart(mesh.b());
-      Calls.becomesAnswered(client, server.at(PORT), Duration.ofSeconds(5));
+      Calls.becomesAnswered(client, server.at(PORT));
       Calls.answered(plain, server.at(PORT));
       assertThat(wire.shows(marker)).isFalse();
     }
@@ -188,7 +197,7 @@ class OutageIT {
       open.finishSending();
       assertThat(open.receiveAll()).isEmpty();
       open.close();
-      assertThat(first.awaitExit(Duration.ofSeconds(8))).isIn(0, 143);
+      assertThat(first.awaitExit(Duration.ofSeconds(25))).isIn(0, 143);
       Calls.answered(client, server.at(PORT));
     }
   }
@@ -224,11 +233,11 @@ class OutageIT {
         node.awaitReady();
         node.agent().awaitZtunnels(2);
         first.terminate();
-        first.awaitExit(Duration.ofSeconds(8));
+        first.awaitExit(Duration.ofSeconds(25));
       }
       over.set(true);
       for (var caller : callers) {
-        caller.join(Duration.ofSeconds(15));
+        caller.join(Patience.LONG);
       }
     }
     assertThat(failures).as("failed calls, beside %d good ones", calls.get()).isEmpty();
@@ -260,14 +269,14 @@ class OutageIT {
               """);
       Calls.answered(client, local.at(PORT));
       try (var meanwhile = TcpClient.connect(client, server.at(PORT))) {
-        meanwhile.socket().setSoTimeout(45_000);
+        meanwhile.socket().setSoTimeout((int) Patience.LONG.toMillis());
         meanwhile.send("nobody hears");
         meanwhile.awaitEnd();
       }
-      open.socket().setSoTimeout(45_000);
+      open.socket().setSoTimeout((int) Patience.LONG.toMillis());
       open.awaitEnd();
       mesh.network().a().host().nft("delete table inet cut");
-      Calls.becomesAnswered(client, server.at(PORT), Duration.ofSeconds(5));
+      Calls.becomesAnswered(client, server.at(PORT));
     } finally {
       try {
         mesh.network().a().host().nft("delete table inet cut");

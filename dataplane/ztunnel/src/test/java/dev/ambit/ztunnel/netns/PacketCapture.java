@@ -121,7 +121,7 @@ final class PacketCapture implements AutoCloseable {
   private void settle() {
     var mark = UUID.randomUUID().toString().getBytes(StandardCharsets.US_ASCII);
     await("a packet of our own on the link")
-        .atMost(Duration.ofSeconds(10))
+        .atMost(Patience.LONG)
         .pollDelay(Duration.ZERO)
         .pollInterval(Duration.ofMillis(50))
         .until(
@@ -193,7 +193,7 @@ final class PacketCapture implements AutoCloseable {
       if (!process.waitFor(5, TimeUnit.SECONDS)) {
         process.destroyForcibly();
       }
-      reader.join(Duration.ofSeconds(5));
+      reader.join(Patience.LONG);
     } catch (InterruptedException e) {
       process.destroyForcibly();
       Thread.currentThread().interrupt();

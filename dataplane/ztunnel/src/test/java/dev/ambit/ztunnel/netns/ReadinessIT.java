@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** A ztunnel says that it is ready when it is, and not before. */
-@Timeout(90)
+@Timeout(240)
 class ReadinessIT {
   @Test
   void itWaitsForTheControlPlaneAndThenForTheNodeAgentsSnapshot() throws IOException {
@@ -19,7 +19,7 @@ class ReadinessIT {
       mesh.a().agent().stop();
       var ztunnel = mesh.a().startZtunnel();
       await("an answer that it is not ready")
-          .atMost(Duration.ofSeconds(20))
+          .atMost(Patience.LONG)
           .pollInterval(Duration.ofMillis(100))
           .ignoreExceptionsInstanceOf(IOException.class)
           .until(() -> ztunnel.readiness().status() == 500);
@@ -60,7 +60,7 @@ class ReadinessIT {
   void aSettingThatMakesNoSenseEndsItWithAClearMessage() {
     try (var mesh = Mesh.withoutZtunnels(Map.of())) {
       var ztunnel = mesh.a().startZtunnel(Map.of("XDS_ADDRESS", "not an address"));
-      assertThat(ztunnel.awaitExit(Duration.ofSeconds(15))).isNotZero();
+      assertThat(ztunnel.awaitExit(Patience.LONG)).isNotZero();
       assertThat(ztunnel.logText()).contains("XDS_ADDRESS");
     }
   }

@@ -9,7 +9,7 @@ import java.time.Duration;
 
 /** A TCP connection that a program in a pod opened. Every wait on it is bounded. */
 final class TcpClient implements AutoCloseable {
-  private static final Duration TIMEOUT = Duration.ofSeconds(12);
+  private static final Duration TIMEOUT = Patience.MIDDLE;
 
   /** How a connection was found to have ended. */
   enum End {

@@ -6,7 +6,6 @@ import static org.awaitility.Awaitility.await;
 import dev.ambit.protocol.security.Action;
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
@@ -16,7 +15,7 @@ import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
 
 /** What operators of the mesh see: metrics, access logs, readiness and state. */
-@Timeout(60)
+@Timeout(240)
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class TelemetryIT {
   private static final int PORT = 8080;
@@ -72,7 +71,7 @@ class TelemetryIT {
     var labels = new java.util.HashMap<>(expected);
     labels.put("reporter", reporter);
     await("the metrics of the " + reporter)
-        .atMost(Duration.ofSeconds(5))
+        .atMost(Patience.LONG)
         .untilAsserted(
             () -> {
               var metrics = ztunnel.metrics();
@@ -163,7 +162,7 @@ class TelemetryIT {
       Calls.answered(client, server.at(PORT));
     }
     await()
-        .atMost(Duration.ofSeconds(5))
+        .atMost(Patience.LONG)
         .untilAsserted(
             () ->
                 assertThat(
@@ -193,7 +192,7 @@ class TelemetryIT {
       Calls.answered(client, service.address4());
     }
     await()
-        .atMost(Duration.ofSeconds(5))
+        .atMost(Patience.LONG)
         .untilAsserted(
             () ->
                 assertThat(
@@ -222,7 +221,7 @@ class TelemetryIT {
   void theStateCanBeSeenWithoutASecretInIt() throws IOException {
     var pod = mesh.captured(mesh.a(), "visible");
     await()
-        .atMost(Duration.ofSeconds(5))
+        .atMost(Patience.LONG)
         .untilAsserted(
             () -> {
               var dump = mesh.a().ztunnel().configDump();

@@ -115,7 +115,7 @@ final class ZtunnelProcess implements AutoCloseable {
 
   ZtunnelProcess awaitReady() {
     await("readiness of " + pod)
-        .atMost(Duration.ofSeconds(25))
+        .atMost(Patience.LONG)
         .pollInterval(Duration.ofMillis(50))
         .failFast("the ztunnel ended", () -> !process.isAlive())
         .until(this::isReady);
@@ -162,7 +162,7 @@ final class ZtunnelProcess implements AutoCloseable {
 
   LogLine awaitLog(String what, int from, Predicate<LogLine> wanted) {
     await(what + " in the log of " + pod)
-        .atMost(Duration.ofSeconds(10))
+        .atMost(Patience.LONG)
         .pollInterval(Duration.ofMillis(20))
         .until(() -> log.stream().skip(from).anyMatch(wanted));
     return log.stream().skip(from).filter(wanted).findFirst().orElseThrow();
@@ -220,7 +220,7 @@ final class ZtunnelProcess implements AutoCloseable {
   /** Ends it without a chance to do anything (SIGKILL). */
   void kill() {
     process.destroyForcibly();
-    awaitExit(Duration.ofSeconds(5));
+    awaitExit(Patience.MIDDLE);
   }
 
   /** Waits until it has ended and returns its exit code. */
@@ -229,7 +229,7 @@ final class ZtunnelProcess implements AutoCloseable {
       if (!process.waitFor(atMost.toMillis(), TimeUnit.MILLISECONDS)) {
         throw new IllegalStateException("the ztunnel of " + pod + " has not ended in " + atMost);
       }
-      reader.join(Duration.ofSeconds(5));
+      reader.join(Patience.LONG);
       return process.exitValue();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
