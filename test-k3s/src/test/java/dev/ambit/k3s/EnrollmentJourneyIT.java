@@ -146,15 +146,7 @@ class EnrollmentJourneyIT {
         .until(() -> !sample.request("outside", "client", ip(server), 8080, "plain").succeeded());
 
     // Its first and only act is a request, which strict mTLS would refuse if it were plain.
-    sample.job(
-        "later",
-        "first",
-        ambit.node(0),
-        "/bin/sample",
-        "get",
-        ip(server),
-        "8080",
-        "/first");
+    sample.job("later", "first", ambit.node(0), "/bin/sample", "get", ip(server), "8080", "/first");
     await()
         .atMost(InstalledAmbit.SOON)
         .until(() -> !sample.phase("later", "first").matches("Pending|Running"));
