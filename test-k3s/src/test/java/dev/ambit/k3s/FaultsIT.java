@@ -193,12 +193,15 @@ class FaultsIT {
     await("API server back")
         .atMost(Duration.ofSeconds(120))
         .ignoreExceptions()
-        .until(() -> sample.phase("away", "talker") != null);
+        .until(() -> !sample.phase("away", "talker").isEmpty());
     sample.assertGoesOn("away", "talker");
     sample.assertGoesOn("away", "looper");
 
     // Changes are taken up again.
-    sample.client("away", "newcomer", ambit.node(1));
+    await("a pod can be made again")
+        .atMost(InstalledAmbit.SOON)
+        .ignoreExceptions()
+        .until(() -> sample.client("away", "newcomer", ambit.node(1)) != null);
     ambit.awaitEnrollment(
         "away", "labels", "has the newcomer captured", e -> pods(e).captured() == 4);
   }
