@@ -21,7 +21,7 @@ final class PodCapture {
     record Settling(long untilNanos) implements Stage {}
 
     /** New connections pass plain; those in the tunnel go on until they end or time is up. */
-    record Draining(long untilNanos) implements Stage {}
+    record Draining(long sinceNanos, long untilNanos) implements Stage {}
   }
 
   static final Stage FREE = new Stage.Free();

@@ -61,6 +61,9 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
   /** The ztunnel ends what is open when its time is up; the agent then waits this much longer. */
   private static final Duration AFTER_DRAIN = Duration.ofSeconds(10);
 
+  /** For so long listeners alone, without a connection, keep the rules in a pod that leaves. */
+  private static final Duration LET_GO_WITHIN = Duration.ofSeconds(15);
+
   /** Attempts after which a person hears of a pod's failure. */
   private static final int WORTH_AN_EVENT = 4;
 
@@ -508,7 +511,8 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
         });
     hostRules.remove(capture.uid);
     var drain = drainTime();
-    capture.stage = new Stage.Draining(System.nanoTime() + drain.toNanos());
+    long now = System.nanoTime();
+    capture.stage = new Stage.Draining(now, now + drain.toNanos());
     var connected = ztunnels;
     if (connected != null) {
       connected.delete(capture.uid, drain);
@@ -535,9 +539,19 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
   private Optional<Duration> drain(Pod pod, PodCapture capture, Stage.Draining draining)
       throws IOException {
     var network = Objects.requireNonNull(capture.network);
-    long inUse = network.call(rules::socketsInUse);
-    boolean late = System.nanoTime() - draining.untilNanos() > AFTER_DRAIN.toNanos();
-    if (inUse > 0 && !late) {
+    long now = System.nanoTime();
+    long connections = network.call(rules::connections);
+    boolean late = now - draining.untilNanos() > AFTER_DRAIN.toNanos();
+    if (connections > 0 && !late) {
+      return Optional.of(LOOK_AT_DRAINING);
+    }
+    // A ztunnel that has not let go yet may be about to accept what was redirected just before.
+    var connected = ztunnels;
+    boolean mayLetGo =
+        connected != null
+            && connected.connected() > 0
+            && now - draining.sinceNanos() < LET_GO_WITHIN.toNanos();
+    if (mayLetGo && network.call(rules::listeners) > 0) {
       return Optional.of(LOOK_AT_DRAINING);
     }
     network.call(
@@ -553,7 +567,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
     LOG.atInfo()
         .addKeyValue("namespace", pod.getMetadata().getNamespace())
         .addKeyValue("name", pod.getMetadata().getName())
-        .addKeyValue("brokenSockets", inUse)
+        .addKeyValue("brokenConnections", connections)
         .log("Nothing of the mesh is left in the pod");
     stageChanged.run();
     return Optional.empty();

@@ -16,8 +16,6 @@ import io.fabric8.kubernetes.api.model.Namespace;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
-import io.fabric8.kubernetes.client.dsl.base.PatchContext;
-import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
 import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
 import java.net.HttpURLConnection;
@@ -33,6 +31,9 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -47,6 +48,8 @@ public final class KubernetesCluster implements Cluster, AutoCloseable {
 
   /** The same warning about the same pod is not repeated within this time. */
   private static final Duration REPEAT_WARNING = Duration.ofMinutes(5);
+
+  private static final int REQUEST_SECONDS = 10;
 
   private final KubernetesClient client;
   private final String node;
@@ -72,11 +75,29 @@ public final class KubernetesCluster implements Cluster, AutoCloseable {
       String ownPod,
       Consumer<String> podChanged,
       Runnable meshChanged) {
+    this(
+        client,
+        client.pods().inAnyNamespace().withField("spec.nodeName", node).runnableInformer(0),
+        node,
+        ownNamespace,
+        ownPod,
+        podChanged,
+        meshChanged);
+  }
+
+  KubernetesCluster(
+      KubernetesClient client,
+      SharedIndexInformer<Pod> pods,
+      String node,
+      String ownNamespace,
+      String ownPod,
+      Consumer<String> podChanged,
+      Runnable meshChanged) {
     this.client = client;
     this.node = node;
     this.ownNamespace = ownNamespace;
     this.ownPod = ownPod;
-    this.pods = client.pods().inAnyNamespace().withField("spec.nodeName", node).runnableInformer(0);
+    this.pods = pods;
     this.namespaces = client.namespaces().runnableInformer(0);
     this.enrollments = client.resources(MeshEnrollment.class).inAnyNamespace().runnableInformer(0);
     this.meshes = client.resources(AmbientMesh.class).runnableInformer(0);
@@ -281,22 +302,41 @@ public final class KubernetesCluster implements Cluster, AutoCloseable {
     }
     metadata.put("annotations", annotations);
     var patch = client.getKubernetesSerialization().asJson(Map.of("metadata", metadata));
-    try {
-      client
-          .pods()
-          .inNamespace(namespace)
-          .withName(name)
-          .subresource("status")
-          .patch(PatchContext.of(PatchType.JSON_MERGE), patch);
-    } catch (KubernetesClientException e) {
-      if (e.getCode() != HttpURLConnection.HTTP_NOT_FOUND
-          && e.getCode() != HttpURLConnection.HTTP_CONFLICT) {
-        throw e;
-      }
+    // Sent as it is: the client's own patch reads the object first and sends what differs from it.
+    int status =
+        send(
+            "%sapi/v1/namespaces/%s/pods/%s/status"
+                .formatted(client.getMasterUrl(), namespace, name),
+            patch);
+    if (status == HttpURLConnection.HTTP_NOT_FOUND || status == HttpURLConnection.HTTP_CONFLICT) {
       LOG.atDebug()
           .addKeyValue("namespace", namespace)
           .addKeyValue("name", name)
           .log("The pod is gone or has been replaced: its annotation is not written");
+    } else if (status >= 300) {
+      throw new KubernetesClientException(
+          "the API server refuses the annotation %s of pod %s/%s: status %d"
+              .formatted(annotation, namespace, name, status));
+    }
+  }
+
+  private int send(String uri, String patch) {
+    var http = client.getHttpClient();
+    var request =
+        http.newHttpRequestBuilder()
+            .uri(uri)
+            .timeout(REQUEST_SECONDS, TimeUnit.SECONDS)
+            .method("PATCH", "application/merge-patch+json", patch)
+            .build();
+    try {
+      return http.sendAsync(request, String.class)
+          .get(2L * REQUEST_SECONDS, TimeUnit.SECONDS)
+          .code();
+    } catch (ExecutionException | TimeoutException e) {
+      throw new KubernetesClientException("the API server does not answer: " + e.getMessage(), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new KubernetesClientException("the agent is ending", e);
     }
   }
 

@@ -74,23 +74,28 @@ public final class PodRules {
 
   /** Whether a ztunnel listens on all ports that traffic is redirected to. */
   public boolean listening() throws IOException {
+    return listeners() == PORTS.size();
+  }
+
+  /** On how many of these ports something listens. */
+  public long listeners() throws IOException {
     return TcpSocket.read().stream()
-            .filter(socket -> socket.state() == TcpSocket.State.LISTEN)
-            .map(socket -> socket.local().getPort())
-            .filter(PORTS::contains)
-            .distinct()
-            .count()
-        == PORTS.size();
+        .filter(socket -> socket.state() == TcpSocket.State.LISTEN)
+        .map(socket -> socket.local().getPort())
+        .filter(PORTS::contains)
+        .distinct()
+        .count();
   }
 
   /**
-   * How many sockets still need the rules: the ztunnel's listeners, connections that were taken in
-   * there, and those to the application under a client's address.
+   * How many connections still need the rules: those that the ztunnel has taken in, and those that
+   * it opened to the application under a client's address.
    */
-  public long socketsInUse() throws IOException {
+  public long connections() throws IOException {
     var own = LocalAddresses.read();
     return TcpSocket.read().stream()
         .filter(socket -> socket.state() != TcpSocket.State.TIME_WAIT)
+        .filter(socket -> socket.state() != TcpSocket.State.LISTEN)
         .filter(
             socket ->
                 PORTS.contains(socket.local().getPort())

@@ -152,7 +152,7 @@ class PodRulesIT {
         install(PodRuleset.DRAINING);
         write(accepted, "still");
         assertThat(in.read(5)).isEqualTo("still");
-        assertThat(pod.call(rules::socketsInUse)).as("the borrowed address").isEqualTo(1);
+        assertThat(pod.call(rules::connections)).as("the borrowed address").isEqualTo(1);
       }
     }
   }
@@ -199,7 +199,7 @@ class PodRulesIT {
       try (var connection = peer.connect(family.pod, APPLICATION)) {
         assertEcho(connection, application);
       }
-      assertThat(pod.call(rules::socketsInUse)).isEqualTo(5);
+      assertThat(pod.call(rules::connections)).isEqualTo(2);
 
       install(PodRuleset.CAPTURED);
       assertEcho(out, acceptedOut);
@@ -208,7 +208,7 @@ class PodRulesIT {
       }
     }
     install(PodRuleset.DRAINING);
-    assertThat(pod.call(rules::socketsInUse)).isZero();
+    assertThat(pod.call(rules::connections)).isZero();
   }
 
   @Test

@@ -1,0 +1,64 @@
+# What people and CI call. `make help` lists it.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+export PATH := $(CURDIR)/.build/bin:$(PATH)
+
+# The JDK 25 to build with, wherever this machine has one: JAVA_HOME, the java on the PATH, macOS's own way, the usual folders.
+JDK := $(shell \
+  for home in "$${JAVA_HOME:-}" \
+      "$$(dirname "$$(dirname "$$(readlink -f "$$(command -v java)" 2>/dev/null)")")" \
+      "$$(/usr/libexec/java_home -v 25 2>/dev/null)" \
+      /usr/lib/jvm/* /opt/java/* /opt/jdk* "$$HOME"/.sdkman/candidates/java/* "$$HOME"/.jdks/*; do \
+    if [ -x "$$home/bin/javac" ] && grep -Eq '^JAVA_VERSION="(2[5-9]|[3-9][0-9])' "$$home/release" 2>/dev/null; then \
+      echo "$$home"; break; \
+    fi; \
+  done)
+export JAVA_HOME := $(JDK)
+
+MVN := mvn -B -ntp
+ARCHIVES := $(addprefix .build/images/,operator.tar ztunnel.tar agent.tar sample.tar)
+
+.PHONY: help build test images engine cluster demo demo-down format clean jdk
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+jdk:
+	@[ -n "$(JDK)" ] || { echo "Ambit needs a JDK 25 or later, and none was found in JAVA_HOME, on the PATH or in the usual folders." \
+	  "Install one (for example Eclipse Temurin 25) or set JAVA_HOME to it." >&2; exit 1; }
+
+build: jdk ## Compile, package and lay out the programs, so that they run from here
+	$(MVN) -q package -DskipTests
+
+images: build ## Build the container images into .build/images
+	images/build
+
+engine: ## Start a container engine if none runs, and get the nodes' image
+	@test-k3s/bin/container-engine
+	@test-k3s/bin/node-image
+
+test: jdk engine images ## Run every test, from units to the cluster
+	@test-k3s/bin/tools
+	@test-k3s/bin/busybox-image
+	$(MVN) verify --fail-at-end
+
+cluster: images ## Start a two-node cluster with the images on it, and leave it running
+	@test-k3s/bin/tools
+	@test-k3s/bin/cluster-up $(ARCHIVES)
+
+demo-down: ## Remove the cluster of `make cluster` or `make demo`
+	@test-k3s/bin/cluster-down
+
+demo: jdk ## Show on a cluster what Ambit does, and leave it running to play with
+	@test-k3s/bin/tools
+	@test-k3s/demo/run
+
+format: jdk ## Format the sources
+	$(MVN) -q spotless:apply
+
+clean: jdk ## Remove clusters and what was built; the container engine and the nodes' image stay
+	@test-k3s/bin/cluster-down --all
+	$(MVN) -q clean
+	rm -rf .build/images .build/kubeconfig

@@ -1,0 +1,90 @@
+package dev.ambit.operator;
+
+import io.fabric8.kubernetes.api.model.apiextensions.v1.CustomResourceDefinition;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
+import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Calls back, once, for each kind whose CRD is there, be that at once or later. */
+final class OptionalKinds implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(OptionalKinds.class);
+
+  private final KubernetesClient client;
+  private final List<SharedIndexInformer<CustomResourceDefinition>> watches = new ArrayList<>();
+
+  /** What is called back may wait for caches, which an informer's own thread must not. */
+  private final ExecutorService executor =
+      Executors.newSingleThreadExecutor(Thread.ofPlatform().name("optional-kinds").factory());
+
+  OptionalKinds(KubernetesClient client) {
+    this.client = client;
+  }
+
+  /** Calls back once the CRD of that name is established. */
+  void whenPresent(String crd, Runnable present) {
+    AtomicBoolean done = new AtomicBoolean();
+    watches.add(
+        client
+            .apiextensions()
+            .v1()
+            .customResourceDefinitions()
+            .withName(crd)
+            .inform(
+                new ResourceEventHandler<CustomResourceDefinition>() {
+                  @Override
+                  public void onAdd(CustomResourceDefinition added) {
+                    look(added);
+                  }
+
+                  @Override
+                  public void onUpdate(
+                      CustomResourceDefinition before, CustomResourceDefinition after) {
+                    look(after);
+                  }
+
+                  @Override
+                  public void onDelete(
+                      CustomResourceDefinition deleted, boolean finalStateUnknown) {}
+
+                  private void look(CustomResourceDefinition definition) {
+                    if (isEstablished(definition) && done.compareAndSet(false, true)) {
+                      executor.execute(() -> call(crd, present));
+                    }
+                  }
+                }));
+  }
+
+  private static void call(String crd, Runnable present) {
+    try {
+      present.run();
+    } catch (RuntimeException e) {
+      LOG.atError()
+          .addKeyValue("crd", crd)
+          .setCause(e)
+          .log("objects of a kind are not reconciled until the next leader begins");
+    }
+  }
+
+  private static boolean isEstablished(CustomResourceDefinition definition) {
+    return definition.getStatus() != null
+        && definition.getStatus().getConditions() != null
+        && definition.getStatus().getConditions().stream()
+            .anyMatch(
+                condition ->
+                    "Established".equals(condition.getType())
+                        && "True".equals(condition.getStatus()));
+  }
+
+  @Override
+  public void close() {
+    watches.forEach(SharedIndexInformer::close);
+    executor.shutdownNow();
+  }
+}

@@ -1,0 +1,115 @@
+package dev.ambit.operator.controlplane;
+
+import dev.ambit.operator.model.PolicyReport;
+import dev.ambit.operator.model.PolicyTranslator;
+import io.fabric8.istio.api.api.meta.v1alpha1.IstioCondition;
+import io.fabric8.istio.api.api.meta.v1alpha1.IstioConditionBuilder;
+import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
+import io.fabric8.istio.api.security.v1.AuthorizationPolicyBuilder;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
+import io.javaoperatorsdk.operator.api.reconciler.Context;
+import io.javaoperatorsdk.operator.api.reconciler.ControllerConfiguration;
+import io.javaoperatorsdk.operator.api.reconciler.Reconciler;
+import io.javaoperatorsdk.operator.api.reconciler.UpdateControl;
+import java.time.InstantSource;
+import java.time.temporal.ChronoUnit;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Says on each AuthorizationPolicy, as the condition {@code ZtunnelAccepted}, whether ztunnels
+ * enforce it as written, and if not, which fields they do not.
+ */
+@ControllerConfiguration(
+    name = "authorizationpolicy-status",
+    fieldManager = AuthorizationPolicyStatusReconciler.FIELD_MANAGER)
+public final class AuthorizationPolicyStatusReconciler implements Reconciler<AuthorizationPolicy> {
+  /** Owns this one condition of a policy's status. */
+  public static final String FIELD_MANAGER = "ambit-ztunnel-policy";
+
+  static final String CONDITION = "ZtunnelAccepted";
+  private static final Logger LOG =
+      LoggerFactory.getLogger(AuthorizationPolicyStatusReconciler.class);
+
+  private final String rootNamespace;
+  private final InstantSource clock;
+
+  /** Policies of that namespace hold for the whole mesh. */
+  public AuthorizationPolicyStatusReconciler(String rootNamespace, InstantSource clock) {
+    this.rootNamespace = rootNamespace;
+    this.clock = clock;
+  }
+
+  @Override
+  public UpdateControl<AuthorizationPolicy> reconcile(
+      AuthorizationPolicy policy, Context<AuthorizationPolicy> context) {
+    PolicyReport report = PolicyTranslator.translate(policy, rootNamespace).report();
+    Optional<IstioCondition> before = present(policy);
+    IstioCondition wanted = condition(policy, report, before);
+    if (before.isPresent() && before.get().equals(wanted)) {
+      return UpdateControl.noUpdate();
+    }
+    // A fresh object with nothing but what we own: server-side apply leaves all else alone.
+    AuthorizationPolicy applied =
+        new AuthorizationPolicyBuilder()
+            .withNewMetadata()
+            .withNamespace(policy.getMetadata().getNamespace())
+            .withName(policy.getMetadata().getName())
+            .endMetadata()
+            .withNewStatus()
+            .withConditions(wanted)
+            .endStatus()
+            .build();
+    context
+        .getClient()
+        .resource(applied)
+        .subresource("status")
+        .patch(
+            new PatchContext.Builder()
+                .withPatchType(PatchType.SERVER_SIDE_APPLY)
+                .withFieldManager(FIELD_MANAGER)
+                .withForce(true)
+                .build());
+    LOG.atInfo()
+        .addKeyValue("namespace", policy.getMetadata().getNamespace())
+        .addKeyValue("name", policy.getMetadata().getName())
+        .addKeyValue("accepted", wanted.getStatus())
+        .addKeyValue("message", wanted.getMessage())
+        .log("judged an AuthorizationPolicy");
+    return UpdateControl.noUpdate();
+  }
+
+  private static Optional<IstioCondition> present(AuthorizationPolicy policy) {
+    if (policy.getStatus() == null || policy.getStatus().getConditions() == null) {
+      return Optional.empty();
+    }
+    return policy.getStatus().getConditions().stream()
+        .filter(condition -> CONDITION.equals(condition.getType()))
+        .findFirst();
+  }
+
+  private IstioCondition condition(
+      AuthorizationPolicy policy, PolicyReport report, Optional<IstioCondition> before) {
+    boolean accepted =
+        switch (report.verdict()) {
+          case ACCEPTED -> true;
+          case STRICTER, REJECTED -> false;
+        };
+    String status = accepted ? "True" : "False";
+    String since =
+        before
+            .filter(condition -> status.equals(condition.getStatus()))
+            .map(IstioCondition::getLastTransitionTime)
+            .orElseGet(() -> clock.instant().truncatedTo(ChronoUnit.SECONDS).toString());
+    return new IstioConditionBuilder()
+        .withType(CONDITION)
+        .withStatus(status)
+        .withReason(accepted ? "Accepted" : "UnsupportedValue")
+        .withMessage(report.message())
+        .withObservedGeneration(policy.getMetadata().getGeneration())
+        .withLastTransitionTime(since)
+        .build();
+  }
+}

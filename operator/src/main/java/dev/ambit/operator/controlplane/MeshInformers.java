@@ -1,0 +1,197 @@
+package dev.ambit.operator.controlplane;
+
+import dev.ambit.api.EffectiveEnrollment;
+import dev.ambit.api.MeshEnrollment;
+import dev.ambit.operator.model.MeshIndex;
+import dev.ambit.operator.model.MtlsMode;
+import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
+import io.fabric8.istio.api.security.v1.PeerAuthentication;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.dsl.Informable;
+import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
+import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
+import io.fabric8.kubernetes.client.informers.cache.Cache;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.BiConsumer;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Feeds the index from the API server. An informer that fails tries again for as long as it takes.
+ */
+final class MeshInformers implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(MeshInformers.class);
+
+  private final MeshPublisher publisher;
+  private final List<SharedIndexInformer<?>> informers = new CopyOnWriteArrayList<>();
+  private final List<OptionalKind> optionalKinds = new ArrayList<>();
+
+  /** Prepares all informers, besides that of pods, which is given; none runs yet. */
+  MeshInformers(KubernetesClient client, MeshPublisher publisher, SharedIndexInformer<Pod> pods) {
+    this.publisher = publisher;
+    informers.add(feed(pods, MeshIndex::put, MeshIndex::remove));
+    informers.add(
+        feeding(
+            client.services().inAnyNamespace(),
+            Trimming::annotations,
+            MeshIndex::put,
+            MeshIndex::remove));
+    informers.add(
+        feeding(
+            client.discovery().v1().endpointSlices().inAnyNamespace(),
+            Trimming::annotations,
+            MeshIndex::put,
+            MeshIndex::remove));
+    informers.add(feeding(client.nodes(), Trimming::node, MeshIndex::put, MeshIndex::remove));
+    informers.add(
+        feeding(client.namespaces(), Trimming::namespace, MeshIndex::put, MeshIndex::remove));
+    informers.add(enrollments(client));
+    optionalKinds.add(
+        new OptionalKind(
+            client,
+            "authorizationpolicies.security.istio.io",
+            () ->
+                run(
+                    feeding(
+                        client.resources(AuthorizationPolicy.class).inAnyNamespace(),
+                        Trimming::annotations,
+                        MeshIndex::put,
+                        MeshIndex::remove))));
+    optionalKinds.add(
+        new OptionalKind(
+            client,
+            "peerauthentications.security.istio.io",
+            () ->
+                run(
+                    feeding(
+                        client.resources(PeerAuthentication.class).inAnyNamespace(),
+                        Trimming::annotations,
+                        MeshIndex::put,
+                        MeshIndex::remove))));
+  }
+
+  /** Runs them; done once each has seen all there is. */
+  CompletableFuture<Void> start() {
+    List<CompletableFuture<?>> synced = new ArrayList<>();
+    informers.forEach(informer -> synced.add(informer.start().toCompletableFuture()));
+    optionalKinds.forEach(kind -> synced.add(kind.start()));
+    return CompletableFuture.allOf(synced.toArray(CompletableFuture[]::new));
+  }
+
+  private CompletableFuture<Void> run(SharedIndexInformer<?> informer) {
+    informers.add(informer);
+    return informer.start().toCompletableFuture();
+  }
+
+  private <T extends HasMetadata> SharedIndexInformer<T> feeding(
+      Informable<T> source,
+      Consumer<T> trim,
+      BiConsumer<MeshIndex, T> put,
+      BiConsumer<MeshIndex, T> remove) {
+    return feed(prepared(source, trim), put, remove);
+  }
+
+  private <T extends HasMetadata> SharedIndexInformer<T> feed(
+      SharedIndexInformer<T> informer,
+      BiConsumer<MeshIndex, T> put,
+      BiConsumer<MeshIndex, T> remove) {
+    informer.addEventHandler(
+        new ResourceEventHandler<T>() {
+          @Override
+          public void onAdd(T added) {
+            publisher.change(describe(added), index -> put.accept(index, added));
+          }
+
+          @Override
+          public void onUpdate(T before, T after) {
+            publisher.change(describe(after), index -> put.accept(index, after));
+          }
+
+          @Override
+          public void onDelete(T deleted, boolean finalStateUnknown) {
+            publisher.change(describe(deleted), index -> remove.accept(index, deleted));
+          }
+        });
+    return informer;
+  }
+
+  private SharedIndexInformer<MeshEnrollment> enrollments(KubernetesClient client) {
+    SharedIndexInformer<MeshEnrollment> informer =
+        prepared(client.resources(MeshEnrollment.class).inAnyNamespace(), Trimming::annotations);
+    informer.addEventHandler(
+        new ResourceEventHandler<MeshEnrollment>() {
+          @Override
+          public void onAdd(MeshEnrollment added) {
+            changed(added);
+          }
+
+          @Override
+          public void onUpdate(MeshEnrollment before, MeshEnrollment after) {
+            changed(after);
+          }
+
+          @Override
+          public void onDelete(MeshEnrollment deleted, boolean finalStateUnknown) {
+            changed(deleted);
+          }
+
+          private void changed(MeshEnrollment enrollment) {
+            String namespace = enrollment.getMetadata().getNamespace();
+            MtlsMode mode =
+                EffectiveEnrollment.of(
+                        informer.getIndexer().byIndex(Cache.NAMESPACE_INDEX, namespace))
+                    .map(MeshInformers::mode)
+                    .orElse(MtlsMode.UNSET);
+            publisher.change(describe(enrollment), index -> index.enrollmentMode(namespace, mode));
+          }
+        });
+    return informer;
+  }
+
+  private static MtlsMode mode(MeshEnrollment enrollment) {
+    dev.ambit.api.MtlsMode mode = enrollment.effectiveSpec().mtls();
+    if (mode == null) {
+      return MtlsMode.UNSET;
+    }
+    return switch (mode) {
+      case PERMISSIVE -> MtlsMode.PERMISSIVE;
+      case STRICT -> MtlsMode.STRICT;
+    };
+  }
+
+  static <T extends HasMetadata> SharedIndexInformer<T> prepared(
+      Informable<T> source, Consumer<T> trim) {
+    SharedIndexInformer<T> informer = source.runnableInformer(0);
+    informer.itemStore(new TrimmedStore<>(trim));
+    informer.exceptionHandler(
+        (started, failure) -> {
+          LOG.atWarn()
+              .addKeyValue("kind", informer.getApiTypeClass().getSimpleName())
+              .addKeyValue("started", started)
+              .addKeyValue("problem", failure.toString())
+              .log("an informer failed and will try again");
+          return true;
+        });
+    return informer;
+  }
+
+  private static String describe(HasMetadata object) {
+    return object.getKind()
+        + " "
+        + object.getMetadata().getNamespace()
+        + "/"
+        + object.getMetadata().getName();
+  }
+
+  @Override
+  public void close() {
+    optionalKinds.forEach(OptionalKind::close);
+    informers.forEach(SharedIndexInformer::close);
+  }
+}

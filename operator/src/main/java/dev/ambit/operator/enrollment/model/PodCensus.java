@@ -1,0 +1,77 @@
+package dev.ambit.operator.enrollment.model;
+
+import dev.ambit.api.ExcludedPod;
+import dev.ambit.api.PodCounts;
+import dev.ambit.capture.CaptureDecision;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.List;
+
+/**
+ * The pods of a namespace, counted. Completed pods do not count.
+ *
+ * @param captured pods that their node agent has captured, whether they should be or not
+ * @param excluded pods that are left out, by name
+ * @param waiting names of pods that should be captured and are not yet
+ * @param lingering names of pods that should not be captured and still are
+ */
+public record PodCensus(
+    int total,
+    int captured,
+    List<ExcludedPod> excluded,
+    List<String> waiting,
+    List<String> lingering) {
+
+  /** A namespace without pods. */
+  public static final PodCensus EMPTY = new PodCensus(0, 0, List.of(), List.of(), List.of());
+
+  public PodCensus {
+    excluded = List.copyOf(excluded);
+    waiting = List.copyOf(waiting);
+    lingering = List.copyOf(lingering);
+  }
+
+  /** Counts. */
+  public static PodCensus of(Collection<PodObservation> pods) {
+    List<PodObservation> living =
+        pods.stream()
+            .filter(pod -> !pod.completed())
+            .sorted(Comparator.comparing(PodObservation::name))
+            .toList();
+    int captured = 0;
+    List<ExcludedPod> excluded = new ArrayList<>();
+    List<String> waiting = new ArrayList<>();
+    List<String> lingering = new ArrayList<>();
+    for (PodObservation pod : living) {
+      boolean enabled = pod.redirection() == PodObservation.Redirection.ENABLED;
+      if (enabled) {
+        captured++;
+      }
+      switch (pod.decision()) {
+        case CaptureDecision.Captured ignored -> {
+          if (!enabled && pod.started() && !pod.terminating()) {
+            waiting.add(pod.name());
+          }
+        }
+        case CaptureDecision.Excluded(var reason) -> {
+          excluded.add(new ExcludedPod(pod.name(), reason.text()));
+          addIfRedirected(pod, lingering);
+        }
+        case CaptureDecision.NotEnrolled ignored -> addIfRedirected(pod, lingering);
+      }
+    }
+    return new PodCensus(living.size(), captured, excluded, waiting, lingering);
+  }
+
+  private static void addIfRedirected(PodObservation pod, List<String> lingering) {
+    if (pod.redirection() != PodObservation.Redirection.ABSENT && !pod.terminating()) {
+      lingering.add(pod.name());
+    }
+  }
+
+  /** The counts as the status shows them. */
+  public PodCounts counts() {
+    return new PodCounts(total, captured, excluded.size());
+  }
+}

@@ -1,0 +1,171 @@
+package dev.ambit.operator.install.model;
+
+import dev.ambit.api.AmbientMesh;
+import dev.ambit.api.WellKnown;
+import dev.ambit.api.ZtunnelSpec;
+import dev.ambit.operator.CommonLabels;
+import io.fabric8.kubernetes.api.model.Container;
+import io.fabric8.kubernetes.api.model.ContainerBuilder;
+import io.fabric8.kubernetes.api.model.EnvVar;
+import io.fabric8.kubernetes.api.model.IntOrString;
+import io.fabric8.kubernetes.api.model.Volume;
+import io.fabric8.kubernetes.api.model.VolumeBuilder;
+import io.fabric8.kubernetes.api.model.apps.DaemonSet;
+import io.fabric8.kubernetes.api.model.apps.DaemonSetBuilder;
+import java.util.List;
+import java.util.Map;
+
+/** The proxy of each node. */
+public final class ZtunnelDaemonSet {
+  public static final String NAME = "ambit-ztunnel";
+  static final String SERVICE_ACCOUNT = "ztunnel";
+
+  private static final String TOKEN_DIRECTORY = "/var/run/secrets/tokens";
+  private static final String ROOT_DIRECTORY = "/var/run/secrets/istio";
+  private static final String ROOT_FILE = ROOT_DIRECTORY + "/" + WellKnown.ROOT_CERTIFICATE_KEY;
+
+  private ZtunnelDaemonSet() {}
+
+  /** The DaemonSet that this mesh asks for. */
+  public static DaemonSet of(AmbientMesh mesh, String rootNamespace) {
+    ZtunnelSpec spec = mesh.effectiveSpec().ztunnel();
+    return new DaemonSetBuilder()
+        .withNewMetadata()
+        .withName(NAME)
+        .withNamespace(rootNamespace)
+        .withLabels(CommonLabels.of(NAME))
+        .withOwnerReferences(NodeComponent.owner(mesh))
+        .endMetadata()
+        .withNewSpec()
+        .withNewSelector()
+        .withMatchLabels(NodeComponent.selector(NAME))
+        .endSelector()
+        .withNewUpdateStrategy()
+        .withType("RollingUpdate")
+        // The new proxy listens beside the old one in every pod before the old one stops.
+        .withNewRollingUpdate()
+        .withMaxSurge(new IntOrString(1))
+        .withMaxUnavailable(new IntOrString(0))
+        .endRollingUpdate()
+        .endUpdateStrategy()
+        .withNewTemplate()
+        .withNewMetadata()
+        .withLabels(CommonLabels.of(NAME))
+        .withAnnotations(Map.of("prometheus.io/scrape", "true", "prometheus.io/port", "15020"))
+        .endMetadata()
+        .withNewSpec()
+        .withServiceAccountName(SERVICE_ACCOUNT)
+        .withAutomountServiceAccountToken(false)
+        .withNodeSelector(Map.of("kubernetes.io/os", "linux"))
+        .withTolerations(NodeComponent.everyNode())
+        .withPriorityClassName(NodeComponent.PRIORITY_CLASS)
+        .withTerminationGracePeriodSeconds(spec.terminationGracePeriodSeconds().longValue())
+        .withContainers(container(spec, rootNamespace))
+        .withVolumes(
+            token(),
+            rootCertificate(),
+            NodeComponent.hostPath("ztunnel-socket", NodeComponent.SOCKET_DIRECTORY),
+            NodeComponent.emptyDirectory("tmp"))
+        .endSpec()
+        .endTemplate()
+        .endSpec()
+        .build();
+  }
+
+  private static Container container(ZtunnelSpec spec, String rootNamespace) {
+    return new ContainerBuilder()
+        .withName("ztunnel")
+        .withImage(spec.image())
+        .withImagePullPolicy(spec.imagePullPolicy().text())
+        .withEnv(NodeComponent.merge(environment(spec, rootNamespace), spec.env()))
+        .addNewPort()
+        .withName("http-metrics")
+        .withContainerPort(15020)
+        .withProtocol("TCP")
+        .endPort()
+        .addNewPort()
+        .withName("readiness")
+        .withContainerPort(15021)
+        .withProtocol("TCP")
+        .endPort()
+        .withNewReadinessProbe()
+        .withNewHttpGet()
+        .withPath("/healthz/ready")
+        .withPort(new IntOrString(15021))
+        .endHttpGet()
+        .withPeriodSeconds(2)
+        .withTimeoutSeconds(5)
+        .endReadinessProbe()
+        // setns into pods' network namespaces (SYS_ADMIN), transparent and marked sockets
+        // (NET_ADMIN),
+        // original source addresses (NET_RAW).
+        .withNewSecurityContext()
+        .withPrivileged(false)
+        .withAllowPrivilegeEscalation(true)
+        .withReadOnlyRootFilesystem(true)
+        .withRunAsUser(0L)
+        .withRunAsGroup(1337L)
+        .withRunAsNonRoot(false)
+        .withNewSeccompProfile()
+        .withType("RuntimeDefault")
+        .endSeccompProfile()
+        .withNewCapabilities()
+        .withDrop("ALL")
+        .withAdd("NET_ADMIN", "SYS_ADMIN", "NET_RAW")
+        .endCapabilities()
+        .endSecurityContext()
+        .withResources(NodeComponent.orElse(spec.resources(), "50m", "128Mi"))
+        .withVolumeMounts(
+            NodeComponent.mount("istio-token", TOKEN_DIRECTORY),
+            NodeComponent.mount("root-certificate", ROOT_DIRECTORY),
+            NodeComponent.mount("ztunnel-socket", NodeComponent.SOCKET_DIRECTORY),
+            NodeComponent.mount("tmp", "/tmp"))
+        .build();
+  }
+
+  private static List<EnvVar> environment(ZtunnelSpec spec, String rootNamespace) {
+    String controlPlane = "https://ambit-operator." + rootNamespace + ".svc:15012";
+    return List.of(
+        NodeComponent.variable("XDS_ADDRESS", controlPlane),
+        NodeComponent.variable("CA_ADDRESS", controlPlane),
+        NodeComponent.variable("XDS_ROOT_CA", ROOT_FILE),
+        NodeComponent.variable("CA_ROOT_CA", ROOT_FILE),
+        NodeComponent.variable("AUTH_TOKEN", TOKEN_DIRECTORY + "/istio-token"),
+        NodeComponent.variable("INPOD_UDS", NodeComponent.SOCKET_DIRECTORY + "/ztunnel.sock"),
+        NodeComponent.variable("CLUSTER_ID", "Kubernetes"),
+        NodeComponent.variable(
+            "TERMINATION_GRACE_PERIOD_SECONDS", spec.terminationGracePeriodSeconds().toString()),
+        NodeComponent.variable("LOG_LEVEL", spec.logLevel().text()),
+        NodeComponent.field("POD_NAME", "metadata.name"),
+        NodeComponent.field("POD_NAMESPACE", "metadata.namespace"),
+        NodeComponent.field("NODE_NAME", "spec.nodeName"),
+        NodeComponent.field("INSTANCE_IP", "status.podIP"),
+        NodeComponent.field("SERVICE_ACCOUNT", "spec.serviceAccountName"));
+  }
+
+  private static Volume token() {
+    return new VolumeBuilder()
+        .withName("istio-token")
+        .withNewProjected()
+        .withDefaultMode(0400)
+        .addNewSource()
+        .withNewServiceAccountToken()
+        .withAudience("istio-ca")
+        .withExpirationSeconds(43200L)
+        .withPath("istio-token")
+        .endServiceAccountToken()
+        .endSource()
+        .endProjected()
+        .build();
+  }
+
+  private static Volume rootCertificate() {
+    return new VolumeBuilder()
+        .withName("root-certificate")
+        .withNewConfigMap()
+        .withName(WellKnown.ROOT_CERTIFICATE_CONFIG_MAP)
+        .withDefaultMode(0444)
+        .endConfigMap()
+        .build();
+  }
+}

@@ -1,0 +1,80 @@
+package dev.ambit.operator.model;
+
+import com.google.protobuf.ByteString;
+import java.net.InetAddress;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Reading of IP addresses and blocks as they stand in Kubernetes objects: literals alone, never a
+ * name to look up.
+ */
+final class IpAddresses {
+  private IpAddresses() {}
+
+  /** A block of addresses, its host bits cleared. */
+  record Block(ByteString address, int length) {}
+
+  /** 4 or 16 bytes; an IPv4 address mapped into IPv6 counts as IPv4. */
+  static Optional<ByteString> parse(@Nullable String text) {
+    if (text == null || text.isEmpty()) {
+      return Optional.empty();
+    }
+    boolean six = text.indexOf(':') >= 0;
+    // Java would also take 10.1 for 10.0.0.1, and scopes in IPv6.
+    if (six ? text.indexOf('%') >= 0 : text.chars().filter(c -> c == '.').count() != 3) {
+      return Optional.empty();
+    }
+    try {
+      return Optional.of(ByteString.copyFrom(InetAddress.ofLiteral(text).getAddress()));
+    } catch (IllegalArgumentException e) {
+      return Optional.empty();
+    }
+  }
+
+  /** A CIDR block, or one address as a block of its own. */
+  static Optional<Block> parseBlock(@Nullable String text) {
+    if (text == null) {
+      return Optional.empty();
+    }
+    int slash = text.indexOf('/');
+    String literal = slash < 0 ? text : text.substring(0, slash);
+    Optional<ByteString> address = parse(literal);
+    if (address.isEmpty()) {
+      return Optional.empty();
+    }
+    int bits = address.get().size() * 8;
+    int length = bits;
+    if (slash >= 0) {
+      String digits = text.substring(slash + 1);
+      if (!digits.matches("[0-9]{1,3}")) {
+        return Optional.empty();
+      }
+      length = Integer.parseInt(digits);
+      if (bits == 32 && literal.indexOf(':') >= 0) {
+        length -= 96;
+      }
+    }
+    return length < 0 || length > bits
+        ? Optional.empty()
+        : Optional.of(new Block(masked(address.get(), length), length));
+  }
+
+  private static ByteString masked(ByteString address, int length) {
+    byte[] bytes = address.toByteArray();
+    for (int i = 0; i < bytes.length; i++) {
+      int keep = Math.clamp(length - 8L * i, 0, 8);
+      bytes[i] &= (byte) (0xff << (8 - keep));
+    }
+    return ByteString.copyFrom(bytes);
+  }
+
+  /** The usual way of writing it, for names and keys. */
+  static String text(ByteString address) {
+    try {
+      return InetAddress.getByAddress(address.toByteArray()).getHostAddress();
+    } catch (java.net.UnknownHostException e) {
+      throw new IllegalArgumentException("an address has 4 or 16 bytes, not " + address.size(), e);
+    }
+  }
+}

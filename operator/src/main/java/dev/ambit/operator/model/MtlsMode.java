@@ -1,0 +1,33 @@
+package dev.ambit.operator.model;
+
+import io.fabric8.istio.api.api.security.v1beta1.PeerAuthenticationMutualTLS;
+import org.jspecify.annotations.Nullable;
+
+/** What a level (mesh, namespace, workload, port) says of plaintext. */
+public enum MtlsMode {
+  /** Nothing: the level above decides. */
+  UNSET,
+  /** Plaintext is let in. */
+  PERMISSIVE,
+  /** Plaintext is refused. */
+  STRICT;
+
+  /**
+   * Istio's DISABLE is PERMISSIVE in an ambient mesh: nothing at the receiver can stop a peer from
+   * encrypting.
+   */
+  static MtlsMode of(@Nullable PeerAuthenticationMutualTLS mtls) {
+    if (mtls == null || mtls.getMode() == null) {
+      return UNSET;
+    }
+    return switch (mtls.getMode()) {
+      case UNSET -> UNSET;
+      case STRICT -> STRICT;
+      case PERMISSIVE, DISABLE -> PERMISSIVE;
+    };
+  }
+
+  MtlsMode or(MtlsMode above) {
+    return this == UNSET ? above : this;
+  }
+}

@@ -1,0 +1,57 @@
+package dev.ambit.operator.model;
+
+import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
+import io.fabric8.istio.api.security.v1.PeerAuthentication;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.Service;
+import io.fabric8.kubernetes.api.model.discovery.v1.EndpointSlice;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** All that {@link MeshIndex} knows of one namespace, by name. */
+final class NamespaceObjects {
+  final Map<String, Pod> pods = new HashMap<>();
+  final Map<String, Service> services = new HashMap<>();
+  final Map<String, EndpointSlice> slices = new HashMap<>();
+  final Map<String, AuthorizationPolicy> policies = new HashMap<>();
+  final Map<String, PeerAuthentication> peerAuthentications = new HashMap<>();
+
+  final Map<String, Set<String>> slicesByService = new HashMap<>();
+  final Map<String, Set<String>> slicesByPod = new HashMap<>();
+
+  /** UIDs of the workloads that each slice has put out. */
+  final Map<String, Set<String>> workloadsBySlice = new HashMap<>();
+
+  @Nullable String trafficDistribution;
+
+  /** What the namespace's effective MeshEnrollment says. */
+  MtlsMode enrollmentMode = MtlsMode.UNSET;
+
+  /** The mode of the policies without selector, kept so that a change of it can be told. */
+  MtlsMode levelMode = MtlsMode.UNSET;
+
+  boolean isEmpty() {
+    return pods.isEmpty()
+        && services.isEmpty()
+        && slices.isEmpty()
+        && policies.isEmpty()
+        && peerAuthentications.isEmpty()
+        && workloadsBySlice.isEmpty()
+        && trafficDistribution == null
+        && enrollmentMode == MtlsMode.UNSET;
+  }
+
+  static <K, V> void link(Map<K, Set<V>> links, K from, V to) {
+    links.computeIfAbsent(from, _ -> new HashSet<>()).add(to);
+  }
+
+  static <K, V> void unlink(Map<K, Set<V>> links, K from, V to) {
+    Set<V> present = links.get(from);
+    if (present != null && present.remove(to) && present.isEmpty()) {
+      links.remove(from);
+    }
+  }
+}

@@ -1,0 +1,150 @@
+package dev.ambit.operator.model;
+
+import dev.ambit.protocol.workload.AppProtocol;
+import dev.ambit.protocol.workload.Port;
+import dev.ambit.protocol.workload.PortList;
+import io.fabric8.kubernetes.api.model.Container;
+import io.fabric8.kubernetes.api.model.ContainerPort;
+import io.fabric8.kubernetes.api.model.IntOrString;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.Service;
+import io.fabric8.kubernetes.api.model.ServicePort;
+import io.fabric8.kubernetes.api.model.discovery.v1.EndpointPort;
+import io.fabric8.kubernetes.api.model.discovery.v1.EndpointSlice;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
+
+/** Which port of an endpoint a service's port leads to. TCP alone: nothing else is carried. */
+final class ServicePorts {
+  private ServicePorts() {}
+
+  /**
+   * As the service itself says; 0 stands for a named target port, which each endpoint answers for
+   * itself.
+   */
+  static List<Port> of(Service service) {
+    List<Port> ports = new ArrayList<>();
+    for (ServicePort port : tcpPorts(service)) {
+      ports.add(port(port, named(port) == null ? number(port) : 0));
+    }
+    return ports;
+  }
+
+  /**
+   * As a pod that the service selects offers them; a name that the pod does not have drops that
+   * port.
+   */
+  static PortList onPod(Service service, Pod pod) {
+    PortList.Builder ports = PortList.newBuilder();
+    for (ServicePort port : tcpPorts(service)) {
+      String name = named(port);
+      OptionalInt target = name == null ? OptionalInt.of(number(port)) : containerPort(pod, name);
+      target.ifPresent(number -> ports.addPorts(port(port, number)));
+    }
+    return ports.build();
+  }
+
+  /** As an EndpointSlice maps them, by the port's name. */
+  static PortList onSlice(Service service, EndpointSlice slice) {
+    PortList.Builder ports = PortList.newBuilder();
+    for (ServicePort port : tcpPorts(service)) {
+      for (EndpointPort endpoint : orEmpty(slice.getPorts())) {
+        if (endpoint.getPort() != null
+            && tcp(endpoint.getProtocol())
+            && text(endpoint.getName()).equals(text(port.getName()))) {
+          ports.addPorts(port(port, endpoint.getPort()));
+        }
+      }
+    }
+    return ports.build();
+  }
+
+  private static List<ServicePort> tcpPorts(Service service) {
+    return orEmpty(service.getSpec().getPorts()).stream()
+        .filter(port -> port.getPort() != null && tcp(port.getProtocol()))
+        .toList();
+  }
+
+  private static boolean tcp(@Nullable String protocol) {
+    return protocol == null || protocol.isEmpty() || protocol.equals("TCP");
+  }
+
+  private static @Nullable String named(ServicePort port) {
+    IntOrString target = port.getTargetPort();
+    return target == null || target.getStrVal() == null || target.getStrVal().isEmpty()
+        ? null
+        : target.getStrVal();
+  }
+
+  private static int number(ServicePort port) {
+    IntOrString target = port.getTargetPort();
+    Integer number = target == null ? null : target.getIntVal();
+    return number == null || number == 0 ? port.getPort() : number;
+  }
+
+  private static OptionalInt containerPort(Pod pod, String name) {
+    for (Container container : orEmpty(pod.getSpec().getContainers())) {
+      OptionalInt port = containerPort(container, name);
+      if (port.isPresent()) {
+        return port;
+      }
+    }
+    // A sidecar in Kubernetes' sense is an init container that goes on running.
+    for (Container container : orEmpty(pod.getSpec().getInitContainers())) {
+      if ("Always".equals(container.getRestartPolicy())) {
+        OptionalInt port = containerPort(container, name);
+        if (port.isPresent()) {
+          return port;
+        }
+      }
+    }
+    return OptionalInt.empty();
+  }
+
+  private static OptionalInt containerPort(Container container, String name) {
+    for (ContainerPort port : orEmpty(container.getPorts())) {
+      if (name.equals(port.getName())
+          && tcp(port.getProtocol())
+          && port.getContainerPort() != null) {
+        return OptionalInt.of(port.getContainerPort());
+      }
+    }
+    return OptionalInt.empty();
+  }
+
+  private static Port port(ServicePort port, int target) {
+    return Port.newBuilder()
+        .setServicePort(port.getPort())
+        .setTargetPort(target)
+        .setAppProtocol(appProtocol(port))
+        .build();
+  }
+
+  private static AppProtocol appProtocol(ServicePort port) {
+    String protocol = port.getAppProtocol();
+    if (protocol == null || protocol.isEmpty()) {
+      String name = text(port.getName());
+      int dash = name.indexOf('-');
+      protocol = dash < 0 ? name : name.substring(0, dash);
+    }
+    return switch (protocol.toLowerCase(Locale.ROOT)) {
+      case "http", "kubernetes.io/ws" -> AppProtocol.HTTP11;
+      case "http2", "kubernetes.io/h2c" -> AppProtocol.HTTP2;
+      case "grpc" -> AppProtocol.GRPC;
+      case "tcp" -> AppProtocol.TCP;
+      case "tls", "https", "kubernetes.io/wss" -> AppProtocol.TLS;
+      default -> AppProtocol.UNKNOWN;
+    };
+  }
+
+  private static String text(@Nullable String value) {
+    return value == null ? "" : value;
+  }
+
+  private static <T> List<T> orEmpty(@Nullable List<T> list) {
+    return list == null ? List.of() : list;
+  }
+}

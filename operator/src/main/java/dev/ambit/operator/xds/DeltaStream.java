@@ -1,0 +1,312 @@
+package dev.ambit.operator.xds;
+
+import dev.ambit.protocol.xds.DeltaDiscoveryRequest;
+import dev.ambit.protocol.xds.DeltaDiscoveryResponse;
+import dev.ambit.protocol.xds.Resource;
+import io.grpc.Status;
+import io.grpc.stub.ServerCallStreamObserver;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One client's stream. Committed changes queue here; whoever comes by (a commit, a request, the
+ * transport becoming ready) sends as much as the transport takes. While it takes nothing, changes
+ * of one name merge.
+ *
+ * <p>What is sent follows the commits, in order and whole, so the order across types holds for the
+ * client too: additions of a type wait until those of earlier types are on the wire, removals until
+ * all that could refer to them is.
+ */
+final class DeltaStream {
+  private static final Logger LOG = LoggerFactory.getLogger(DeltaStream.class);
+  private static final int MOST_UNACKNOWLEDGED = 4096;
+
+  private final DiscoveryServer server;
+  private final ServerCallStreamObserver<DeltaDiscoveryResponse> observer;
+  private final ConcurrentLinkedQueue<ChangeSet> inbox = new ConcurrentLinkedQueue<>();
+
+  // All below are guarded by this.
+  private final Map<String, Subscription> subscriptions = new HashMap<>();
+  private final Map<String, Sent> unacknowledged = new LinkedHashMap<>();
+  private String nodeId = "";
+  private boolean admitted;
+  private boolean closed;
+  private boolean patienceOver;
+  private long nonce;
+
+  private record Sent(XdsType type, long nanoTime, Set<String> names) {}
+
+  DeltaStream(DiscoveryServer server, ServerCallStreamObserver<DeltaDiscoveryResponse> observer) {
+    this.server = server;
+    this.observer = observer;
+  }
+
+  /**
+   * Any thread; called by the server within its commit, so that all streams see commits in one
+   * order.
+   */
+  void enqueue(ChangeSet changes) {
+    inbox.add(changes);
+  }
+
+  synchronized void request(DeltaDiscoveryRequest request) {
+    if (closed) {
+      return;
+    }
+    if (!admitted) {
+      Optional<Status> refusal = server.admission().refusal(request.getNode());
+      if (refusal.isPresent()) {
+        fail(refusal.get());
+        return;
+      }
+      admitted = true;
+      nodeId = request.getNode().getId();
+      LOG.atInfo().addKeyValue("node", nodeId).log("discovery stream opened");
+    }
+    XdsType type = server.type(request.getTypeUrl());
+    if (type == null) {
+      fail(
+          Status.INVALID_ARGUMENT.withDescription(
+              "no resources of type \"" + request.getTypeUrl() + "\" are served here"));
+      return;
+    }
+    if (!request.getResponseNonce().isEmpty()) {
+      acknowledge(type, request);
+    }
+    subscribe(type, request);
+    flush();
+  }
+
+  private void subscribe(XdsType type, DeltaDiscoveryRequest request) {
+    Subscription subscription = subscriptions.get(type.url());
+    if (subscription == null) {
+      server.withCurrent(
+          type,
+          current -> {
+            // Under the commit lock: afterwards each subscription stands at the same commit.
+            drainInbox();
+            subscriptions.put(
+                type.url(),
+                new Subscription(
+                    request.getResourceNamesSubscribeList(),
+                    request.getResourceNamesUnsubscribeList(),
+                    request.getInitialResourceVersionsMap(),
+                    current));
+          });
+      if (type.awaitsEarlier() && missingEarlier(type)) {
+        server.later(this::endPatience, server.settings().patience());
+      }
+    } else if (request.getResourceNamesSubscribeCount() > 0
+        || request.getResourceNamesUnsubscribeCount() > 0) {
+      server.withCurrent(
+          type,
+          current -> {
+            drainInbox();
+            subscription.change(
+                request.getResourceNamesSubscribeList(),
+                request.getResourceNamesUnsubscribeList(),
+                current);
+          });
+    }
+  }
+
+  private void acknowledge(XdsType type, DeltaDiscoveryRequest request) {
+    Sent sent = unacknowledged.remove(request.getResponseNonce());
+    if (sent == null || !sent.type().equals(type)) {
+      LOG.atDebug()
+          .addKeyValue("node", nodeId)
+          .addKeyValue("type", type.label())
+          .log("ignored a stale nonce");
+      return;
+    }
+    if (request.hasErrorDetail()) {
+      server.metrics().rejected(type);
+      LOG.atWarn()
+          .addKeyValue("node", nodeId)
+          .addKeyValue("type", type.label())
+          .addKeyValue("error", request.getErrorDetail().getMessage())
+          .addKeyValue("resources", sent.names().size())
+          .log("a client rejected a response");
+      server
+          .rejections()
+          .rejected(
+              new RejectionListener.Rejection(
+                  nodeId, type.url(), request.getErrorDetail().getMessage(), sent.names()));
+    } else {
+      server.metrics().acknowledged(type, Duration.ofNanos(System.nanoTime() - sent.nanoTime()));
+    }
+  }
+
+  private synchronized void endPatience() {
+    patienceOver = true;
+    flush();
+  }
+
+  /** Sends what there is to send while the transport takes it. */
+  synchronized void flush() {
+    if (closed || !admitted) {
+      return;
+    }
+    drainInbox();
+    if (sendUpserts()) {
+      sendRemovals();
+    }
+  }
+
+  private void drainInbox() {
+    for (ChangeSet changes = inbox.poll(); changes != null; changes = inbox.poll()) {
+      changes
+          .changes()
+          .forEach(
+              (url, ofType) -> {
+                Subscription subscription = subscriptions.get(url);
+                if (subscription != null) {
+                  subscription.take(ofType);
+                }
+              });
+    }
+  }
+
+  /** In the types' order; false where something could not be sent yet. */
+  private boolean sendUpserts() {
+    List<XdsType> types = server.types();
+    for (int i = 0; i < types.size(); i++) {
+      XdsType type = types.get(i);
+      Subscription subscription = subscriptions.get(type.url());
+      if (subscription == null) {
+        continue;
+      }
+      if (type.awaitsEarlier() && missingEarlier(type) && !patienceOver) {
+        return false;
+      }
+      // Of the last type nothing else depends, so its removals can go along.
+      boolean last = i == types.size() - 1;
+      while (subscription.hasUpserts()
+          || subscription.owesAnswer()
+          || (last && subscription.hasRemovals())) {
+        if (!send(type, subscription, last)) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  private void sendRemovals() {
+    for (XdsType type : server.types().reversed()) {
+      Subscription subscription = subscriptions.get(type.url());
+      while (subscription != null && subscription.hasRemovals()) {
+        if (!send(type, subscription, true)) {
+          return;
+        }
+      }
+    }
+  }
+
+  private boolean missingEarlier(XdsType type) {
+    for (XdsType earlier : server.types()) {
+      if (earlier.equals(type)) {
+        return false;
+      }
+      if (!subscriptions.containsKey(earlier.url())) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private boolean send(XdsType type, Subscription subscription, boolean withRemovals) {
+    if (!observer.isReady()) {
+      return false;
+    }
+    int limit = server.settings().responseBytes();
+    DeltaDiscoveryResponse.Builder response =
+        DeltaDiscoveryResponse.newBuilder().setTypeUrl(type.url());
+    Set<String> names = new HashSet<>();
+    int size = 0;
+    for (Iterator<XdsResource> next = List.copyOf(subscription.upserts().values()).iterator();
+        next.hasNext(); ) {
+      XdsResource resource = next.next();
+      int bytes = resource.message().getSerializedSize() + 8;
+      if (size > 0 && size + bytes > limit) {
+        break;
+      }
+      size += bytes;
+      response.addResources(message(resource, subscription.onDemand()));
+      names.add(resource.name());
+      subscription.sent(resource);
+    }
+    if (withRemovals && !subscription.hasUpserts()) {
+      for (String name : List.copyOf(subscription.removals())) {
+        // A UTF-16 unit is at most three bytes.
+        int bytes = 3 * name.length() + 8;
+        if (size > 0 && size + bytes > limit) {
+          break;
+        }
+        size += bytes;
+        response.addRemovedResources(name);
+        names.add(name);
+        subscription.sentRemoval(name);
+      }
+    }
+    subscription.answered();
+    String responseNonce = Long.toString(++nonce);
+    remember(responseNonce, new Sent(type, System.nanoTime(), names));
+    server
+        .metrics()
+        .pushed(type, response.getResourcesCount(), response.getRemovedResourcesCount());
+    observer.onNext(response.setNonce(responseNonce).build());
+    return true;
+  }
+
+  private static Resource message(XdsResource resource, boolean onDemand) {
+    return onDemand && !resource.lookupKeys().isEmpty()
+        ? resource.message().toBuilder().addAllAliases(resource.lookupKeys()).build()
+        : resource.message();
+  }
+
+  private void remember(String responseNonce, Sent sent) {
+    unacknowledged.put(responseNonce, sent);
+    if (unacknowledged.size() > MOST_UNACKNOWLEDGED) {
+      // A client that never acknowledges must not fill our memory.
+      unacknowledged.remove(unacknowledged.keySet().iterator().next());
+    }
+  }
+
+  private void fail(Status status) {
+    close();
+    observer.onError(status.asRuntimeException());
+  }
+
+  /** The client has half-closed. */
+  synchronized void complete() {
+    if (!closed) {
+      close();
+      observer.onCompleted();
+    }
+  }
+
+  /** The stream is gone, or going. */
+  synchronized void close() {
+    if (!closed) {
+      closed = true;
+      inbox.clear();
+      subscriptions.clear();
+      unacknowledged.clear();
+      server.forget(this);
+      if (admitted) {
+        LOG.atInfo().addKeyValue("node", nodeId).log("discovery stream closed");
+      }
+    }
+  }
+}

@@ -1,0 +1,337 @@
+package dev.ambit.operator.enrollment.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.tuple;
+
+import dev.ambit.api.Conditions;
+import dev.ambit.api.MeshEnrollmentStatus;
+import dev.ambit.api.Phase;
+import dev.ambit.api.PodCounts;
+import dev.ambit.api.Stage;
+import dev.ambit.api.Transition;
+import dev.ambit.api.WellKnown;
+import dev.ambit.capture.DataplaneMode;
+import dev.ambit.capture.NamespaceFacts;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodBuilder;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+
+/** What the status says in every situation that a namespace can be in. */
+class AssessmentTest {
+  private static final Instant NOW = Instant.parse("2026-11-22T12:00:00Z");
+
+  private static Pod pod(String name, @Nullable String redirection) {
+    var pod =
+        new PodBuilder()
+            .withNewMetadata()
+            .withNamespace("shop")
+            .withName(name)
+            .endMetadata()
+            .withNewSpec()
+            .endSpec()
+            .withNewStatus()
+            .withPhase("Running")
+            .withPodIP("10.0.0.1")
+            .endStatus()
+            .build();
+    if (redirection != null) {
+      pod.getMetadata().setAnnotations(Map.of(WellKnown.REDIRECTION, redirection));
+    }
+    return pod;
+  }
+
+  /** A namespace as it is set up in a test. */
+  private static final class Shop {
+    private final List<Pod> pods = new ArrayList<>();
+    private @Nullable String label;
+    private @Nullable Stage user;
+    private @Nullable String supersededBy;
+    private boolean excluded;
+    private boolean mesh = true;
+    private @Nullable MeshEnrollmentStatus status;
+
+    Shop labelled(@Nullable String value) {
+      label = value;
+      return this;
+    }
+
+    Shop user(Stage stage) {
+      user = stage;
+      return this;
+    }
+
+    Shop supersededBy(String name) {
+      supersededBy = name;
+      return this;
+    }
+
+    Shop excluded() {
+      excluded = true;
+      return this;
+    }
+
+    Shop withoutMesh() {
+      mesh = false;
+      return this;
+    }
+
+    Shop pods(Pod... now) {
+      pods.clear();
+      pods.addAll(List.of(now));
+      return this;
+    }
+
+    EnrollmentObservation observe() {
+      Map<String, String> labels =
+          label == null ? Map.of() : Map.of(WellKnown.DATAPLANE_MODE, label);
+      var facts = new NamespaceFacts("shop", labels, excluded ? Set.of("shop") : Set.of(), user);
+      EnrollmentSource source =
+          supersededBy != null
+              ? new EnrollmentSource.Superseded(supersededBy)
+              : user != null ? new EnrollmentSource.User(user) : new EnrollmentSource.Labels();
+      return new EnrollmentObservation(
+          source,
+          DataplaneMode.of(labels),
+          label == null ? "" : label,
+          excluded,
+          mesh,
+          status == null || status.stage() == null ? Stage.NONE : status.stage(),
+          PodCensus.of(pods.stream().map(pod -> PodObservation.of(pod, facts)).toList()));
+    }
+
+    MeshEnrollmentStatus look() {
+      return look(NOW);
+    }
+
+    MeshEnrollmentStatus look(Instant now) {
+      var observed = observe();
+      status = StatusReport.of(status, observed, Assessment.of(observed), 1L, now);
+      return status;
+    }
+  }
+
+  private static String reason(MeshEnrollmentStatus status, String type) {
+    return Conditions.find(status.conditions(), type).orElseThrow().getReason();
+  }
+
+  @Test
+  void aNewlyLabelledNamespaceIsCapturingUntilEveryPodIsCaptured() {
+    var shop = new Shop().labelled("ambient").pods(pod("a", "enabled"), pod("b", null));
+    var status = shop.look();
+    assertThat(status.stage()).isEqualTo(Stage.NONE);
+    assertThat(status.phase()).isEqualTo(Phase.CAPTURING);
+    assertThat(status.pods()).isEqualTo(new PodCounts(2, 1, 0));
+    assertThat(Conditions.holds(status.conditions(), Conditions.READY)).isFalse();
+    assertThat(Conditions.holds(status.conditions(), Conditions.RECONCILING)).isTrue();
+    assertThat(Conditions.find(status.conditions(), Conditions.READY).orElseThrow().getMessage())
+        .contains("1 of 2 pods", "b");
+
+    status = shop.pods(pod("a", "enabled"), pod("b", "enabled")).look();
+    assertThat(status.stage()).isEqualTo(Stage.L4);
+    assertThat(status.phase()).isEqualTo(Phase.DONE);
+    assertThat(Conditions.holds(status.conditions(), Conditions.READY)).isTrue();
+    assertThat(Conditions.holds(status.conditions(), Conditions.CAPTURED)).isTrue();
+    assertThat(Conditions.holds(status.conditions(), Conditions.RECONCILING)).isFalse();
+    assertThat(status.history())
+        .extracting(Transition::stage, Transition::phase)
+        .containsExactly(tuple(Stage.L4, Phase.DONE), tuple(Stage.NONE, Phase.CAPTURING));
+  }
+
+  @Test
+  void aPodThatIsPendingIsNotCapturedYet() {
+    var status = new Shop().labelled("ambient").pods(pod("a", "pending")).look();
+    assertThat(status.phase()).isEqualTo(Phase.CAPTURING);
+    assertThat(status.pods()).isEqualTo(new PodCounts(1, 0, 0));
+  }
+
+  @Test
+  void aPodWithoutNetworkIsNotWaitedFor() {
+    var scheduled = pod("a", null);
+    scheduled.getStatus().setPodIP(null);
+    var status = new Shop().labelled("ambient").pods(scheduled).look();
+    assertThat(status.stage()).isEqualTo(Stage.L4);
+    assertThat(status.phase()).isEqualTo(Phase.DONE);
+  }
+
+  @Test
+  void anEmptyNamespaceIsDoneAtOnce() {
+    assertThat(new Shop().labelled("ambient").look().phase()).isEqualTo(Phase.DONE);
+  }
+
+  @Test
+  void aNewPodDoesNotTakeTheNamespaceBackNorFillItsHistory() {
+    var shop = new Shop().labelled("ambient").pods(pod("a", "enabled"));
+    var before = shop.look();
+    var status = shop.pods(pod("a", "enabled"), pod("b", null)).look();
+    assertThat(status.stage()).isEqualTo(Stage.L4);
+    assertThat(status.phase()).isEqualTo(Phase.CAPTURING);
+    assertThat(status.history()).isEqualTo(before.history());
+    status = shop.pods(pod("a", "enabled"), pod("b", "enabled")).look();
+    assertThat(status.phase()).isEqualTo(Phase.DONE);
+    assertThat(status.history()).isEqualTo(before.history());
+  }
+
+  @Test
+  void excludedPodsAreNamedWithTheirReason() {
+    var host = pod("host", null);
+    host.getSpec().setHostNetwork(true);
+    var out = pod("out", null);
+    out.getMetadata().setLabels(Map.of(WellKnown.DATAPLANE_MODE, "none"));
+    var sidecar = pod("sidecar", null);
+    sidecar.getMetadata().setAnnotations(Map.of(WellKnown.SIDECAR_STATUS, "{}"));
+    var typo = pod("typo", null);
+    typo.getMetadata().setLabels(Map.of(WellKnown.DATAPLANE_MODE, "ambeint"));
+    var job = pod("job", null);
+    job.getStatus().setPhase("Succeeded");
+    var status =
+        new Shop()
+            .labelled("ambient")
+            .pods(typo, sidecar, out, host, job, pod("a", "enabled"))
+            .look();
+    assertThat(status.pods()).isEqualTo(new PodCounts(5, 1, 4));
+    assertThat(status.excluded())
+        .extracting(excluded -> excluded.pod() + "=" + excluded.reason())
+        .containsExactly(
+            "host=HostNetwork",
+            "out=OptedOut",
+            "sidecar=SidecarInjected",
+            "typo=UnknownDataplaneMode");
+    assertThat(status.phase()).isEqualTo(Phase.DONE);
+  }
+
+  @Test
+  void atMostFiftyExcludedPodsAreNamed() {
+    var pods =
+        IntStream.range(0, 60)
+            .mapToObj(
+                i -> {
+                  var pod = pod("pod-" + i, null);
+                  pod.getSpec().setHostNetwork(true);
+                  return pod;
+                })
+            .toArray(Pod[]::new);
+    var status = new Shop().labelled("ambient").pods(pods).look();
+    assertThat(status.excluded()).hasSize(50);
+    assertThat(status.pods()).isEqualTo(new PodCounts(60, 0, 60));
+  }
+
+  @Test
+  void anUnlabelledNamespaceIsLeavingUntilNoPodIsCaptured() {
+    var shop = new Shop().labelled("ambient").pods(pod("a", "enabled"));
+    shop.look();
+    var status = shop.labelled(null).look();
+    assertThat(status.stage()).isEqualTo(Stage.L4);
+    assertThat(status.phase()).isEqualTo(Phase.LEAVING);
+    assertThat(Conditions.holds(status.conditions(), Conditions.RECONCILING)).isTrue();
+    status = shop.pods(pod("a", "pending")).look();
+    assertThat(status.phase()).isEqualTo(Phase.LEAVING);
+    status = shop.pods(pod("a", null)).look();
+    assertThat(status.stage()).isEqualTo(Stage.NONE);
+    assertThat(status.phase()).isEqualTo(Phase.DONE);
+    assertThat(Conditions.holds(status.conditions(), Conditions.READY)).isTrue();
+    assertThat(Conditions.holds(status.conditions(), Conditions.CAPTURED)).isFalse();
+    assertThat(status.history())
+        .extracting(Transition::phase)
+        .startsWith(Phase.DONE, Phase.LEAVING);
+  }
+
+  @Test
+  void aPodThatAsksForItselfDoesNotKeepItsNamespaceFromLeaving() {
+    var own = pod("own", "enabled");
+    own.getMetadata().setLabels(Map.of(WellKnown.DATAPLANE_MODE, "ambient"));
+    var status = new Shop().pods(own).look();
+    assertThat(status.stage()).isEqualTo(Stage.NONE);
+    assertThat(status.phase()).isEqualTo(Phase.DONE);
+    assertThat(status.pods()).isEqualTo(new PodCounts(1, 1, 0));
+  }
+
+  @Test
+  void anOptedOutPodThatIsStillCapturedIsLeaving() {
+    var out = pod("out", "enabled");
+    out.getMetadata().setLabels(Map.of(WellKnown.DATAPLANE_MODE, "none"));
+    var status = new Shop().labelled("ambient").pods(out, pod("a", "enabled")).look();
+    assertThat(status.stage()).isEqualTo(Stage.L4);
+    assertThat(status.phase()).isEqualTo(Phase.LEAVING);
+  }
+
+  @Test
+  void anUnknownModeIsStalledAndSaysWhatToDo() {
+    var status = new Shop().labelled("ambeint").pods(pod("a", null)).look();
+    assertThat(status.stage()).isEqualTo(Stage.NONE);
+    assertThat(status.phase()).isEqualTo(Phase.STALLED);
+    assertThat(Conditions.holds(status.conditions(), Conditions.STALLED)).isTrue();
+    assertThat(reason(status, Conditions.STALLED)).isEqualTo("UnknownDataplaneMode");
+    assertThat(Conditions.find(status.conditions(), Conditions.STALLED).orElseThrow().getMessage())
+        .contains("istio.io/dataplane-mode=ambeint", "Set it to ambient or none");
+    assertThat(status.excluded()).hasSize(1);
+  }
+
+  @Test
+  void anExcludedNamespaceIsStalledWithItsPodsNamed() {
+    var status = new Shop().labelled("ambient").excluded().pods(pod("a", null)).look();
+    assertThat(reason(status, Conditions.STALLED)).isEqualTo("ExcludedNamespace");
+    assertThat(status.excluded())
+        .extracting(excluded -> excluded.reason())
+        .containsExactly("ExcludedNamespace");
+  }
+
+  @Test
+  void withoutAMeshNothingIsWaitedFor() {
+    var status = new Shop().labelled("ambient").withoutMesh().pods(pod("a", null)).look();
+    assertThat(reason(status, Conditions.STALLED)).isEqualTo("NoAmbientMesh");
+  }
+
+  @Test
+  void aSupersededEnrollmentSaysByWhichAndCountsNothing() {
+    var status = new Shop().user(Stage.L4).supersededBy("default").pods(pod("a", null)).look();
+    assertThat(reason(status, Conditions.STALLED)).isEqualTo("Superseded");
+    assertThat(Conditions.find(status.conditions(), Conditions.STALLED).orElseThrow().getMessage())
+        .contains("default");
+    assertThat(status.stage()).isNull();
+    assertThat(status.pods()).isNull();
+  }
+
+  @Test
+  void aLabelThatContradictsTheUsersEnrollmentIsACondition() {
+    var shop = new Shop().user(Stage.NONE).labelled("ambient").pods(pod("a", null));
+    var status = shop.look();
+    assertThat(status.phase()).isEqualTo(Phase.DONE);
+    assertThat(Conditions.holds(status.conditions(), LabelContradiction.CONDITION)).isTrue();
+    status = shop.labelled("none").look();
+    assertThat(Conditions.find(status.conditions(), LabelContradiction.CONDITION)).isEmpty();
+    assertThat(
+            Conditions.holds(
+                new Shop().user(Stage.L4).labelled("none").look().conditions(),
+                LabelContradiction.CONDITION))
+        .isTrue();
+    assertThat(
+            Conditions.find(
+                new Shop().user(Stage.L4).look().conditions(), LabelContradiction.CONDITION))
+        .isEmpty();
+  }
+
+  @Test
+  void lookingAgainChangesNothing() {
+    var shop =
+        new Shop().labelled("ambient").pods(pod("a", "enabled"), pod("b", null), pod("c", null));
+    var first = shop.look();
+    assertThat(shop.look(NOW.plusSeconds(60))).isEqualTo(first);
+  }
+
+  @Test
+  void historyKeepsTheLastTen() {
+    var shop = new Shop().pods(pod("a", null));
+    for (int i = 0; i < 12; i++) {
+      shop.labelled(i % 2 == 0 ? "ambient" : null).look(NOW.plusSeconds(i));
+    }
+    assertThat(shop.look().history()).hasSize(10);
+    assertThat(shop.look().history().getFirst().time()).isEqualTo("2026-11-22T12:00:11Z");
+  }
+}

@@ -1,0 +1,5 @@
+/** Tests. */
+@NullMarked
+package dev.ambit.operator.enrollment.model;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** Tests. */
+@NullMarked
+package dev.ambit.operator.health;
+
+import org.jspecify.annotations.NullMarked;

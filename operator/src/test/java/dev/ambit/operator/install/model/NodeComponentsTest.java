@@ -1,0 +1,132 @@
+package dev.ambit.operator.install.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.ambit.api.AgentSpec;
+import dev.ambit.api.AmbientMesh;
+import dev.ambit.api.AmbientMeshSpec;
+import dev.ambit.api.CniSpec;
+import dev.ambit.api.ImagePullPolicy;
+import dev.ambit.api.LogLevel;
+import dev.ambit.api.ZtunnelSpec;
+import io.fabric8.kubernetes.api.model.Container;
+import io.fabric8.kubernetes.api.model.EnvVar;
+import io.fabric8.kubernetes.api.model.EnvVarBuilder;
+import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
+import io.fabric8.kubernetes.api.model.Quantity;
+import io.fabric8.kubernetes.api.model.ResourceRequirementsBuilder;
+import io.fabric8.kubernetes.api.model.apps.DaemonSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class NodeComponentsTest {
+  private static AmbientMesh mesh() {
+    var mesh = new AmbientMesh();
+    mesh.setMetadata(new ObjectMetaBuilder().withName("default").withUid("u-1").build());
+    mesh.setSpec(
+        new AmbientMeshSpec(
+            null,
+            null,
+            null,
+            null,
+            null,
+            null,
+            new ZtunnelSpec(
+                "registry/ztunnel:1",
+                ImagePullPolicy.ALWAYS,
+                new ResourceRequirementsBuilder()
+                    .addToLimits("memory", new Quantity("1Gi"))
+                    .build(),
+                List.of(new EnvVarBuilder().withName("CLUSTER_ID").withValue("west").build()),
+                LogLevel.DEBUG,
+                60),
+            new AgentSpec("registry/agent:1", null, null, null, null),
+            new CniSpec("/var/lib/rancher/k3s/data/cni", "/var/lib/rancher/k3s/agent/cni")));
+    return mesh;
+  }
+
+  static List<DaemonSet> both() {
+    return List.of(
+        ZtunnelDaemonSet.of(mesh(), "ambit-system"), AgentDaemonSet.of(mesh(), "ambit-system"));
+  }
+
+  private static Container container(DaemonSet daemonSet) {
+    return daemonSet.getSpec().getTemplate().getSpec().getContainers().getFirst();
+  }
+
+  private static Map<String, String> environment(DaemonSet daemonSet) {
+    return container(daemonSet).getEnv().stream()
+        .collect(
+            Collectors.toMap(
+                EnvVar::getName,
+                variable -> Objects.requireNonNullElse(variable.getValue(), "(field)")));
+  }
+
+  @ParameterizedTest
+  @MethodSource("both")
+  void runsOnEveryNodeAheadOfWorkloadsAndUnprivileged(DaemonSet daemonSet) {
+    var pod = daemonSet.getSpec().getTemplate().getSpec();
+    assertThat(pod.getTolerations())
+        .singleElement()
+        .satisfies(toleration -> assertThat(toleration.getOperator()).isEqualTo("Exists"));
+    assertThat(pod.getPriorityClassName()).isEqualTo("system-node-critical");
+    var security = container(daemonSet).getSecurityContext();
+    assertThat(security.getPrivileged()).isFalse();
+    assertThat(security.getReadOnlyRootFilesystem()).isTrue();
+    assertThat(security.getCapabilities().getDrop()).containsExactly("ALL");
+    assertThat(security.getSeccompProfile().getType()).isEqualTo("RuntimeDefault");
+    assertThat(daemonSet.getSpec().getTemplate().getMetadata().getLabels())
+        .containsAllEntriesOf(daemonSet.getSpec().getSelector().getMatchLabels());
+    assertThat(daemonSet.getMetadata().getOwnerReferences())
+        .singleElement()
+        .satisfies(owner -> assertThat(owner.getUid()).isEqualTo("u-1"));
+    assertThat(container(daemonSet).getVolumeMounts())
+        .allSatisfy(
+            mount ->
+                assertThat(pod.getVolumes())
+                    .anyMatch(volume -> volume.getName().equals(mount.getName())));
+  }
+
+  @Test
+  void ztunnelGetsWhatIstiosDoesByTheSameNames() {
+    var ztunnel = both().getFirst();
+    assertThat(environment(ztunnel))
+        .containsEntry("XDS_ADDRESS", "https://ambit-operator.ambit-system.svc:15012")
+        .containsEntry("CA_ADDRESS", "https://ambit-operator.ambit-system.svc:15012")
+        .containsEntry("XDS_ROOT_CA", "/var/run/secrets/istio/root-cert.pem")
+        .containsEntry("INPOD_UDS", "/var/run/ztunnel/ztunnel.sock")
+        .containsEntry("TERMINATION_GRACE_PERIOD_SECONDS", "60")
+        .containsEntry("CLUSTER_ID", "west")
+        .containsKeys("NODE_NAME", "POD_NAME", "POD_NAMESPACE", "INSTANCE_IP", "SERVICE_ACCOUNT");
+    var pod = ztunnel.getSpec().getTemplate().getSpec();
+    assertThat(pod.getTerminationGracePeriodSeconds()).isEqualTo(60);
+    assertThat(pod.getHostNetwork()).isNull();
+    assertThat(container(ztunnel).getImage()).isEqualTo("registry/ztunnel:1");
+    assertThat(container(ztunnel).getImagePullPolicy()).isEqualTo("Always");
+    assertThat(container(ztunnel).getResources().getLimits()).containsKey("memory");
+    assertThat(container(ztunnel).getSecurityContext().getCapabilities().getAdd())
+        .containsExactly("NET_ADMIN", "SYS_ADMIN", "NET_RAW");
+    assertThat(container(ztunnel).getSecurityContext().getRunAsGroup()).isEqualTo(1337);
+  }
+
+  @Test
+  void theAgentFindsTheNodesCniDirectories() {
+    var agent = both().getLast();
+    var pod = agent.getSpec().getTemplate().getSpec();
+    assertThat(pod.getHostNetwork()).isTrue();
+    assertThat(pod.getVolumes())
+        .filteredOn(volume -> volume.getHostPath() != null)
+        .extracting(volume -> volume.getHostPath().getPath())
+        .contains("/var/lib/rancher/k3s/data/cni", "/var/lib/rancher/k3s/agent/cni");
+    assertThat(environment(agent))
+        .containsEntry("HOST_CNI_BIN_DIR", "/var/lib/rancher/k3s/data/cni")
+        .containsEntry("CNI_BIN_DIR", "/host/cni/bin")
+        .containsEntry("CNI_CONF_DIR", "/host/cni/conf");
+    assertThat(container(agent).getResources().getRequests()).containsKeys("cpu", "memory");
+  }
+}
