@@ -52,6 +52,9 @@ class EnrollmentJourneyIT {
       var enrolled = ambit.enroll(sample, "journey", 5);
       assertThat(pods(enrolled).total()).isEqualTo(5);
 
+      // A connection that begins in the tunnel.
+      sample.talk("journey", "tunnelled", ambit.node(0), ip(server), 8080);
+
       // Across the nodes, and on one node, by address and by Service.
       for (var client : new String[] {"client", "neighbour"}) {
         for (var address : new String[] {ip(server), "server.journey.svc.cluster.local"}) {
@@ -93,8 +96,9 @@ class EnrollmentJourneyIT {
               () ->
                   ambit.client().pods().inNamespace("journey").list().getItems().stream()
                       .noneMatch(p -> p.getMetadata().getAnnotations().containsKey(REDIRECTION)));
-      // The open connection has outlived joining and goes on while the rest has left.
+      // Open connections go on: one from before joining, and one that is in the tunnel.
       sample.assertGoesOn("journey", "talker");
+      sample.assertGoesOn("journey", "tunnelled");
       sample.assertGoesOn("journey", "looper");
 
       assertThat(sample.request("journey", "client", ip(server), 8080, "after-mesh").output())
@@ -103,7 +107,7 @@ class EnrollmentJourneyIT {
     }
 
     // With the last tunnelled connection ended, nothing is left behind.
-    ambit.client().pods().inNamespace("journey").withName("talker").delete();
+    ambit.client().pods().inNamespace("journey").withName("tunnelled").delete();
     await("enrollment gone")
         .atMost(Duration.ofSeconds(90))
         .until(() -> ambit.enrollment("journey", "labels") == null);
@@ -112,7 +116,7 @@ class EnrollmentJourneyIT {
     }
     for (var pod : new String[] {"client", "server", "neighbour"}) {
       await("rules and listeners gone from " + pod)
-          .atMost(InstalledAmbit.SOON)
+          .atMost(Duration.ofSeconds(90))
           .pollInterval(Duration.ofSeconds(2))
           .untilAsserted(
               () ->

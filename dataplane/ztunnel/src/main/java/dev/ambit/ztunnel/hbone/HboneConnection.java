@@ -6,6 +6,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.socket.SocketChannelConfig;
 import io.netty.handler.codec.http2.DefaultHttp2HeadersDecoder;
 import io.netty.handler.codec.http2.DefaultHttp2HeadersEncoder;
 import io.netty.handler.codec.http2.Http2Error;
@@ -321,6 +322,12 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
     if (pingOutstanding && !readSincePing) {
       silentNanos += local.keepAliveInterval().toNanos();
       if (silentNanos >= local.keepAliveTimeout().toNanos()) {
+        if (context().channel().config() instanceof SocketChannelConfig socket) {
+          // Nobody is there to take leave of: the kernel would keep the socket for minutes, and
+          // with
+          // it the rules of a pod that leaves the mesh.
+          socket.setSoLinger(0);
+        }
         abort(
             new IOException(
                 "no answer to PING within " + local.keepAliveTimeout().toMillis() + " ms"));
