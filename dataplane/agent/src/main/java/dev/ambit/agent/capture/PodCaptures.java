@@ -283,8 +283,9 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
       return Optional.empty();
     }
     switch (capture.stage) {
-      case Stage.Free free -> redirect(pod, capture, network(pod, addresses, capture));
-      case Stage.Draining draining -> redirect(pod, capture, network(pod, addresses, capture));
+      case Stage.Free free -> serve(pod, capture, network(pod, addresses, capture));
+      case Stage.Draining draining -> serve(pod, capture, network(pod, addresses, capture));
+      case Stage.Joining joining -> {}
       case Stage.Settling settling -> capture.stage = PodCapture.CAPTURED;
       case Stage.Captured captured -> verifyIfDue(pod, capture);
     }
@@ -293,6 +294,10 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
     }
     if (!capture.acknowledged) {
       handToZtunnel(pod, capture);
+    }
+    if (capture.stage instanceof Stage.Joining) {
+      // Only now, since a connection that is redirected to no listener is refused.
+      redirect(pod, capture, Objects.requireNonNull(capture.network));
     }
     writeRedirection(pod, WellKnown.REDIRECTION_ENABLED);
     return Optional.empty();
@@ -338,8 +343,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
           rules.install(PodRuleset.CAPTURED);
           return null;
         });
-    serve(pod, capture, network);
-    capture.acknowledged = false;
+    capture.stage = PodCapture.CAPTURED;
     count("captured");
     LOG.atInfo()
         .addKeyValue("namespace", pod.getMetadata().getNamespace())
@@ -359,7 +363,8 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
             pod.getMetadata().getNamespace(),
             serviceAccount == null ? "default" : serviceAccount,
             network);
-    capture.stage = PodCapture.CAPTURED;
+    capture.acknowledged = false;
+    capture.stage = PodCapture.JOINING;
   }
 
   private void handToZtunnel(Pod pod, PodCapture capture) throws IOException {
@@ -369,22 +374,27 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
         capture.deaf = false;
       }
       case AddOutcome.Refused refused -> {
-        pending(pod);
+        pending(pod, capture);
         throw new CaptureFailure(
             "ZtunnelRefused",
-            "the node's ztunnel cannot take the pod, whose traffic is held until it can: "
-                + refused.error());
+            "the node's ztunnel cannot take the pod; " + until(capture) + refused.error());
       }
       case AddOutcome.Unanswered unanswered -> {
-        pending(pod);
+        pending(pod, capture);
         throw new CaptureFailure(
             "ZtunnelUnavailable",
-            "the pod's traffic is held until the node's ztunnel takes it: " + unanswered.reason());
+            "the node's ztunnel does not answer; " + until(capture) + unanswered.reason());
       }
       case AddOutcome.Gone gone ->
           throw new CaptureFailure(
               "NetworkNamespaceNotFound", "the pod's network namespace was closed meanwhile");
     }
+  }
+
+  private static String until(PodCapture capture) {
+    return capture.stage instanceof Stage.Joining
+        ? "the pod stays out of the mesh until it does: "
+        : "the pod's traffic is held until it does: ";
   }
 
   private AddOutcome ask(PodCapture capture) throws IOException {
@@ -408,8 +418,9 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
    * What was enabled stays so although no ztunnel serves it now: with the annotation gone its peers
    * would send plaintext.
    */
-  private void pending(Pod pod) {
-    if (!WellKnown.REDIRECTION_ENABLED.equals(redirection(pod))) {
+  private void pending(Pod pod, PodCapture capture) {
+    if (capture.stage instanceof Stage.Captured
+        && !WellKnown.REDIRECTION_ENABLED.equals(redirection(pod))) {
       writeRedirection(pod, WellKnown.REDIRECTION_PENDING);
     }
   }
@@ -434,6 +445,8 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
             capture.closeNetwork();
           }
           try {
+            // Nothing runs in the pod yet that could be refused, and nothing may leave it plain.
+            serve(pod, capture, network);
             redirect(pod, capture, network);
             if (!addresses.isEmpty()) {
               hostRules.put(capture.uid, addresses);
@@ -493,6 +506,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
         capture.stage = new Stage.Settling(System.nanoTime() + settings.settle().toNanos());
         yield Optional.of(settings.settle());
       }
+      case Stage.Joining joining -> Optional.of(startDraining(pod, capture));
       case Stage.Settling settling -> {
         long left = settling.untilNanos() - System.nanoTime();
         yield Optional.of(
@@ -618,10 +632,10 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
       }
       if (present) {
         serve(pod, capture, network);
-        capture.seen = true;
         // What the annotation says was proven once. The rules themselves are verified when first
         // due.
-        capture.acknowledged = false;
+        capture.stage = PodCapture.CAPTURED;
+        capture.seen = true;
         capture.verificationDue = true;
         hostRules.put(capture.uid, addresses);
         LOG.atInfo()

@@ -37,7 +37,7 @@ public final class HostRules {
   /** Brings the node's table to what was asked for since {@link #hold}. */
   public synchronized void resume() throws IOException {
     held = false;
-    if (!addresses.isEmpty()) {
+    if (!addresses.isEmpty() || Nftables.listTable(TABLE).isPresent()) {
       install();
     }
   }
@@ -59,13 +59,14 @@ public final class HostRules {
   }
 
   /**
-   * Puts the table back where it is not as it should be.
+   * Puts the table back where it is not as it should be. Without captured pods there need not be
+   * one.
    *
    * @return whether it was not
    */
   public synchronized boolean repair() throws IOException {
     var listing = Nftables.listTable(TABLE);
-    if (listing.isPresent() && isAsWanted(listing.get())) {
+    if (listing.isPresent() ? isAsWanted(listing.get()) : addresses.isEmpty()) {
       return false;
     }
     install();

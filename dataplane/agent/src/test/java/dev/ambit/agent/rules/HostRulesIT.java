@@ -91,6 +91,29 @@ class HostRulesIT {
     assertThat(node.exec("nft", "list", "ruleset")).contains("192.0.1.2").contains("192.0.2.2");
   }
 
+  @Test
+  void aNodeWithoutCapturedPodsNeedsNoTableAndNoRepair() throws Exception {
+    var first = new HostRules();
+    first.hold();
+    onNode(first::resume);
+    assertThat(node.call(first::repair)).isFalse();
+    assertThat(node.exec("nft", "list", "ruleset")).isEmpty();
+
+    onNode(() -> rules.put("uid", addresses("192.0.1.2")));
+    onNode(() -> rules.remove("uid"));
+    assertThat(node.call(rules::repair)).isFalse();
+  }
+
+  @Test
+  void whatAnEarlierAgentLeftIsPutRightAtItsStartAndIsNoRepair() throws Exception {
+    onNode(() -> rules.put("gone", addresses("192.0.1.2")));
+    var next = new HostRules();
+    next.hold();
+    onNode(next::resume);
+    assertThat(node.exec("nft", "list", "ruleset")).doesNotContain("192.0.1.2");
+    assertThat(node.call(next::repair)).isFalse();
+  }
+
   private interface Work {
     void run() throws Exception;
   }
