@@ -392,5 +392,5 @@ int main(void) {
   } else {
     status = fail(INVALID_ENVIRONMENT, "ambit-cni does not know CNI_COMMAND '%.64s'", command);
   }
-  return fflush(stdout) == 0 ? status : EXIT_FAILURE;
+  return fflush(stdout) == 0 && !ferror(stdout) ? status : EXIT_FAILURE;
 }

@@ -1,5 +1,6 @@
 package dev.ambit.operator;
 
+import dev.ambit.operator.model.Definitions;
 import io.fabric8.kubernetes.api.model.apiextensions.v1.CustomResourceDefinition;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
@@ -59,7 +60,7 @@ final class OptionalKinds implements AutoCloseable {
                       CustomResourceDefinition deleted, boolean finalStateUnknown) {}
 
                   private void look(CustomResourceDefinition definition) {
-                    if (isEstablished(definition) && done.compareAndSet(false, true)) {
+                    if (Definitions.isEstablished(definition) && done.compareAndSet(false, true)) {
                       executor.execute(() -> call(crd, present));
                     }
                   }
@@ -76,16 +77,6 @@ final class OptionalKinds implements AutoCloseable {
           .log("objects of a kind cannot be reconciled yet; it is tried again");
       var unused = executor.schedule(() -> call(crd, present), RETRY.toSeconds(), TimeUnit.SECONDS);
     }
-  }
-
-  private static boolean isEstablished(CustomResourceDefinition definition) {
-    return definition.getStatus() != null
-        && definition.getStatus().getConditions() != null
-        && definition.getStatus().getConditions().stream()
-            .anyMatch(
-                condition ->
-                    "Established".equals(condition.getType())
-                        && "True".equals(condition.getStatus()));
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.ambit.operator.controlplane;
 
+import dev.ambit.operator.model.Definitions;
 import io.fabric8.kubernetes.api.model.apiextensions.v1.CustomResourceDefinition;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
@@ -71,23 +72,13 @@ final class OptionalKind implements AutoCloseable {
     if (present != null) {
       return present;
     }
-    if (!established(definition)) {
+    if (!Definitions.isEstablished(definition)) {
       return CompletableFuture.completedFuture(null);
     }
     LOG.atInfo().addKeyValue("crd", name).log("watching a kind");
     CompletableFuture<Void> next = watch.get();
     watching = next;
     return next;
-  }
-
-  private static boolean established(CustomResourceDefinition definition) {
-    return definition.getStatus() != null
-        && definition.getStatus().getConditions() != null
-        && definition.getStatus().getConditions().stream()
-            .anyMatch(
-                condition ->
-                    "Established".equals(condition.getType())
-                        && "True".equals(condition.getStatus()));
   }
 
   @Override

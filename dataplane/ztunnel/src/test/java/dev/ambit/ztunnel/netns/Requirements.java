@@ -30,7 +30,7 @@ final class Requirements {
     if (!"root".equals(System.getProperty("user.name"))) {
       missing.add("root");
     }
-    for (String program : List.of("ip", "nft", "tcpdump")) {
+    for (String program : List.of("ip", "nft", "setpriv", "tcpdump")) {
       if (!isInstalled(program)) {
         missing.add("the program " + program);
       }

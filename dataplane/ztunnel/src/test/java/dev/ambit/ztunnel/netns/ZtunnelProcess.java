@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,6 +21,10 @@ final class ZtunnelProcess implements AutoCloseable {
   private static final int READINESS_PORT = 15021;
   private static final int METRICS_PORT = 15020;
   private static final int ADMIN_PORT = 15000;
+
+  /** As in its DaemonSet: no more capabilities than these, and no way to more. */
+  private static final List<String> CONFINED =
+      List.of("setpriv", "--no-new-privs", "--bounding-set=-all,+net_admin,+sys_admin");
 
   private final Pod pod;
   private final Process process;
@@ -49,7 +54,9 @@ final class ZtunnelProcess implements AutoCloseable {
       var root =
           Files.writeString(folder.resolve("root-cert.pem"), controlPlane.authority().rootPem());
       var token = Files.writeString(folder.resolve("token"), CertificateService.TOKEN);
-      var builder = new ProcessBuilder(pod.host().command(List.of(program().toString())));
+      var command = new ArrayList<>(CONFINED);
+      command.add(program().toString());
+      var builder = new ProcessBuilder(pod.host().command(command));
       builder.redirectErrorStream(true);
       var variables = new HashMap<String, String>();
       variables.put("XDS_ADDRESS", FakeControlPlane.url());

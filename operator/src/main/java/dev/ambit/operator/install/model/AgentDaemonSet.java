@@ -98,7 +98,7 @@ public final class AgentDaemonSet {
         // (NET_ADMIN).
         .withNewSecurityContext()
         .withPrivileged(false)
-        .withAllowPrivilegeEscalation(true)
+        .withAllowPrivilegeEscalation(false)
         .withReadOnlyRootFilesystem(true)
         .withRunAsUser(0L)
         .withRunAsGroup(0L)

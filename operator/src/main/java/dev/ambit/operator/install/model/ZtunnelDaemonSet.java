@@ -98,12 +98,11 @@ public final class ZtunnelDaemonSet {
         .withPeriodSeconds(2)
         .withTimeoutSeconds(5)
         .endReadinessProbe()
-        // setns into pods' network namespaces (SYS_ADMIN), transparent and marked sockets
-        // (NET_ADMIN),
-        // original source addresses (NET_RAW).
+        // setns into pods' network namespaces (SYS_ADMIN), sockets that are marked or bound to a
+        // client's address (NET_ADMIN).
         .withNewSecurityContext()
         .withPrivileged(false)
-        .withAllowPrivilegeEscalation(true)
+        .withAllowPrivilegeEscalation(false)
         .withReadOnlyRootFilesystem(true)
         .withRunAsUser(0L)
         .withRunAsGroup(1337L)
@@ -113,7 +112,7 @@ public final class ZtunnelDaemonSet {
         .endSeccompProfile()
         .withNewCapabilities()
         .withDrop("ALL")
-        .withAdd("NET_ADMIN", "SYS_ADMIN", "NET_RAW")
+        .withAdd("NET_ADMIN", "SYS_ADMIN")
         .endCapabilities()
         .endSecurityContext()
         .withResources(NodeComponent.orElse(spec.resources(), "50m", "128Mi"))

@@ -110,9 +110,23 @@ class NodeComponentsTest {
     assertThat(container(ztunnel).getImage()).isEqualTo("registry/ztunnel:1");
     assertThat(container(ztunnel).getImagePullPolicy()).isEqualTo("Always");
     assertThat(container(ztunnel).getResources().getLimits()).containsKey("memory");
-    assertThat(container(ztunnel).getSecurityContext().getCapabilities().getAdd())
-        .containsExactly("NET_ADMIN", "SYS_ADMIN", "NET_RAW");
     assertThat(container(ztunnel).getSecurityContext().getRunAsGroup()).isEqualTo(1337);
+  }
+
+  @Test
+  void neitherHasMoreThanItUses() {
+    for (DaemonSet daemonSet : both()) {
+      var security = container(daemonSet).getSecurityContext();
+      assertThat(security.getPrivileged()).isFalse();
+      assertThat(security.getAllowPrivilegeEscalation()).isFalse();
+      assertThat(security.getReadOnlyRootFilesystem()).isTrue();
+      assertThat(security.getSeccompProfile().getType()).isEqualTo("RuntimeDefault");
+      assertThat(security.getCapabilities().getDrop()).containsExactly("ALL");
+      assertThat(security.getCapabilities().getAdd())
+          .containsExactlyInAnyOrder("NET_ADMIN", "SYS_ADMIN");
+    }
+    var ztunnel = both().getFirst().getSpec().getTemplate().getSpec();
+    assertThat(ztunnel.getAutomountServiceAccountToken()).isFalse();
   }
 
   @Test

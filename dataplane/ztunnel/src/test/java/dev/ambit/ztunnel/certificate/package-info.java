@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ambit.ztunnel.certificate;
+
+import org.jspecify.annotations.NullMarked;

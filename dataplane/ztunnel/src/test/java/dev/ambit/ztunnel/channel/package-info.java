@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ambit.ztunnel.channel;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ambit.ztunnel.xds;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ambit.ztunnel.zds;
+
+import org.jspecify.annotations.NullMarked;

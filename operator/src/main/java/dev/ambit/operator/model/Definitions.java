@@ -1,0 +1,19 @@
+package dev.ambit.operator.model;
+
+import io.fabric8.kubernetes.api.model.apiextensions.v1.CustomResourceDefinition;
+
+/** What a CustomResourceDefinition says of the kind that it defines. */
+public final class Definitions {
+  private Definitions() {}
+
+  /** Whether the API server serves the kind. */
+  public static boolean isEstablished(CustomResourceDefinition definition) {
+    return definition.getStatus() != null
+        && definition.getStatus().getConditions() != null
+        && definition.getStatus().getConditions().stream()
+            .anyMatch(
+                condition ->
+                    "Established".equals(condition.getType())
+                        && "True".equals(condition.getStatus()));
+  }
+}
