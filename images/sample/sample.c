@@ -2,6 +2,7 @@
  * The sample workload: a server that says which client it saw, and a client that keeps one connection open.
  *
  *   sample serve PORT...                      HTTP and lines on each port, over IPv4 and IPv6
+ *   sample get HOST PORT PATH [TIMEOUT_S]     one HTTP request
  *   sample talk HOST PORT [INTERVAL_MS] [N]   one connection; a line and its answer every interval, N times (0: for ever)
  *   sample network                            what a mesh has put into this network namespace (network.c)
  *
@@ -194,18 +195,26 @@ static void serve(int count, char **ports) {
   }
 }
 
-static void talk(const char *host, const char *port, long interval_ms, long times) {
+/* A connection to a name or an address, with limits on the waits for it and for each answer. */
+static int connect_to(const char *host, const char *port, int limit_s) {
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *addresses;
   port_of(port);
   int error = getaddrinfo(host, port, &hints, &addresses);
   if (error != 0) {
     fail("cannot resolve %s: %s", host, gai_strerror(error));
   }
-  int connection = -1, reason = 0;
+  struct timeval limit = {.tv_sec = limit_s};
+  int connection = -1, reason = 0, one = 1;
   for (struct addrinfo *at = addresses; at != NULL && connection < 0; at = at->ai_next) {
     connection = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, 0);
-    if (connection >= 0 && connect(connection, at->ai_addr, at->ai_addrlen) < 0) {
-      reason = errno;
+    if (connection < 0) {
+      continue;
+    }
+    setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (connect(connection, at->ai_addr, at->ai_addrlen) < 0) {
+      reason = errno == EINPROGRESS ? ETIMEDOUT : errno;
       close(connection);
       connection = -1;
     }
@@ -213,11 +222,46 @@ static void talk(const char *host, const char *port, long interval_ms, long time
   if (connection < 0) {
     fail("cannot connect to %s port %s: %s", host, port, strerror(reason));
   }
+  freeaddrinfo(addresses);
   signal(SIGPIPE, SIG_IGN);
-  struct timeval limit = {.tv_sec = ANSWER_TIMEOUT_S};
-  setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  int one = 1;
-  setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  return connection;
+}
+
+static const char *why_ended(void) {
+  return errno == 0 ? "closed by the server" : errno == EAGAIN ? "no answer" : strerror(errno);
+}
+
+/* One request; prints the body of an answer that succeeded. */
+static void get(const char *host, const char *port, const char *path, int limit_s) {
+  int connection = connect_to(host, port, limit_s);
+  char line[8192];
+  int length = snprintf(line, sizeof line, "GET %s HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n\r\n", path, host, port);
+  if (length >= (int)sizeof line || send(connection, line, (size_t)length, MSG_NOSIGNAL) != length) {
+    fail("cannot send the request: %s", strerror(errno));
+  }
+  FILE *in = fdopen(connection, "r");
+  int status = 0, body = 0;
+  errno = 0;
+  if (fgets(line, sizeof line, in) == NULL) {
+    fail("no answer from %s port %s: %s", host, port, why_ended());
+  }
+  if (sscanf(line, "HTTP/1.%*d %d", &status) != 1 || status != 200) {
+    fail("answered %s", line);
+  }
+  while (fgets(line, sizeof line, in) != NULL) {
+    if (body) {
+      fputs(line, stdout);
+    } else {
+      body = line[0] == '\r' || line[0] == '\n';
+    }
+  }
+  if (!body) {
+    fail("the answer broke off: %s", why_ended());
+  }
+}
+
+static void talk(const char *host, const char *port, long interval_ms, long times) {
+  int connection = connect_to(host, port, ANSWER_TIMEOUT_S);
   FILE *in = fdopen(connection, "r");
   printf("connected to %s port %s\n", host, port);
   for (long n = 1; times == 0 || n <= times; n++) {
@@ -228,8 +272,7 @@ static void talk(const char *host, const char *port, long interval_ms, long time
     }
     errno = 0;
     if (fgets(line, sizeof line, in) == NULL) {
-      const char *why = errno == 0 ? "closed by the server" : errno == EAGAIN ? "no answer" : strerror(errno);
-      fail("broken at line %ld: %s", n, why);
+      fail("broken at line %ld: %s", n, why_ended());
     }
     fputs(line, stdout);
     struct timespec pause = {.tv_sec = interval_ms / 1000, .tv_nsec = interval_ms % 1000 * 1000000};
@@ -246,10 +289,12 @@ int main(int count, char **arguments) {
   } else if (count >= 4 && count <= 6 && strcmp(arguments[1], "talk") == 0) {
     talk(arguments[2], arguments[3], count > 4 ? strtol(arguments[4], NULL, 10) : 1000,
          count > 5 ? strtol(arguments[5], NULL, 10) : 0);
+  } else if ((count == 5 || count == 6) && strcmp(arguments[1], "get") == 0) {
+    get(arguments[2], arguments[3], arguments[4], count > 5 ? atoi(arguments[5]) : 8);
   } else if (count == 2 && strcmp(arguments[1], "network") == 0) {
     return network();
   } else {
-    fputs("usage: sample serve PORT... | talk HOST PORT [INTERVAL_MS] [TIMES] | network\n",
+    fputs("usage: sample serve PORT... | get HOST PORT PATH [TIMEOUT_S] | talk HOST PORT [INTERVAL_MS] [TIMES] | network\n",
           stderr);
     return 2;
   }

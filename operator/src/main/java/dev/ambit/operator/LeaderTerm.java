@@ -12,10 +12,14 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import io.javaoperatorsdk.operator.api.config.ControllerConfigurationOverrider;
 import io.javaoperatorsdk.operator.api.monitoring.Metrics;
 import io.javaoperatorsdk.operator.api.reconciler.Reconciler;
+import io.javaoperatorsdk.operator.monitoring.micrometer.MicrometerMetrics;
 import io.javaoperatorsdk.operator.processing.retry.GenericRetry;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Supplier;
 
 /** One replica's time as the leader: all reconcilers, from their start to their end. */
@@ -23,20 +27,19 @@ public final class LeaderTerm implements AutoCloseable {
   private static final Duration CACHE_SYNC = Duration.ofMinutes(2);
   private static final Duration LAST_RECONCILIATIONS = Duration.ofSeconds(5);
 
-  private final io.javaoperatorsdk.operator.Operator reconcilers;
+  private final Equipment equipment;
+  private final Metrics metrics;
   private final RootCertificateReconciler rootCertificates;
-  private final EnrollmentMetrics enrollments;
   private final OptionalKinds optionalKinds;
+  private final List<io.javaoperatorsdk.operator.Operator> running = new CopyOnWriteArrayList<>();
 
-  private LeaderTerm(
-      io.javaoperatorsdk.operator.Operator reconcilers,
-      RootCertificateReconciler rootCertificates,
-      EnrollmentMetrics enrollments,
-      OptionalKinds optionalKinds) {
-    this.optionalKinds = optionalKinds;
-    this.reconcilers = reconcilers;
-    this.rootCertificates = rootCertificates;
-    this.enrollments = enrollments;
+  private LeaderTerm(Equipment equipment) {
+    this.equipment = equipment;
+    this.metrics = MicrometerMetrics.withoutPerResourceMetrics(equipment.metrics());
+    this.optionalKinds = new OptionalKinds(equipment.client());
+    this.rootCertificates =
+        new RootCertificateReconciler(
+            equipment.settings().rootNamespace(), equipment.certificates());
   }
 
   /**
@@ -48,7 +51,7 @@ public final class LeaderTerm implements AutoCloseable {
       KubernetesClient client,
       OperatorSettings settings,
       RootCertificates certificates,
-      Metrics metrics,
+      MeterRegistry metrics,
       EnrollmentMetrics enrollments,
       InstantSource clock,
       List<Optionally<?>> optional) {}
@@ -59,37 +62,9 @@ public final class LeaderTerm implements AutoCloseable {
 
   /** Begins: fills the caches and then reconciles. */
   public static LeaderTerm begin(Equipment equipment) throws Exception {
-    String namespace = equipment.settings().rootNamespace();
-    InstantSource clock = equipment.clock();
-    EventRecorder events =
-        new EventRecorder(equipment.client(), equipment.settings().podName(), clock);
-    RootCertificateReconciler rootCertificates =
-        new RootCertificateReconciler(namespace, equipment.certificates());
-    LeaderTerm term =
-        new LeaderTerm(
-            new io.javaoperatorsdk.operator.Operator(
-                overrider ->
-                    overrider
-                        .withKubernetesClient(equipment.client())
-                        .withCloseClientOnStop(false)
-                        .withMetrics(equipment.metrics())
-                        .withCacheSyncTimeout(CACHE_SYNC)
-                        .withReconciliationTerminationTimeout(LAST_RECONCILIATIONS)),
-            rootCertificates,
-            equipment.enrollments(),
-            new OptionalKinds(equipment.client()));
+    LeaderTerm term = new LeaderTerm(equipment);
     try {
-      term.register(
-          new AmbientMeshReconciler(
-              namespace,
-              new SecretAuthorityInspection(equipment.client(), namespace, clock),
-              events,
-              clock));
-      term.register(rootCertificates);
-      term.register(new NamespaceReconciler());
-      term.register(
-          new MeshEnrollmentReconciler(namespace, events, equipment.enrollments(), clock));
-      term.reconcilers.start();
+      term.reconcile();
       equipment.optional().forEach(term::whenPresent);
       return term;
     } catch (RuntimeException e) {
@@ -98,13 +73,56 @@ public final class LeaderTerm implements AutoCloseable {
     }
   }
 
+  private void reconcile() {
+    String namespace = equipment.settings().rootNamespace();
+    InstantSource clock = equipment.clock();
+    EventRecorder events =
+        new EventRecorder(equipment.client(), equipment.settings().podName(), clock);
+    io.javaoperatorsdk.operator.Operator reconcilers = reconcilers();
+    register(
+        reconcilers,
+        new AmbientMeshReconciler(
+            namespace,
+            new SecretAuthorityInspection(equipment.client(), namespace, clock),
+            events,
+            clock));
+    register(reconcilers, rootCertificates);
+    register(reconcilers, new NamespaceReconciler(equipment.enrollments()));
+    register(
+        reconcilers,
+        new MeshEnrollmentReconciler(namespace, events, equipment.enrollments(), clock));
+    start(reconcilers);
+  }
+
+  private io.javaoperatorsdk.operator.Operator reconcilers() {
+    return new io.javaoperatorsdk.operator.Operator(
+        overrider ->
+            overrider
+                .withKubernetesClient(equipment.client())
+                .withCloseClientOnStop(false)
+                .withMetrics(metrics)
+                .withCacheSyncTimeout(CACHE_SYNC)
+                .withReconciliationTerminationTimeout(LAST_RECONCILIATIONS));
+  }
+
+  private void start(io.javaoperatorsdk.operator.Operator reconcilers) {
+    running.add(reconcilers);
+    reconcilers.start();
+  }
+
+  /** Nothing can be registered with an operator that has started, so each of these is another. */
   private <P extends HasMetadata> void whenPresent(Optionally<P> optionally) {
     optionalKinds.whenPresent(
         HasMetadata.getFullResourceName(optionally.kind()),
-        () -> reconcilers.register(optionally.reconciler().get(), LeaderTerm::retryForever));
+        () -> {
+          io.javaoperatorsdk.operator.Operator reconcilers = reconcilers();
+          reconcilers.register(optionally.reconciler().get(), LeaderTerm::retryForever);
+          start(reconcilers);
+        });
   }
 
-  private <P extends HasMetadata> void register(Reconciler<P> reconciler) {
+  private static <P extends HasMetadata> void register(
+      io.javaoperatorsdk.operator.Operator reconcilers, Reconciler<P> reconciler) {
     reconcilers.register(
         reconciler,
         (ControllerConfigurationOverrider<P> overrider) ->
@@ -126,10 +144,19 @@ public final class LeaderTerm implements AutoCloseable {
   public void close() throws Exception {
     optionalKinds.close();
     try {
-      reconcilers.stop();
+      running.forEach(io.javaoperatorsdk.operator.Operator::stop);
     } finally {
       rootCertificates.close();
-      enrollments.clear();
+      equipment.enrollments().clear();
+      forgetGauges();
     }
+  }
+
+  /** The next term's would be refused for these, which show what is over. */
+  private void forgetGauges() {
+    equipment.metrics().getMeters().stream()
+        .filter(meter -> meter instanceof Gauge)
+        .filter(meter -> meter.getId().getName().startsWith("operator.sdk."))
+        .forEach(meter -> equipment.metrics().remove(meter));
   }
 }

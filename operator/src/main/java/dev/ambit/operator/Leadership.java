@@ -1,6 +1,8 @@
 package dev.ambit.operator;
 
+import io.fabric8.kubernetes.client.ConfigBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import io.fabric8.kubernetes.client.extended.leaderelection.LeaderCallbacks;
 import io.fabric8.kubernetes.client.extended.leaderelection.LeaderElectionConfigBuilder;
 import io.fabric8.kubernetes.client.extended.leaderelection.resourcelock.LeaseLock;
@@ -29,6 +31,7 @@ public final class Leadership implements AutoCloseable {
   private static final Duration LEASE_DURATION = Duration.ofSeconds(15);
   private static final Duration RENEW_DEADLINE = Duration.ofSeconds(10);
   private static final Duration RETRY_PERIOD = Duration.ofSeconds(2);
+  private static final Duration REQUEST_TIMEOUT = Duration.ofSeconds(4);
 
   private final KubernetesClient client;
   private final OperatorSettings settings;
@@ -41,6 +44,7 @@ public final class Leadership implements AutoCloseable {
 
   private volatile boolean closed;
   private volatile boolean leading;
+  private volatile boolean givenUp;
   private volatile @Nullable CompletableFuture<?> standing;
 
   /** Only touched by the thread of {@link #terms}. */
@@ -54,13 +58,25 @@ public final class Leadership implements AutoCloseable {
 
   public Leadership(
       KubernetesClient client, OperatorSettings settings, MeterRegistry metrics, Duty duty) {
-    this.client = client;
+    this.client = impatient(client);
     this.settings = settings;
     this.duty = duty;
     this.candidate = Thread.ofPlatform().name("leader-election").unstarted(this::stand);
     Gauge.builder("ambit.operator.leader", this, self -> self.leading ? 1 : 0)
         .description("1 on the replica that writes to the API server")
         .register(metrics);
+  }
+
+  /** A renewal that is tried for longer than the lease lasts would have two replicas lead. */
+  private static KubernetesClient impatient(KubernetesClient client) {
+    return new KubernetesClientBuilder()
+        .withConfig(
+            new ConfigBuilder(client.getConfiguration())
+                .withRequestRetryBackoffLimit(0)
+                .withConnectionTimeout((int) REQUEST_TIMEOUT.toMillis())
+                .withRequestTimeout((int) REQUEST_TIMEOUT.toMillis())
+                .build())
+        .build();
   }
 
   /** Stands for election, until closed. */
@@ -70,9 +86,10 @@ public final class Leadership implements AutoCloseable {
 
   private void stand() {
     while (!closed) {
+      givenUp = false;
       CompletableFuture<?> election = elector();
       standing = election;
-      if (closed) {
+      if (closed || givenUp) {
         election.cancel(true);
       }
       try {
@@ -113,14 +130,23 @@ public final class Leadership implements AutoCloseable {
                 .withRetryPeriod(RETRY_PERIOD)
                 .withReleaseOnCancel(true)
                 .withLeaderCallbacks(
-                    new LeaderCallbacks(
-                        () -> terms.execute(this::begin),
-                        () -> endLater(),
-                        leader ->
-                            LOG.atInfo().addKeyValue("leader", leader).log("a replica leads")))
+                    new LeaderCallbacks(this::beginLater, this::endLater, Leadership::newLeader))
                 .build())
         .build()
         .start();
+  }
+
+  /** Without a leader for the moment, the name is null or empty. */
+  private static void newLeader(@Nullable String leader) {
+    if (leader != null && !leader.isEmpty()) {
+      LOG.atInfo().addKeyValue("leader", leader).log("a replica leads");
+    }
+  }
+
+  private void beginLater() {
+    if (!terms.isShutdown()) {
+      terms.execute(this::begin);
+    }
   }
 
   private void endLater() {
@@ -141,6 +167,7 @@ public final class Leadership implements AutoCloseable {
           .setCause(e)
           .log("cannot begin the leader's work; the lease is given up for another try");
       leading = false;
+      givenUp = true;
       CompletableFuture<?> election = standing;
       if (election != null) {
         election.cancel(true);
@@ -165,6 +192,9 @@ public final class Leadership implements AutoCloseable {
   /** Ends the work, and then gives the lease up. */
   @Override
   public void close() {
+    if (closed) {
+      return;
+    }
     closed = true;
     terms.execute(this::end);
     terms.shutdown();
@@ -181,5 +211,6 @@ public final class Leadership implements AutoCloseable {
       Thread.currentThread().interrupt();
     }
     candidate.interrupt();
+    client.close();
   }
 }

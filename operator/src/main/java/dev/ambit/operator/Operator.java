@@ -10,7 +10,6 @@ import dev.ambit.operator.mesh.RootCertificates;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
-import io.javaoperatorsdk.operator.monitoring.micrometer.MicrometerMetrics;
 import io.micrometer.core.instrument.binder.jvm.JvmGcMetrics;
 import io.micrometer.core.instrument.binder.jvm.JvmMemoryMetrics;
 import io.micrometer.core.instrument.binder.jvm.JvmThreadMetrics;
@@ -56,7 +55,7 @@ public final class Operator implements AutoCloseable {
             client,
             settings,
             rootCertificates(),
-            MicrometerMetrics.withoutPerResourceMetrics(metrics),
+            metrics,
             new EnrollmentMetrics(metrics),
             clock,
             List.of(

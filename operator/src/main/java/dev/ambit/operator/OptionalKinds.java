@@ -4,10 +4,12 @@ import io.fabric8.kubernetes.api.model.apiextensions.v1.CustomResourceDefinition
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
 import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -16,12 +18,15 @@ import org.slf4j.LoggerFactory;
 final class OptionalKinds implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(OptionalKinds.class);
 
+  private static final Duration RETRY = Duration.ofSeconds(10);
+
   private final KubernetesClient client;
   private final List<SharedIndexInformer<CustomResourceDefinition>> watches = new ArrayList<>();
 
   /** What is called back may wait for caches, which an informer's own thread must not. */
-  private final ExecutorService executor =
-      Executors.newSingleThreadExecutor(Thread.ofPlatform().name("optional-kinds").factory());
+  private final ScheduledExecutorService executor =
+      Executors.newSingleThreadScheduledExecutor(
+          Thread.ofPlatform().name("optional-kinds").factory());
 
   OptionalKinds(KubernetesClient client) {
     this.client = client;
@@ -61,14 +66,15 @@ final class OptionalKinds implements AutoCloseable {
                 }));
   }
 
-  private static void call(String crd, Runnable present) {
+  private void call(String crd, Runnable present) {
     try {
       present.run();
     } catch (RuntimeException e) {
-      LOG.atError()
+      LOG.atWarn()
           .addKeyValue("crd", crd)
           .setCause(e)
-          .log("objects of a kind are not reconciled until the next leader begins");
+          .log("objects of a kind cannot be reconciled yet; it is tried again");
+      var unused = executor.schedule(() -> call(crd, present), RETRY.toSeconds(), TimeUnit.SECONDS);
     }
   }
 

@@ -7,6 +7,7 @@ import io.fabric8.kubernetes.api.model.NamespaceBuilder;
 import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.PodIP;
 import io.fabric8.kubernetes.api.model.ServiceBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.readiness.Readiness;
@@ -154,6 +155,22 @@ class ClusterIT {
   }
 
   @Test
+  void podsReachOneAnotherAcrossNodesByIpv6() {
+    Pod web = cluster.client().pods().inNamespace(namespace).withName("web").get();
+
+    List<String> addresses = web.getStatus().getPodIPs().stream().map(PodIP::getIp).toList();
+
+    assertThat(addresses).hasSize(2).last().asString().contains(":");
+    assertThat(
+            inClient(
+                    "echo 'GET /index.html HTTP/1.0\n\n' | timeout 5 nc "
+                        + addresses.getLast()
+                        + " 8080")
+                .output())
+        .contains(GREETING);
+  }
+
+  @Test
   void namesResolveFromBothNodes() {
     for (String pod : List.of("web", "client")) {
       assertThat(
@@ -219,8 +236,8 @@ class ClusterIT {
   }
 
   @Test
-  void theApiServerCanBeTakenAway() throws Exception {
-    try (AutoCloseable away = cluster.withoutApiServer()) {
+  void theApiServerCanBeTakenAway() {
+    try (NetworkRule away = cluster.withoutApiServer()) {
       assertThat(away).isNotNull();
       CommandResult result =
           cluster.agent().exec("curl", "-sk", "--max-time", "3", "https://server:6443/readyz");

@@ -150,10 +150,11 @@ class EnrollmentJourneyIT {
         "later",
         "first",
         ambit.node(0),
-        "/bin/wget",
-        "-q",
-        "-O-",
-        "http://" + ip(server) + ":8080/first");
+        "/bin/sample",
+        "get",
+        ip(server),
+        "8080",
+        "/first");
     await()
         .atMost(InstalledAmbit.SOON)
         .until(() -> !sample.phase("later", "first").matches("Pending|Running"));

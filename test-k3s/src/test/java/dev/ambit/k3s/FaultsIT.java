@@ -190,7 +190,7 @@ class FaultsIT {
         ambit.node(0),
         "/bin/sh",
         "-c",
-        "while wget -q -O- -T 5 http://" + ip(server) + ":8080/loop; do sleep 1; done");
+        "while sample get " + ip(server) + " 8080 /loop; do sleep 1; done");
     await().atMost(InstalledAmbit.SOON).until(() -> sample.log("away", "looper").contains("/loop"));
 
     try (var outage = ambit.cluster().withoutApiServer()) {

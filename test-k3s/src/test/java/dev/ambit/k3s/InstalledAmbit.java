@@ -89,7 +89,8 @@ final class InstalledAmbit {
   /** Runs helm against the cluster. */
   String helm(String... arguments) {
     var command = new java.util.ArrayList<String>();
-    command.add(Checkout.root().resolve("test-k3s/bin/helm").toString());
+    var built = Checkout.root().resolve(".build/bin/helm");
+    command.add(Files.isExecutable(built) ? built.toString() : "helm");
     command.addAll(List.of(arguments));
     try {
       var kubeconfig = Files.createTempFile("kubeconfig", ".yaml");

@@ -208,15 +208,7 @@ final class Sample {
    * saw.
    */
   CommandResult request(String namespace, String pod, String address, int port, String path) {
-    return run(
-        namespace,
-        pod,
-        "wget",
-        "-q",
-        "-O-",
-        "-T",
-        "8",
-        "http://" + address + ":" + port + "/" + path);
+    return run(namespace, pod, "sample", "get", address, Integer.toString(port), "/" + path);
   }
 
   CommandResult run(String namespace, String pod, String... command) {

@@ -15,8 +15,10 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -31,6 +33,7 @@ import org.testcontainers.containers.GenericContainer;
 import org.testcontainers.containers.Network;
 import org.testcontainers.k3s.K3sContainer;
 import org.testcontainers.lifecycle.Startables;
+import org.testcontainers.utility.DockerImageName;
 
 /**
  * A Kubernetes cluster of a server and an agent node, each a container, on one network of the local
@@ -44,7 +47,7 @@ public final class TwoNodeCluster implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(TwoNodeCluster.class);
   private static final String SERVER = "server";
   private static final String AGENT = "agent";
-  private static final Duration PATIENCE = Duration.ofMinutes(4);
+  private static final Duration PATIENCE = Duration.ofMinutes(3);
 
   private final Network network;
   private final K3sContainer serverContainer;
@@ -100,6 +103,9 @@ public final class TwoNodeCluster implements AutoCloseable {
             "--disable=traefik,metrics-server,servicelb,local-storage",
             // Pods' packets pass between the nodes as they are, so that a capture there shows them.
             "--flannel-backend=host-gw",
+            "--cluster-cidr=10.42.0.0/16,fd00:10:42::/56",
+            "--service-cidr=10.43.0.0/16,fd00:10:43::/112",
+            "--flannel-ipv6-masq=true",
             "--tls-san=" + serverContainer.getHost(),
             "--tls-san=" + SERVER)
         .withEnv("K3S_TOKEN", token)
@@ -136,6 +142,7 @@ public final class TwoNodeCluster implements AutoCloseable {
           .addKeyValue("cluster", name)
           .addKeyValue("server", serverContainer.isRunning() ? serverContainer.getLogs() : "")
           .addKeyValue("agent", agentContainer.isRunning() ? agentContainer.getLogs() : "")
+          .addKeyValue("events", events(serverContainer))
           .log("Cluster did not start");
       agentContainer.stop();
       serverContainer.stop();
@@ -144,10 +151,35 @@ public final class TwoNodeCluster implements AutoCloseable {
     }
   }
 
+  private static String events(GenericContainer<?> serverContainer) {
+    if (!serverContainer.isRunning()) {
+      return "";
+    }
+    ClusterNode node = new ClusterNode(SERVER, serverContainer, DockerImageName.parse("none"));
+    return node.exec("kubectl", "get", "events,pods", "-A").output();
+  }
+
   private static Network network(Map<String, String> labels) {
+    // A local prefix of its own (RFC 4193) for each, since engines refuse two networks that
+    // overlap.
+    byte[] prefix = new byte[5];
+    new SecureRandom().nextBytes(prefix);
+    HexFormat hex = HexFormat.of();
+    String subnet =
+        "fd%s:%s:%s::/64"
+            .formatted(
+                hex.formatHex(prefix, 0, 1),
+                hex.formatHex(prefix, 1, 3),
+                hex.formatHex(prefix, 3, 5));
     return Network.builder()
+        .enableIpv6(true)
         .createNetworkCmdModifier(
             command -> {
+              command.withIpam(
+                  new com.github.dockerjava.api.model.Network.Ipam()
+                      .withConfig(
+                          new com.github.dockerjava.api.model.Network.Ipam.Config()
+                              .withSubnet(subnet)));
               Map<String, String> all = new HashMap<>(labels);
               if (command.getLabels() != null) {
                 all.putAll(command.getLabels());
@@ -158,7 +190,15 @@ public final class TwoNodeCluster implements AutoCloseable {
   }
 
   private static Consumer<CreateContainerCmd> named(String cluster, String node) {
-    return command -> command.withName("ambit-" + cluster + "-" + node).withHostName(node);
+    return command -> {
+      command.withName("ambit-" + cluster + "-" + node).withHostName(node);
+      // Engines turn IPv6 off for interfaces that they do not make, as pods' are.
+      requireNonNull(command.getHostConfig())
+          .withSysctls(
+              Map.of(
+                  "net.ipv6.conf.all.disable_ipv6", "0",
+                  "net.ipv6.conf.default.disable_ipv6", "0"));
+    };
   }
 
   private void awaitReady() {
@@ -263,20 +303,9 @@ public final class TwoNodeCluster implements AutoCloseable {
    * Makes the API server unreachable, for nodes, pods and clients alike, until the answer is
    * closed.
    */
-  public AutoCloseable withoutApiServer() {
-    String[] rule = {
-      "INPUT", "-p", "tcp", "--dport", Integer.toString(K3sContainer.KUBE_SECURE_PORT), "-j", "DROP"
-    };
-    server.inNetwork(command("iptables", "-I", rule)).orThrow();
-    return () -> server.inNetwork(command("iptables", "-D", rule)).orThrow();
-  }
-
-  private static String[] command(String program, String verb, String... arguments) {
-    String[] command = new String[arguments.length + 2];
-    command[0] = program;
-    command[1] = verb;
-    System.arraycopy(arguments, 0, command, 2, arguments.length);
-    return command;
+  public NetworkRule withoutApiServer() {
+    return new NetworkRule(
+        server, "INPUT -p tcp --dport " + K3sContainer.KUBE_SECURE_PORT + " -j DROP");
   }
 
   /** Runs a command in the first container of a pod. */

@@ -45,9 +45,8 @@ public final class AuthorizationPolicyStatusReconciler implements Reconciler<Aut
   @Override
   public UpdateControl<AuthorizationPolicy> reconcile(
       AuthorizationPolicy policy, Context<AuthorizationPolicy> context) {
-    PolicyReport report = PolicyTranslator.translate(policy, rootNamespace).report();
     Optional<IstioCondition> before = present(policy);
-    IstioCondition wanted = condition(policy, report, before);
+    IstioCondition wanted = condition(policy);
     if (before.isPresent() && before.get().equals(wanted)) {
       return UpdateControl.noUpdate();
     }
@@ -90,8 +89,12 @@ public final class AuthorizationPolicyStatusReconciler implements Reconciler<Aut
         .findFirst();
   }
 
-  private IstioCondition condition(
-      AuthorizationPolicy policy, PolicyReport report, Optional<IstioCondition> before) {
+  /**
+   * What the policy's status should say; the time of the last transition is kept where there was
+   * none.
+   */
+  IstioCondition condition(AuthorizationPolicy policy) {
+    PolicyReport report = PolicyTranslator.translate(policy, rootNamespace).report();
     boolean accepted =
         switch (report.verdict()) {
           case ACCEPTED -> true;
@@ -99,7 +102,7 @@ public final class AuthorizationPolicyStatusReconciler implements Reconciler<Aut
         };
     String status = accepted ? "True" : "False";
     String since =
-        before
+        present(policy)
             .filter(condition -> status.equals(condition.getStatus()))
             .map(IstioCondition::getLastTransitionTime)
             .orElseGet(() -> clock.instant().truncatedTo(ChronoUnit.SECONDS).toString());

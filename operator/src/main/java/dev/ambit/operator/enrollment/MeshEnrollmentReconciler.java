@@ -12,6 +12,7 @@ import dev.ambit.capture.DataplaneMode;
 import dev.ambit.capture.NamespaceFacts;
 import dev.ambit.capture.PodFacts;
 import dev.ambit.operator.EventRecorder;
+import dev.ambit.operator.StatusWriter;
 import dev.ambit.operator.enrollment.model.Assessment;
 import dev.ambit.operator.enrollment.model.EnrollmentObservation;
 import dev.ambit.operator.enrollment.model.EnrollmentSource;
@@ -59,6 +60,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
   private final EventRecorder events;
   private final EnrollmentMetrics metrics;
   private final InstantSource clock;
+  private final StatusWriter<MeshEnrollmentStatus> statuses = new StatusWriter<>();
 
   private Caches caches = Caches.NONE;
 
@@ -178,9 +180,13 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
       metrics.remove(namespaceName);
       return UpdateControl.noUpdate();
     }
-    EnrollmentObservation observed = observe(enrollment, namespace.get(), context);
+    MeshEnrollmentStatus before = statuses.current(enrollment, enrollment.getStatus());
+    EnrollmentObservation observed = observe(enrollment, before, namespace.get(), context);
+    if (enrollment.isMirror() && observed.source() instanceof EnrollmentSource.Superseded) {
+      // It is about to be deleted.
+      return UpdateControl.noUpdate();
+    }
     Progress progress = Assessment.of(observed);
-    MeshEnrollmentStatus before = enrollment.getStatus();
     MeshEnrollmentStatus after =
         StatusReport.of(
             before, observed, progress, enrollment.getMetadata().getGeneration(), clock.instant());
@@ -190,12 +196,16 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
     if (after.equals(before)) {
       return UpdateControl.noUpdate();
     }
+    statuses.write(context.getClient(), enrollment, withStatus(enrollment, after), after);
     tell(enrollment, before, observed, progress);
-    return UpdateControl.patchStatus(withStatus(enrollment, after));
+    return UpdateControl.noUpdate();
   }
 
   private EnrollmentObservation observe(
-      MeshEnrollment enrollment, Namespace namespace, Context<MeshEnrollment> context) {
+      MeshEnrollment enrollment,
+      @Nullable MeshEnrollmentStatus before,
+      Namespace namespace,
+      Context<MeshEnrollment> context) {
     String name = namespace.getMetadata().getName();
     Map<String, String> labels =
         Objects.requireNonNullElse(namespace.getMetadata().getLabels(), Map.of());
@@ -214,14 +224,13 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
             labels,
             excluded,
             source instanceof EnrollmentSource.User(Stage stage) ? stage : null);
-    MeshEnrollmentStatus before = enrollment.getStatus();
     Stage reached = before == null || before.stage() == null ? Stage.NONE : before.stage();
     return new EnrollmentObservation(
         source,
         DataplaneMode.of(labels),
         labels.getOrDefault(WellKnown.DATAPLANE_MODE, ""),
         excluded.contains(name),
-        mesh.isPresent(),
+        mesh.isPresent() && mesh.get().getMetadata().getDeletionTimestamp() == null,
         reached,
         census(facts));
   }

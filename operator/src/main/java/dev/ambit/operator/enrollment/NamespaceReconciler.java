@@ -42,7 +42,12 @@ public final class NamespaceReconciler implements Reconciler<Namespace> {
   private static final Logger LOG = LoggerFactory.getLogger(NamespaceReconciler.class);
   private static final String BY_NAMESPACE = "ambit-namespace";
 
+  private final EnrollmentMetrics metrics;
   private Optional<InformerEventSource<MeshEnrollment, Namespace>> enrollments = Optional.empty();
+
+  public NamespaceReconciler(EnrollmentMetrics metrics) {
+    this.metrics = metrics;
+  }
 
   @Override
   public List<EventSource<?, Namespace>> prepareEventSources(
@@ -67,6 +72,9 @@ public final class NamespaceReconciler implements Reconciler<Namespace> {
     String name = namespace.getMetadata().getName();
     List<MeshEnrollment> all =
         enrollments.map(source -> source.byIndex(BY_NAMESPACE, name)).orElse(List.of());
+    if (all.isEmpty()) {
+      metrics.remove(name);
+    }
     Optional<MeshEnrollment> mirror = all.stream().filter(MeshEnrollment::isMirror).findFirst();
     MirrorDecision decision =
         MirrorDecision.of(

@@ -11,7 +11,7 @@ import dev.ambit.api.StageCounts;
 import dev.ambit.api.WellKnown;
 import dev.ambit.operator.CommonLabels;
 import dev.ambit.operator.EventRecorder;
-import dev.ambit.operator.FieldManager;
+import dev.ambit.operator.StatusWriter;
 import dev.ambit.operator.install.NodeComponents;
 import dev.ambit.operator.install.model.AgentDaemonSet;
 import dev.ambit.operator.install.model.ZtunnelDaemonSet;
@@ -68,6 +68,7 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
   private final NodeComponents components;
   private final EventRecorder events;
   private final InstantSource clock;
+  private final StatusWriter<AmbientMeshStatus> statuses = new StatusWriter<>();
 
   private @Nullable Caches caches;
 
@@ -140,7 +141,8 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
 
   @Override
   public UpdateControl<AmbientMesh> reconcile(AmbientMesh mesh, Context<AmbientMesh> context) {
-    MeshObservation observed = observe(mesh);
+    AmbientMeshStatus before = statuses.current(mesh, mesh.getStatus());
+    MeshObservation observed = observe(mesh, before);
     MeshProgress progress = MeshProgress.of(observed);
     boolean installable =
         switch (progress) {
@@ -151,26 +153,21 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
     if (installable) {
       components.apply(mesh, this::daemonSet, context);
     }
-    AmbientMeshStatus before = mesh.getStatus();
     AmbientMeshStatus after =
         MeshStatusReport.of(
             before, observed, progress, mesh.getMetadata().getGeneration(), clock.instant());
-    UpdateControl<AmbientMesh> control;
-    if (after.equals(before)) {
-      control = UpdateControl.noUpdate();
-    } else {
+    if (!after.equals(before)) {
+      statuses.write(context.getClient(), mesh, withStatus(mesh, after), after);
       tell(mesh, before, progress);
-      control = UpdateControl.patchStatus(withStatus(mesh, after));
     }
-    return control.rescheduleAfter(AUTHORITY_CHECK);
+    return UpdateControl.<AmbientMesh>noUpdate().rescheduleAfter(AUTHORITY_CHECK);
   }
 
-  private MeshObservation observe(AmbientMesh mesh) {
+  private MeshObservation observe(AmbientMesh mesh, @Nullable AmbientMeshStatus before) {
     AmbientMeshSpec spec = mesh.effectiveSpec();
     String name = mesh.getMetadata().getName();
     Optional<String> problem = authority.trustDomainProblem(spec.trustDomain());
     boolean looked = WellKnown.DEFAULT_NAME.equals(name) && problem.isEmpty();
-    AmbientMeshStatus before = mesh.getStatus();
     return new MeshObservation(
         name,
         spec.trustDomain(),
@@ -299,7 +296,7 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
 
   private void tellWaiting(
       AmbientMesh mesh, CleanupProgress.Waiting waiting, KubernetesClient client) {
-    AmbientMeshStatus before = mesh.getStatus();
+    AmbientMeshStatus before = statuses.current(mesh, mesh.getStatus());
     AmbientMeshStatus after =
         MeshStatusReport.leaving(
             before, waiting, mesh.getMetadata().getGeneration(), clock.instant());
@@ -311,10 +308,10 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
             || Conditions.find(before.conditions(), Conditions.READY)
                 .filter(condition -> "NodesNotClean".equals(condition.getReason()))
                 .isEmpty();
+    statuses.write(client, mesh, withStatus(mesh, after), after);
     if (first) {
       events.normal(mesh, "Leaving", waiting.message());
     }
-    FieldManager.applyStatus(client, withStatus(mesh, after));
   }
 
   /** A fresh object, so that applying it owns the status and nothing else. */

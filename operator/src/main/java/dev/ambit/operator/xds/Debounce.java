@@ -54,7 +54,8 @@ public final class Debounce {
     if (!pending) {
       pending = true;
       first = now;
-      timer = scheduler.schedule(this::due, quietNanos, TimeUnit.NANOSECONDS);
+      timer =
+          scheduler.schedule(this::due, Math.min(quietNanos, longestNanos), TimeUnit.NANOSECONDS);
     }
   }
 

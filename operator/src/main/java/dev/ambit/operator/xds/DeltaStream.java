@@ -103,7 +103,7 @@ final class DeltaStream {
                     request.getInitialResourceVersionsMap(),
                     current));
           });
-      if (type.awaitsEarlier() && missingEarlier(type)) {
+      if (subscriptions.size() == 1 && server.types().size() > 1) {
         server.later(this::endPatience, server.settings().patience());
       }
     } else if (request.getResourceNamesSubscribeCount() > 0
@@ -205,7 +205,10 @@ final class DeltaStream {
   private void sendRemovals() {
     for (XdsType type : server.types().reversed()) {
       Subscription subscription = subscriptions.get(type.url());
-      while (subscription != null && subscription.hasRemovals()) {
+      if (subscription == null || (missingLater(type) && !patienceOver)) {
+        continue;
+      }
+      while (subscription.hasRemovals()) {
         if (!send(type, subscription, true)) {
           return;
         }
@@ -223,6 +226,13 @@ final class DeltaStream {
       }
     }
     return false;
+  }
+
+  /** What the client holds of a later type from before may refer to what is to be removed. */
+  private boolean missingLater(XdsType type) {
+    List<XdsType> types = server.types();
+    return types.subList(types.indexOf(type) + 1, types.size()).stream()
+        .anyMatch(later -> later.awaitsEarlier() && !subscriptions.containsKey(later.url()));
   }
 
   private boolean send(XdsType type, Subscription subscription, boolean withRemovals) {

@@ -47,7 +47,8 @@ public final class Assessment {
       return stalled(
           observed,
           "NoAmbientMesh",
-          "There is no AmbientMesh, so no node captures pods. Create one named default.");
+          "There is no AmbientMesh, or it is being deleted, so no node captures pods. Create one"
+              + " named default.");
     }
     return Optional.empty();
   }

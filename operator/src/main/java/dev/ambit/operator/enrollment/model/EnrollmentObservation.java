@@ -9,7 +9,7 @@ import dev.ambit.capture.DataplaneMode;
  * @param mode what the namespace's label says
  * @param label the label as written, for messages; empty where there is none
  * @param namespaceExcluded whether the mesh never captures anything in this namespace
- * @param meshInstalled whether there is an AmbientMesh
+ * @param meshInstalled whether there is an AmbientMesh that is not being deleted
  * @param reached where the namespace was when last looked at
  */
 public record EnrollmentObservation(

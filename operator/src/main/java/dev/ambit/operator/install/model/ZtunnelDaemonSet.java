@@ -1,6 +1,7 @@
 package dev.ambit.operator.install.model;
 
 import dev.ambit.api.AmbientMesh;
+import dev.ambit.api.AmbientMeshSpec;
 import dev.ambit.api.WellKnown;
 import dev.ambit.api.ZtunnelSpec;
 import dev.ambit.operator.CommonLabels;
@@ -60,7 +61,7 @@ public final class ZtunnelDaemonSet {
         .withTolerations(NodeComponent.everyNode())
         .withPriorityClassName(NodeComponent.PRIORITY_CLASS)
         .withTerminationGracePeriodSeconds(spec.terminationGracePeriodSeconds().longValue())
-        .withContainers(container(spec, rootNamespace))
+        .withContainers(container(mesh.effectiveSpec(), rootNamespace))
         .withVolumes(
             token(),
             rootCertificate(),
@@ -72,12 +73,13 @@ public final class ZtunnelDaemonSet {
         .build();
   }
 
-  private static Container container(ZtunnelSpec spec, String rootNamespace) {
+  private static Container container(AmbientMeshSpec mesh, String rootNamespace) {
+    ZtunnelSpec spec = mesh.ztunnel();
     return new ContainerBuilder()
         .withName("ztunnel")
         .withImage(spec.image())
         .withImagePullPolicy(spec.imagePullPolicy().text())
-        .withEnv(NodeComponent.merge(environment(spec, rootNamespace), spec.env()))
+        .withEnv(NodeComponent.merge(environment(mesh, rootNamespace), spec.env()))
         .addNewPort()
         .withName("http-metrics")
         .withContainerPort(15020)
@@ -123,7 +125,8 @@ public final class ZtunnelDaemonSet {
         .build();
   }
 
-  private static List<EnvVar> environment(ZtunnelSpec spec, String rootNamespace) {
+  private static List<EnvVar> environment(AmbientMeshSpec mesh, String rootNamespace) {
+    ZtunnelSpec spec = mesh.ztunnel();
     String controlPlane = "https://ambit-operator." + rootNamespace + ".svc:15012";
     return List.of(
         NodeComponent.variable("XDS_ADDRESS", controlPlane),
@@ -133,6 +136,7 @@ public final class ZtunnelDaemonSet {
         NodeComponent.variable("AUTH_TOKEN", TOKEN_DIRECTORY + "/istio-token"),
         NodeComponent.variable("INPOD_UDS", NodeComponent.SOCKET_DIRECTORY + "/ztunnel.sock"),
         NodeComponent.variable("CLUSTER_ID", "Kubernetes"),
+        NodeComponent.variable("SECRET_TTL", mesh.workloadCertificate().ttl()),
         NodeComponent.variable(
             "TERMINATION_GRACE_PERIOD_SECONDS", spec.terminationGracePeriodSeconds().toString()),
         NodeComponent.variable("LOG_LEVEL", spec.logLevel().text()),

@@ -102,6 +102,7 @@ class NodeComponentsTest {
         .containsEntry("INPOD_UDS", "/var/run/ztunnel/ztunnel.sock")
         .containsEntry("TERMINATION_GRACE_PERIOD_SECONDS", "60")
         .containsEntry("CLUSTER_ID", "west")
+        .containsEntry("SECRET_TTL", "24h")
         .containsKeys("NODE_NAME", "POD_NAME", "POD_NAMESPACE", "INSTANCE_IP", "SERVICE_ACCOUNT");
     var pod = ztunnel.getSpec().getTemplate().getSpec();
     assertThat(pod.getTerminationGracePeriodSeconds()).isEqualTo(60);

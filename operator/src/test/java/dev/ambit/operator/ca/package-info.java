@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ambit.operator.ca;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,519 @@
+package dev.ambit.operator.controlplane;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import com.google.protobuf.Struct;
+import com.google.protobuf.Value;
+import dev.ambit.api.AmbientMesh;
+import dev.ambit.operator.ca.SelfSignedRoot;
+import dev.ambit.operator.ca.TokenReviewer;
+import dev.ambit.operator.ca.TrustDomain;
+import dev.ambit.protocol.ca.IstioCertificateRequest;
+import dev.ambit.protocol.ca.IstioCertificateServiceGrpc;
+import dev.ambit.protocol.security.Authorization;
+import dev.ambit.protocol.workload.Address;
+import dev.ambit.protocol.workload.TunnelProtocol;
+import dev.ambit.protocol.xds.AggregatedDiscoveryServiceGrpc;
+import dev.ambit.protocol.xds.DeltaDiscoveryRequest;
+import dev.ambit.protocol.xds.DeltaDiscoveryResponse;
+import dev.ambit.protocol.xds.Node;
+import dev.ambit.protocol.xds.Resource;
+import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.ServiceBuilder;
+import io.fabric8.kubernetes.api.model.apiextensions.v1.CustomResourceDefinition;
+import io.fabric8.kubernetes.api.model.authentication.TokenReviewStatus;
+import io.fabric8.kubernetes.api.model.authentication.TokenReviewStatusBuilder;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.server.mock.EnableKubernetesMockClient;
+import io.fabric8.kubernetes.client.utils.Serialization;
+import io.grpc.CallCredentials;
+import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.netty.GrpcSslContexts;
+import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.stub.StreamObserver;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.netty.handler.ssl.SslContextBuilder;
+import io.netty.handler.ssl.SslProvider;
+import java.io.ByteArrayInputStream;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.security.KeyPair;
+import java.security.KeyPairGenerator;
+import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
+import java.security.spec.ECGenParameterSpec;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
+import org.bouncycastle.asn1.x500.X500Name;
+import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
+import org.bouncycastle.pkcs.PKCS10CertificationRequest;
+import org.bouncycastle.pkcs.jcajce.JcaPKCS10CertificationRequestBuilder;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/**
+ * The control plane as ztunnels meet it: over TLS on loopback, before an API server that is
+ * simulated.
+ */
+@EnableKubernetesMockClient(crud = true)
+class ControlPlaneTest {
+  private static final String ROOT = "ambit-system";
+  private static final Duration PATIENCE = Duration.ofSeconds(30);
+
+  @SuppressWarnings("NullAway.Init") // set by the extension
+  KubernetesClient client;
+
+  private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
+  private @Nullable ControlPlane controlPlane;
+  private @Nullable ManagedChannel channel;
+
+  @BeforeEach
+  void fill() {
+    client.resource(pod(ROOT, "ztunnel-1", "ztunnel", "node-1", "10.0.0.2")).create();
+    client.resource(pod("shop", "cart", "cart", "node-1", "10.0.0.3")).create();
+    client.resource(pod("shop", "web", "web", "node-2", "10.0.1.3")).create();
+    client
+        .resource(
+            new ServiceBuilder()
+                .withNewMetadata()
+                .withNamespace("shop")
+                .withName("cart")
+                .endMetadata()
+                .withNewSpec()
+                .withClusterIP("10.96.0.1")
+                .withClusterIPs("10.96.0.1")
+                .withSelector(Map.of("app", "cart"))
+                .addNewPort()
+                .withPort(80)
+                .withNewTargetPort(8080)
+                .endPort()
+                .endSpec()
+                .build())
+        .create();
+  }
+
+  @AfterEach
+  void close() {
+    disconnect();
+    if (controlPlane != null) {
+      controlPlane.close();
+    }
+  }
+
+  private void disconnect() {
+    if (channel != null) {
+      channel.shutdownNow();
+    }
+  }
+
+  private static Pod pod(
+      String namespace, String name, String account, String node, String address) {
+    return new PodBuilder()
+        .withNewMetadata()
+        .withNamespace(namespace)
+        .withName(name)
+        .addToLabels("app", account)
+        .endMetadata()
+        .withNewSpec()
+        .withServiceAccountName(account)
+        .withNodeName(node)
+        .endSpec()
+        .withNewStatus()
+        .withPhase("Running")
+        .addNewPodIP()
+        .withIp(address)
+        .endPodIP()
+        .endStatus()
+        .build();
+  }
+
+  /** A token is "namespace/account/pod". */
+  private final TokenReviewer reviewer =
+      (token, audience) -> {
+        String[] parts = token.split("/", -1);
+        if (parts.length != 3) {
+          return new TokenReviewStatusBuilder().withAuthenticated(false).build();
+        }
+        TokenReviewStatus status =
+            new TokenReviewStatusBuilder()
+                .withAuthenticated(true)
+                .withAudiences(audience)
+                .withNewUser()
+                .withUsername("system:serviceaccount:" + parts[0] + ":" + parts[1])
+                .withGroups("system:serviceaccounts")
+                .addToExtra("authentication.kubernetes.io/pod-name", List.of(parts[2]))
+                .addToExtra(
+                    "authentication.kubernetes.io/pod-uid", List.of(uid(parts[0], parts[2])))
+                .endUser()
+                .build();
+        return status;
+      };
+
+  /** The API server gives UIDs. */
+  private String uid(String namespace, String pod) {
+    return client.pods().inNamespace(namespace).withName(pod).require().getMetadata().getUid();
+  }
+
+  private ControlPlane serve() throws Exception {
+    SelfSignedRoot.ensure(client, ROOT, new TrustDomain("cluster.local"));
+    AmbientMesh mesh = new AmbientMesh();
+    mesh.getMetadata().setName("default");
+    client.resource(mesh).create();
+    ControlPlane started =
+        new ControlPlane(client, ControlPlaneSettings.of(ROOT).withPort(0), registry, reviewer);
+    controlPlane = started;
+    assertThat(started.ready()).isFalse();
+    started.start();
+    await().atMost(PATIENCE).until(started::ready);
+    return started;
+  }
+
+  private ManagedChannel connect(
+      ControlPlane to, @Nullable KeyPair key, @Nullable List<X509Certificate> chain)
+      throws Exception {
+    SslContextBuilder tls =
+        SslContextBuilder.forClient()
+            .trustManager(
+                new ByteArrayInputStream(
+                    to.authority().rootBundle().orElseThrow().getBytes(StandardCharsets.UTF_8)));
+    if (key != null && chain != null) {
+      tls.keyManager(key.getPrivate(), chain.toArray(new X509Certificate[0]));
+    }
+    ManagedChannel made =
+        NettyChannelBuilder.forAddress(new InetSocketAddress("127.0.0.1", to.port()))
+            .overrideAuthority("ambit-operator.ambit-system.svc")
+            .sslContext(GrpcSslContexts.configure(tls, SslProvider.JDK).build())
+            .build();
+    channel = made;
+    return made;
+  }
+
+  private static CallCredentials token(String token) {
+    return new CallCredentials() {
+      @Override
+      public void applyRequestMetadata(
+          RequestInfo info, Executor executor, MetadataApplier applier) {
+        Metadata headers = new Metadata();
+        headers.put(
+            Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER), "Bearer " + token);
+        applier.apply(headers);
+      }
+    };
+  }
+
+  private static KeyPair key() throws Exception {
+    KeyPairGenerator generator = KeyPairGenerator.getInstance("EC");
+    generator.initialize(new ECGenParameterSpec("secp256r1"));
+    return generator.generateKeyPair();
+  }
+
+  private static IstioCertificateRequest request(KeyPair key, Optional<String> impersonated)
+      throws Exception {
+    PKCS10CertificationRequest csr =
+        new JcaPKCS10CertificationRequestBuilder(new X500Name("CN=x"), key.getPublic())
+            .build(new JcaContentSignerBuilder("SHA256withECDSA").build(key.getPrivate()));
+    IstioCertificateRequest.Builder request =
+        IstioCertificateRequest.newBuilder()
+            .setCsr(
+                "-----BEGIN CERTIFICATE REQUEST-----\n"
+                    + java.util.Base64.getMimeEncoder().encodeToString(csr.getEncoded())
+                    + "\n-----END CERTIFICATE REQUEST-----\n");
+    impersonated.ifPresent(
+        identity ->
+            request.setMetadata(
+                Struct.newBuilder()
+                    .putFields(
+                        "ImpersonatedIdentity",
+                        Value.newBuilder().setStringValue(identity).build())));
+    return request.build();
+  }
+
+  private static X509Certificate certificate(String pem) throws Exception {
+    return (X509Certificate)
+        CertificateFactory.getInstance("X.509")
+            .generateCertificate(new ByteArrayInputStream(pem.getBytes(StandardCharsets.US_ASCII)));
+  }
+
+  private static String identity(X509Certificate certificate) throws Exception {
+    return String.valueOf(certificate.getSubjectAlternativeNames().iterator().next().get(1));
+  }
+
+  private double refused(String reason) {
+    return registry.counter("ambit.ca.refused", "reason", reason).count();
+  }
+
+  @Test
+  void nodesGetCertificatesForTheirOwnPodsAndCallersForThemselves() throws Exception {
+    ControlPlane serving = serve();
+    var stub =
+        IstioCertificateServiceGrpc.newBlockingStub(connect(serving, null, null))
+            .withCallCredentials(token("ambit-system/ztunnel/ztunnel-1"));
+
+    KeyPair key = key();
+    List<String> chain =
+        stub.createCertificate(request(key, Optional.of("spiffe://cluster.local/ns/shop/sa/cart")))
+            .getCertChainList();
+    assertThat(chain).hasSize(2);
+    assertThat(identity(certificate(chain.getFirst())))
+        .isEqualTo("spiffe://cluster.local/ns/shop/sa/cart");
+
+    assertThatThrownBy(
+            () ->
+                stub.createCertificate(
+                    request(key(), Optional.of("spiffe://cluster.local/ns/shop/sa/web"))))
+        .isInstanceOfSatisfying(
+            StatusRuntimeException.class,
+            e -> {
+              assertThat(e.getStatus().getCode()).isEqualTo(Status.Code.UNAUTHENTICATED);
+              // The log has the reason; the caller has not.
+              assertThat(e.getMessage()).doesNotContain("node");
+            });
+    assertThat(refused("identity_not_on_node")).isEqualTo(1);
+
+    // With the certificate it got, the workload is known by that, and may have another for itself.
+    disconnect();
+    var own =
+        IstioCertificateServiceGrpc.newBlockingStub(
+            connect(serving, key, List.of(certificate(chain.getFirst()))));
+    assertThat(
+            identity(
+                certificate(
+                    own.createCertificate(request(key(), Optional.empty())).getCertChain(0))))
+        .isEqualTo("spiffe://cluster.local/ns/shop/sa/cart");
+    assertThat(registry.counter("ambit.ca.issued").count()).isEqualTo(2);
+  }
+
+  @Test
+  void callersWithoutOrWithBadCredentialsAreRefused() throws Exception {
+    ControlPlane serving = serve();
+    var stub = IstioCertificateServiceGrpc.newBlockingStub(connect(serving, null, null));
+    for (var each : List.of(stub, stub.withCallCredentials(token("nonsense")))) {
+      assertThatThrownBy(() -> each.createCertificate(request(key(), Optional.empty())))
+          .isInstanceOfSatisfying(
+              StatusRuntimeException.class,
+              e -> assertThat(e.getStatus().getCode()).isEqualTo(Status.Code.UNAUTHENTICATED));
+    }
+    assertThat(refused("no_credential")).isEqualTo(1);
+    assertThat(refused("token_rejected")).isEqualTo(1);
+  }
+
+  /** Keeps what discovery sends. */
+  private static final class Held implements StreamObserver<DeltaDiscoveryResponse> {
+    final Map<String, Resource> resources = new ConcurrentHashMap<>();
+    volatile @Nullable Throwable error;
+    private @Nullable StreamObserver<DeltaDiscoveryRequest> requests;
+
+    @Override
+    public synchronized void onNext(DeltaDiscoveryResponse response) {
+      response.getResourcesList().forEach(each -> resources.put(each.getName(), each));
+      response.getRemovedResourcesList().forEach(resources::remove);
+      if (requests != null) {
+        requests.onNext(
+            DeltaDiscoveryRequest.newBuilder()
+                .setTypeUrl(response.getTypeUrl())
+                .setResponseNonce(response.getNonce())
+                .build());
+      }
+    }
+
+    @Override
+    public void onError(Throwable failure) {
+      error = failure;
+    }
+
+    @Override
+    public void onCompleted() {}
+
+    Address address(String name) throws Exception {
+      Resource resource = resources.get(name);
+      assertThat(resource).as(name).isNotNull();
+      return Address.parseFrom(java.util.Objects.requireNonNull(resource).getResource().getValue());
+    }
+
+    synchronized void open(
+        AggregatedDiscoveryServiceGrpc.AggregatedDiscoveryServiceStub stub, String nodeId) {
+      StreamObserver<DeltaDiscoveryRequest> stream = stub.deltaAggregatedResources(this);
+      requests = stream;
+      for (String type :
+          List.of(
+              "type.googleapis.com/istio.workload.Address",
+              "type.googleapis.com/istio.security.Authorization")) {
+        stream.onNext(
+            DeltaDiscoveryRequest.newBuilder()
+                .setNode(Node.newBuilder().setId(nodeId))
+                .setTypeUrl(type)
+                .build());
+      }
+    }
+  }
+
+  private Held discover(ControlPlane serving, String token, String nodeId) throws Exception {
+    Held held = new Held();
+    held.open(
+        AggregatedDiscoveryServiceGrpc.newStub(connect(serving, null, null))
+            .withCallCredentials(token(token)),
+        nodeId);
+    return held;
+  }
+
+  private static final String NODE =
+      "ztunnel~10.0.0.2~ztunnel-1.ambit-system~ambit-system.svc.cluster.local";
+
+  @Test
+  void ztunnelsAreToldTheMeshAndItsChangesAndPoliciesOnceTheirKindExists() throws Exception {
+    ControlPlane serving = serve();
+    Held held = discover(serving, "ambit-system/ztunnel/ztunnel-1", NODE);
+    await()
+        .atMost(PATIENCE)
+        .until(
+            () ->
+                held.resources
+                    .keySet()
+                    .containsAll(
+                        List.of(
+                            "Kubernetes//Pod/shop/cart",
+                            "Kubernetes//Pod/shop/web",
+                            "shop/cart.shop.svc.cluster.local",
+                            "ambit-system/istio_converted_static_strict")));
+    assertThat(held.address("Kubernetes//Pod/shop/cart").getWorkload().getServicesMap())
+        .containsOnlyKeys("shop/cart.shop.svc.cluster.local");
+
+    client
+        .pods()
+        .inNamespace("shop")
+        .withName("cart")
+        .edit(
+            pod ->
+                new PodBuilder(pod)
+                    .editMetadata()
+                    .addToAnnotations("ambient.istio.io/redirection", "enabled")
+                    .endMetadata()
+                    .build());
+    await()
+        .atMost(PATIENCE)
+        .until(
+            () ->
+                held.address("Kubernetes//Pod/shop/cart").getWorkload().getTunnelProtocol()
+                    == TunnelProtocol.HBONE);
+
+    CustomResourceDefinition definition =
+        Serialization.unmarshal(
+            """
+            apiVersion: apiextensions.k8s.io/v1
+            kind: CustomResourceDefinition
+            metadata: {name: authorizationpolicies.security.istio.io}
+            spec:
+              group: security.istio.io
+              scope: Namespaced
+              names: {kind: AuthorizationPolicy, plural: authorizationpolicies}
+              versions: [{name: v1, served: true, storage: true}]
+            status:
+              conditions: [{type: Established, status: "True"}]
+            """,
+            CustomResourceDefinition.class);
+    client.resource(definition).create();
+    client
+        .resource(
+            Serialization.unmarshal(
+                """
+                apiVersion: security.istio.io/v1
+                kind: AuthorizationPolicy
+                metadata: {name: only-web, namespace: shop}
+                spec:
+                  selector: {matchLabels: {app: cart}}
+                  rules: [{from: [{source: {serviceAccounts: [web]}}]}]
+                """,
+                AuthorizationPolicy.class))
+        .create();
+    await().atMost(PATIENCE).until(() -> held.resources.containsKey("shop/only-web"));
+    await()
+        .atMost(PATIENCE)
+        .until(
+            () ->
+                held.address("Kubernetes//Pod/shop/cart")
+                    .getWorkload()
+                    .getAuthorizationPoliciesList()
+                    .contains("shop/only-web"));
+    Authorization policy =
+        Authorization.parseFrom(
+            java.util.Objects.requireNonNull(held.resources.get("shop/only-web"))
+                .getResource()
+                .getValue());
+    assertThat(policy.getRules(0).getClauses(0).getMatches(0).getServiceAccounts(0).getNamespace())
+        .isEqualTo("shop");
+
+    client.pods().inNamespace("shop").withName("web").delete();
+    await().atMost(PATIENCE).until(() -> !held.resources.containsKey("Kubernetes//Pod/shop/web"));
+  }
+
+  @Test
+  void discoveryIsForNodeProxiesUnderTheirOwnName() throws Exception {
+    ControlPlane serving = serve();
+    Held workload =
+        discover(serving, "shop/cart/cart", "ztunnel~10.0.0.3~cart.shop~shop.svc.cluster.local");
+    await().atMost(PATIENCE).until(() -> workload.error != null);
+    assertThat(refused("caller_not_trusted_node")).isEqualTo(1);
+    disconnect();
+
+    Held pretender =
+        discover(
+            serving,
+            "ambit-system/ztunnel/ztunnel-1",
+            "ztunnel~10.0.0.9~ztunnel-2.ambit-system~ambit-system.svc.cluster.local");
+    await().atMost(PATIENCE).until(() -> pretender.error != null);
+    assertThat(Status.fromThrowable(pretender.error).getCode())
+        .isEqualTo(Status.Code.PERMISSION_DENIED);
+    assertThat(refused("node_id_mismatch")).isEqualTo(1);
+  }
+
+  @Test
+  void aBrokenAuthoritySecretIsReportedAndTheLoadedOneStaysInUse() throws Exception {
+    ControlPlane serving = serve();
+    String before = serving.authority().status().orElseThrow().fingerprint();
+    client
+        .secrets()
+        .inNamespace(ROOT)
+        .withName(SelfSignedRoot.SECRET)
+        .edit(
+            secret -> {
+              secret.getData().put("ca-key.pem", "bm90IGEga2V5");
+              return secret;
+            });
+    await().atMost(PATIENCE).until(() -> serving.authorityProblem().isPresent());
+    assertThat(serving.authorityProblem().orElseThrow()).contains("ca-key.pem");
+    assertThat(serving.authority().status().orElseThrow().fingerprint()).isEqualTo(before);
+
+    client.secrets().inNamespace(ROOT).withName(SelfSignedRoot.SECRET).delete();
+    SelfSignedRoot.ensure(client, ROOT, new TrustDomain("cluster.local"));
+    await()
+        .atMost(PATIENCE)
+        .until(() -> !serving.authority().status().orElseThrow().fingerprint().equals(before));
+    assertThat(serving.authorityProblem()).isEmpty();
+    // The server's own certificate follows: a client that trusts the new root alone can connect.
+    var stub =
+        IstioCertificateServiceGrpc.newBlockingStub(connect(serving, null, null))
+            .withCallCredentials(token("ambit-system/ztunnel/ztunnel-1"));
+    assertThat(stub.createCertificate(request(key(), Optional.empty())).getCertChainCount())
+        .isEqualTo(2);
+  }
+
+  @Test
+  void theRootIsMadeOnce() throws Exception {
+    var first = SelfSignedRoot.ensure(client, ROOT, new TrustDomain("cluster.local"));
+    var second = SelfSignedRoot.ensure(client, ROOT, new TrustDomain("cluster.local"));
+    assertThat(second.certificate()).isEqualTo(first.certificate());
+  }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ambit.operator.controlplane;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,367 @@
+package dev.ambit.operator.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.google.protobuf.ByteString;
+import dev.ambit.protocol.workload.IPFamilies;
+import dev.ambit.protocol.workload.LoadBalancing;
+import dev.ambit.protocol.workload.Locality;
+import dev.ambit.protocol.workload.NetworkAddress;
+import dev.ambit.protocol.workload.NetworkMode;
+import dev.ambit.protocol.workload.Port;
+import dev.ambit.protocol.workload.Service;
+import dev.ambit.protocol.workload.TunnelProtocol;
+import dev.ambit.protocol.workload.Workload;
+import dev.ambit.protocol.workload.WorkloadStatus;
+import dev.ambit.protocol.workload.WorkloadType;
+import io.fabric8.kubernetes.api.model.IntOrString;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.ServiceBuilder;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+/** Each Kubernetes object as the workload API has it. */
+class TranslationTest {
+  private static final MeshSettings SETTINGS = MeshSettings.of("cluster.local", "ambit-system");
+
+  private static Workload workload(Pod pod) {
+    return PodWorkload.of(SETTINGS, pod, Map.of(), Set.of(), Locality.getDefaultInstance())
+        .orElseThrow()
+        .getWorkload();
+  }
+
+  private static Pod pod() {
+    return Objects.pod("shop", "cart-7d9f8-abcde", "10.0.0.7", Map.of("app", "cart"));
+  }
+
+  private static Service service(io.fabric8.kubernetes.api.model.Service service) {
+    return ServiceAddress.of(SETTINGS, service, null).orElseThrow().getService();
+  }
+
+  @Test
+  void aPodIsAWorkloadUnderItsUidAddressesAndAccount() {
+    Workload workload = workload(pod());
+    assertThat(workload.getUid()).isEqualTo("Kubernetes//Pod/shop/cart-7d9f8-abcde");
+    assertThat(workload.getAddressesList())
+        .containsExactly(ByteString.copyFrom(new byte[] {10, 0, 0, 7}));
+    assertThat(workload.getServiceAccount()).isEqualTo("account-of-cart-7d9f8-abcde");
+    assertThat(workload.getNode()).isEqualTo("node-1");
+    assertThat(workload.getNetwork()).isEmpty();
+    assertThat(workload.getClusterId()).isEqualTo("Kubernetes");
+    assertThat(workload.getTrustDomain()).isEmpty();
+    assertThat(workload.getStatus()).isEqualTo(WorkloadStatus.HEALTHY);
+    assertThat(workload.getNetworkMode()).isEqualTo(NetworkMode.STANDARD);
+  }
+
+  @Test
+  void onlyObservedRedirectionMeansHbone() {
+    Pod labelled =
+        new PodBuilder(pod())
+            .editMetadata()
+            .addToLabels("istio.io/dataplane-mode", "ambient")
+            .endMetadata()
+            .build();
+    assertThat(workload(labelled).getTunnelProtocol()).isEqualTo(TunnelProtocol.NONE);
+    for (Map.Entry<String, TunnelProtocol> each :
+        Map.of("pending", TunnelProtocol.NONE, "enabled", TunnelProtocol.HBONE).entrySet()) {
+      Pod annotated =
+          new PodBuilder(pod())
+              .editMetadata()
+              .addToAnnotations("ambient.istio.io/redirection", each.getKey())
+              .endMetadata()
+              .build();
+      assertThat(workload(annotated).getTunnelProtocol()).isEqualTo(each.getValue());
+    }
+  }
+
+  @Test
+  void podsThatAreDoneOrHaveNoAddressAreNotKnownAndPendingOnesWithOneAre() {
+    for (String phase : List.of("Succeeded", "Failed")) {
+      Pod done = new PodBuilder(pod()).editStatus().withPhase(phase).endStatus().build();
+      assertThat(PodWorkload.known(done)).isFalse();
+    }
+    Pod bare = new PodBuilder(pod()).editStatus().withPodIP(null).withPodIPs().endStatus().build();
+    assertThat(PodWorkload.known(bare)).isFalse();
+    Pod pending =
+        new PodBuilder(pod())
+            .editStatus()
+            .withPhase("Pending")
+            .withConditions()
+            .endStatus()
+            .build();
+    assertThat(workload(pending).getStatus()).isEqualTo(WorkloadStatus.UNHEALTHY);
+  }
+
+  @Test
+  void aPodThatIsBeingDeletedIsUnhealthyThoughReady() {
+    Pod leaving =
+        new PodBuilder(pod())
+            .editMetadata()
+            .withDeletionTimestamp("2026-01-01T00:00:00Z")
+            .endMetadata()
+            .build();
+    assertThat(workload(leaving).getStatus()).isEqualTo(WorkloadStatus.UNHEALTHY);
+  }
+
+  @Test
+  void hostNetworkAndDualStackAndNativeTunnelsShow() {
+    Pod pod =
+        new PodBuilder(pod())
+            .editMetadata()
+            .addToLabels("networking.istio.io/tunnel", "http")
+            .endMetadata()
+            .editSpec()
+            .withHostNetwork(true)
+            .endSpec()
+            .editStatus()
+            .addNewPodIP()
+            .withIp("fd00::7")
+            .endPodIP()
+            .endStatus()
+            .build();
+    Workload workload = workload(pod);
+    assertThat(workload.getNetworkMode()).isEqualTo(NetworkMode.HOST_NETWORK);
+    assertThat(workload.getAddressesList()).extracting(ByteString::size).containsExactly(4, 16);
+    assertThat(workload.getNativeTunnel()).isTrue();
+    assertThat(workload.getTunnelProtocol()).isEqualTo(TunnelProtocol.HBONE);
+  }
+
+  @Test
+  void ownersAreThoseAPersonKnows() {
+    assertThat(owned("ReplicaSet", "cart-7d9f8", "7d9f8"))
+        .isEqualTo(new WorkloadOwner(WorkloadType.DEPLOYMENT, "cart"));
+    assertThat(owned("ReplicaSet", "bare", "7d9f8"))
+        .isEqualTo(new WorkloadOwner(WorkloadType.POD, "bare"));
+    assertThat(owned("Job", "backup-29000000", ""))
+        .isEqualTo(new WorkloadOwner(WorkloadType.CRONJOB, "backup"));
+    assertThat(owned("Job", "migrate-1", ""))
+        .isEqualTo(new WorkloadOwner(WorkloadType.JOB, "migrate-1"));
+    assertThat(owned("StatefulSet", "db", "")).isEqualTo(new WorkloadOwner(WorkloadType.POD, "db"));
+    assertThat(WorkloadOwner.of(pod()))
+        .isEqualTo(new WorkloadOwner(WorkloadType.POD, "cart-7d9f8-abcde"));
+  }
+
+  private static WorkloadOwner owned(String kind, String name, String hash) {
+    return WorkloadOwner.of(
+        new PodBuilder(pod())
+            .editMetadata()
+            .addToLabels("pod-template-hash", hash)
+            .addNewOwnerReference()
+            .withKind(kind)
+            .withName(name)
+            .withController(true)
+            .endOwnerReference()
+            .endMetadata()
+            .build());
+  }
+
+  @Test
+  void canonicalNamesFollowTheLabelsInTheirOrder() {
+    assertThat(workload(pod()).getCanonicalName()).isEqualTo("cart");
+    assertThat(workload(pod()).getCanonicalRevision()).isEqualTo("latest");
+    Pod labelled =
+        new PodBuilder(pod())
+            .editMetadata()
+            .addToLabels("app.kubernetes.io/name", "cart-k8s")
+            .addToLabels("version", "v1")
+            .addToLabels("app.kubernetes.io/version", "v2")
+            .endMetadata()
+            .build();
+    assertThat(workload(labelled).getCanonicalName()).isEqualTo("cart-k8s");
+    assertThat(workload(labelled).getCanonicalRevision()).isEqualTo("v2");
+  }
+
+  @Test
+  void aTrustDomainOtherThanTheUsualIsSpelledOut() {
+    assertThat(
+            PodWorkload.of(
+                    MeshSettings.of("example.org", "ambit-system"),
+                    pod(),
+                    Map.of(),
+                    Set.of(),
+                    Locality.getDefaultInstance())
+                .orElseThrow()
+                .getWorkload()
+                .getTrustDomain())
+        .isEqualTo("example.org");
+  }
+
+  @Test
+  void aServiceIsKnownByItsHostnameAndAddresses() {
+    var service =
+        new ServiceBuilder(Objects.service("shop", "cart", "10.96.0.1", Map.of("app", "cart")))
+            .editSpec()
+            .withClusterIPs("10.96.0.1", "fd00::a")
+            .withIpFamilies("IPv4", "IPv6")
+            .endSpec()
+            .withNewStatus()
+            .withNewLoadBalancer()
+            .addNewIngress()
+            .withIp("203.0.113.1")
+            .endIngress()
+            .addNewIngress()
+            .withIp("203.0.113.2")
+            .withIpMode("Proxy")
+            .endIngress()
+            .endLoadBalancer()
+            .endStatus()
+            .build();
+    Service translated = service(service);
+    assertThat(translated.getHostname()).isEqualTo("cart.shop.svc.cluster.local");
+    assertThat(translated.getAddressesList())
+        .extracting(NetworkAddress::getAddress)
+        .extracting(IpAddresses::text)
+        .containsExactly("10.96.0.1", "fd00:0:0:0:0:0:0:a", "203.0.113.1");
+    assertThat(translated.getIpFamilies()).isEqualTo(IPFamilies.DUAL);
+    assertThat(translated.getCanonical()).isTrue();
+    assertThat(translated.hasLoadBalancing()).isFalse();
+    assertThat(translated.getPortsList())
+        .extracting(Port::getServicePort, Port::getTargetPort)
+        .containsExactly(org.assertj.core.groups.Tuple.tuple(80, 0));
+  }
+
+  @Test
+  void aHeadlessServiceHasNoAddressAndAnExternalNameIsNoService() {
+    assertThat(service(Objects.service("shop", "db", "None", Map.of())).getAddressesCount())
+        .isZero();
+    var external =
+        new ServiceBuilder(Objects.service("shop", "ext", "", Map.of()))
+            .editSpec()
+            .withType("ExternalName")
+            .endSpec()
+            .build();
+    assertThat(ServiceAddress.of(SETTINGS, external, null)).isEmpty();
+  }
+
+  @Test
+  void trafficPoliciesBecomeLoadBalancingInTheirPrecedence() {
+    var plain = Objects.service("shop", "cart", "10.96.0.1", Map.of());
+    var local =
+        new ServiceBuilder(plain)
+            .editSpec()
+            .withInternalTrafficPolicy("Local")
+            .withTrafficDistribution("PreferClose")
+            .withPublishNotReadyAddresses(true)
+            .endSpec()
+            .build();
+    LoadBalancing strict = service(local).getLoadBalancing();
+    assertThat(strict.getMode()).isEqualTo(LoadBalancing.Mode.STRICT);
+    assertThat(strict.getRoutingPreferenceList()).containsExactly(LoadBalancing.Scope.NODE);
+    assertThat(strict.getHealthPolicy()).isEqualTo(LoadBalancing.HealthPolicy.ALLOW_ALL);
+
+    var close =
+        new ServiceBuilder(plain)
+            .editSpec()
+            .withTrafficDistribution("PreferClose")
+            .endSpec()
+            .build();
+    assertThat(service(close).getLoadBalancing().getMode()).isEqualTo(LoadBalancing.Mode.FAILOVER);
+
+    var annotated =
+        new ServiceBuilder(plain)
+            .editMetadata()
+            .addToAnnotations(ServiceAddress.TRAFFIC_DISTRIBUTION, "PreferSameNode")
+            .endMetadata()
+            .build();
+    assertThat(
+            ServiceAddress.of(SETTINGS, annotated, "PreferClose")
+                .orElseThrow()
+                .getService()
+                .getLoadBalancing()
+                .getRoutingPreferenceList())
+        .contains(LoadBalancing.Scope.NODE);
+    assertThat(
+            ServiceAddress.of(SETTINGS, plain, "PreferClose")
+                .orElseThrow()
+                .getService()
+                .getLoadBalancing()
+                .getMode())
+        .isEqualTo(LoadBalancing.Mode.FAILOVER);
+  }
+
+  @Test
+  void namedPortsAreTheEndpointsAndUnknownNamesAreDropped() {
+    var service =
+        new ServiceBuilder(Objects.service("shop", "cart", "10.96.0.1", Map.of("app", "cart")))
+            .editSpec()
+            .addNewPort()
+            .withName("admin")
+            .withPort(81)
+            .withTargetPort(new IntOrString("absent"))
+            .endPort()
+            .addNewPort()
+            .withName("raw")
+            .withPort(82)
+            .endPort()
+            .addNewPort()
+            .withName("dns")
+            .withProtocol("UDP")
+            .withPort(53)
+            .endPort()
+            .endSpec()
+            .build();
+    assertThat(ServicePorts.onPod(service, pod()).getPortsList())
+        .extracting(Port::getServicePort, Port::getTargetPort)
+        .containsExactly(
+            org.assertj.core.groups.Tuple.tuple(80, 8080),
+            org.assertj.core.groups.Tuple.tuple(82, 82));
+  }
+
+  @Test
+  void endpointsThatAreNoPodsAreWorkloadsWithoutIdentity() {
+    var slice =
+        Objects.slice(
+            """
+            apiVersion: discovery.k8s.io/v1
+            kind: EndpointSlice
+            metadata:
+              name: kubernetes
+              namespace: default
+              labels: {kubernetes.io/service-name: kubernetes}
+            addressType: IPv4
+            ports: [{name: http, port: 6443, protocol: TCP}]
+            endpoints:
+            - addresses: ["172.18.0.2"]
+              conditions: {ready: true}
+            - addresses: ["172.18.0.3"]
+              conditions: {ready: false}
+            - addresses: ["10.0.0.7"]
+              targetRef: {kind: Pod, name: some, namespace: default}
+            """);
+    var workloads =
+        EndpointSliceWorkloads.of(
+            SETTINGS,
+            slice,
+            Objects.service("default", "kubernetes", "10.96.0.1", Map.of()),
+            _ -> Locality.getDefaultInstance());
+    assertThat(workloads)
+        .containsOnlyKeys(
+            "Kubernetes/discovery.k8s.io/EndpointSlice/default/kubernetes/172.18.0.2",
+            "Kubernetes/discovery.k8s.io/EndpointSlice/default/kubernetes/172.18.0.3");
+    Workload first = workloads.values().iterator().next().getWorkload();
+    assertThat(first.getNetworkMode()).isEqualTo(NetworkMode.HOST_NETWORK);
+    assertThat(first.getServiceAccount()).isEmpty();
+    assertThat(first.getTunnelProtocol()).isEqualTo(TunnelProtocol.NONE);
+    assertThat(
+            first
+                .getServicesOrThrow("default/kubernetes.default.svc.cluster.local")
+                .getPorts(0)
+                .getTargetPort())
+        .isEqualTo(6443);
+  }
+
+  @Test
+  void addressesAreReadAsLiteralsAlone() {
+    assertThat(IpAddresses.parse("localhost")).isEmpty();
+    assertThat(IpAddresses.parse("10.1")).isEmpty();
+    assertThat(IpAddresses.parse("fe80::1%eth0")).isEmpty();
+    assertThat(IpAddresses.parse("::ffff:10.0.0.1").orElseThrow().size()).isEqualTo(4);
+    assertThat(IpAddresses.parseBlock("::ffff:10.0.0.0/104").orElseThrow().length()).isEqualTo(8);
+    assertThat(IpAddresses.parseBlock("10.0.0.0/33")).isEmpty();
+    assertThat(IpAddresses.parseBlock("10.0.0.0/-1")).isEmpty();
+    assertThat(IpAddresses.parseBlock("0.0.0.0/0").orElseThrow().length()).isZero();
+  }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ambit.operator.xds;
+
+import org.jspecify.annotations.NullMarked;
