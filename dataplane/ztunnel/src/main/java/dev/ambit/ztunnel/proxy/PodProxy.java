@@ -1,6 +1,8 @@
 package dev.ambit.ztunnel.proxy;
 
+import dev.ambit.linux.LinuxException;
 import dev.ambit.linux.NetworkNamespace;
+import dev.ambit.linux.SharedPort;
 import dev.ambit.ztunnel.state.LocalPod;
 import dev.ambit.ztunnel.zds.PodRuntime;
 import io.netty.bootstrap.ServerBootstrap;
@@ -9,6 +11,7 @@ import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
+import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.util.concurrent.EventExecutor;
 import java.net.InetSocketAddress;
@@ -27,6 +30,9 @@ import org.slf4j.LoggerFactory;
 /** A pod that is proxied: its listeners, and its connections on every event loop. */
 public final class PodProxy implements PodRuntime.Running {
   private static final Logger log = LoggerFactory.getLogger(PodProxy.class);
+
+  /** For handshakes that are under way to a listener that yielded: a round trip or more. */
+  private static final Duration HANDOVER = Duration.ofMillis(200);
 
   private final LocalPod pod;
   private final NetworkNamespace namespace;
@@ -213,18 +219,11 @@ public final class PodProxy implements PodRuntime.Running {
       first = !draining;
       draining = true;
     }
-    if (first) {
-      List<Channel> closing = closeListeners();
-      AtomicInteger open = new AtomicInteger(closing.size() + 1);
-      Runnable closed =
-          () -> {
-            if (open.decrementAndGet() == 0) {
-              drainLoops();
-            }
-          };
-      // Connections that a listener had already accepted are on their loops before these drain.
-      closing.forEach(channel -> channel.closeFuture().addListener(done -> closed.run()));
-      closed.run();
+    if (first && deadline.compareTo(HANDOVER) > 0) {
+      yieldListeners();
+      loops.next().schedule(this::drainAll, HANDOVER.toMillis(), TimeUnit.MILLISECONDS);
+    } else if (first) {
+      drainAll();
     }
     if (deadline.isZero() || deadline.isNegative()) {
       force();
@@ -232,6 +231,40 @@ public final class PodProxy implements PodRuntime.Running {
       loops.next().schedule(this::force, deadline.toMillis(), TimeUnit.MILLISECONDS);
     }
     return stopped.minimalCompletionStage();
+  }
+
+  /**
+   * Where another ztunnel listens beside this one, leaves new connections to it. Those that wait to
+   * be accepted here would be reset by closing: they are still taken.
+   */
+  private void yieldListeners() {
+    synchronized (listeners) {
+      for (Channel listener : listeners) {
+        try {
+          SharedPort.yieldToSecond(((EpollServerSocketChannel) listener).fd().intValue());
+        } catch (LinuxException e) {
+          log.atWarn()
+              .addKeyValue("namespace", pod.namespace())
+              .addKeyValue("pod", pod.name())
+              .addKeyValue("reason", e.getMessage())
+              .log("cannot leave new connections to another ztunnel, a few may be reset");
+        }
+      }
+    }
+  }
+
+  private void drainAll() {
+    List<Channel> closing = closeListeners();
+    AtomicInteger open = new AtomicInteger(closing.size() + 1);
+    Runnable closed =
+        () -> {
+          if (open.decrementAndGet() == 0) {
+            drainLoops();
+          }
+        };
+    // Connections that a listener had already accepted are on their loops before these drain.
+    closing.forEach(channel -> channel.closeFuture().addListener(done -> closed.run()));
+    closed.run();
   }
 
   private void drainLoops() {

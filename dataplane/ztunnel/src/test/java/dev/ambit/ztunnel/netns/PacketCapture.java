@@ -14,6 +14,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -21,7 +22,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.UUID;
-import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -40,7 +40,7 @@ final class PacketCapture implements AutoCloseable {
   private final InetAddress beyond;
   private final Process process;
   private final Thread reader;
-  private final List<CapturedPacket> packets = new CopyOnWriteArrayList<>();
+  private final List<CapturedPacket> packets = new ArrayList<>();
   private volatile @Nullable IOException failure;
 
   private PacketCapture(Host host, String link, InetAddress beyond) {
@@ -110,7 +110,10 @@ final class PacketCapture implements AutoCloseable {
           throw new EOFException("tcpdump ended");
         }
         var frame = input.readNBytes(record.getInt(8));
-        CapturedPacket.parse(frame).ifPresent(packets::add);
+        var packet = CapturedPacket.parse(frame);
+        synchronized (packets) {
+          packet.ifPresent(packets::add);
+        }
       }
     } catch (IOException e) {
       failure = e;
@@ -130,8 +133,14 @@ final class PacketCapture implements AutoCloseable {
                 throw new IllegalStateException("the capture ended", failure);
               }
               send(mark);
-              return packets.stream().anyMatch(packet -> Arrays.equals(packet.payload(), mark));
+              return captured().stream().anyMatch(packet -> Arrays.equals(packet.payload(), mark));
             });
+  }
+
+  private List<CapturedPacket> captured() {
+    synchronized (packets) {
+      return List.copyOf(packets);
+    }
   }
 
   private void send(byte[] payload) throws IOException {
@@ -144,7 +153,7 @@ final class PacketCapture implements AutoCloseable {
   /** Everything up to now, without the capture's own packets. */
   List<CapturedPacket> packets() {
     settle();
-    return packets.stream()
+    return captured().stream()
         .filter(packet -> packet.isTcp() || packet.destinationPort() != DISCARD_PORT)
         .toList();
   }

@@ -12,9 +12,9 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 
 /** The real ztunnel program, running in a pod of its own on a node. */
 final class ZtunnelProcess implements AutoCloseable {
@@ -28,7 +28,7 @@ final class ZtunnelProcess implements AutoCloseable {
 
   private final Pod pod;
   private final Process process;
-  private final List<LogLine> log = new CopyOnWriteArrayList<>();
+  private final List<LogLine> log = new ArrayList<>();
   private final Thread reader;
 
   private ZtunnelProcess(Pod pod, Process process) {
@@ -93,7 +93,10 @@ final class ZtunnelProcess implements AutoCloseable {
   private void read() {
     try (var lines = process.inputReader(StandardCharsets.UTF_8)) {
       for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-        log.add(LogLine.parse(line));
+        var parsed = LogLine.parse(line);
+        synchronized (log) {
+          log.add(parsed);
+        }
       }
     } catch (IOException ended) {
       // The process is gone, and with it its output.
@@ -155,12 +158,14 @@ final class ZtunnelProcess implements AutoCloseable {
   }
 
   List<LogLine> log() {
-    return log;
+    synchronized (log) {
+      return List.copyOf(log);
+    }
   }
 
   /** A mark in the log, to look only at what comes after. */
   int logSize() {
-    return log.size();
+    return log().size();
   }
 
   LogLine awaitLog(String what, Predicate<LogLine> wanted) {
@@ -171,12 +176,12 @@ final class ZtunnelProcess implements AutoCloseable {
     await(what + " in the log of " + pod)
         .atMost(Patience.LONG)
         .pollInterval(Duration.ofMillis(20))
-        .until(() -> log.stream().skip(from).anyMatch(wanted));
-    return log.stream().skip(from).filter(wanted).findFirst().orElseThrow();
+        .until(() -> log().stream().skip(from).anyMatch(wanted));
+    return log().stream().skip(from).filter(wanted).findFirst().orElseThrow();
   }
 
   String logText() {
-    return log.stream().map(LogLine::text).reduce("", (a, b) -> a + b + "\n");
+    return log().stream().map(LogLine::text).collect(Collectors.joining("\n", "", "\n"));
   }
 
   /** How many files and sockets it has open. */
