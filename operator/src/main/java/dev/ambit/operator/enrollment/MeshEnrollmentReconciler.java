@@ -211,11 +211,8 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         Objects.requireNonNullElse(namespace.getMetadata().getLabels(), Map.of());
     Optional<AmbientMesh> mesh =
         caches.meshes().flatMap(source -> source.get(new ResourceID(WellKnown.DEFAULT_NAME)));
-    Set<String> excluded =
-        new HashSet<>(
-            mesh.map(AmbientMesh::effectiveSpec)
-                .orElse(AmbientMeshSpec.DEFAULTS)
-                .excludedNamespaces());
+    AmbientMeshSpec spec = mesh.map(AmbientMesh::effectiveSpec).orElse(AmbientMeshSpec.DEFAULTS);
+    Set<String> excluded = new HashSet<>(spec.excludedNamespaces());
     excluded.add(rootNamespace);
     EnrollmentSource source = source(enrollment, context);
     NamespaceFacts facts =
@@ -231,6 +228,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         labels.getOrDefault(WellKnown.DATAPLANE_MODE, ""),
         excluded.contains(name),
         mesh.isPresent() && mesh.get().getMetadata().getDeletionTimestamp() == null,
+        spec.leaving().drainSeconds(),
         reached,
         census(facts));
   }

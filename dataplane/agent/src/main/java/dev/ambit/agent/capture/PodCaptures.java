@@ -12,8 +12,8 @@ import dev.ambit.agent.zds.AddOutcome;
 import dev.ambit.agent.zds.CapturedPods;
 import dev.ambit.agent.zds.ZdsWorkload;
 import dev.ambit.agent.zds.Ztunnels;
-import dev.ambit.api.WellKnown;
 import dev.ambit.capture.CaptureDecision;
+import dev.ambit.capture.Redirection;
 import dev.ambit.linux.LocalAddresses;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.micrometer.core.instrument.Counter;
@@ -105,7 +105,16 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
             "capture", THREADS, FIRST_RETRY, LONGEST_RETRY, this::reconcile, this::failed);
     gauge("captured", c -> c.stage instanceof Stage.Captured && c.acknowledged);
     gauge("pending", c -> c.stage instanceof Stage.Captured && !c.acknowledged);
-    gauge("leaving", c -> c.stage instanceof Stage.Settling || c.stage instanceof Stage.Draining);
+    gauge(
+        "leaving",
+        c ->
+            switch (c.stage) {
+              case Stage.Free free -> false;
+              case Stage.Captured captured -> false;
+              case Stage.Settling settling -> true;
+              case Stage.Draining draining -> true;
+              case Stage.Released released -> true;
+            });
   }
 
   private void gauge(String state, Predicate<PodCapture> counted) {
@@ -285,6 +294,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
     switch (capture.stage) {
       case Stage.Free free -> redirect(pod, capture, network(pod, addresses, capture));
       case Stage.Draining draining -> redirect(pod, capture, network(pod, addresses, capture));
+      case Stage.Released released -> redirect(pod, capture, network(pod, addresses, capture));
       case Stage.Settling settling -> capture.stage = PodCapture.CAPTURED;
       case Stage.Captured captured -> verifyIfDue(pod, capture);
     }
@@ -294,7 +304,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
     if (!capture.acknowledged) {
       handToZtunnel(pod, capture);
     }
-    writeRedirection(pod, WellKnown.REDIRECTION_ENABLED);
+    writeRedirection(pod, Redirection.ENABLED);
     return Optional.empty();
   }
 
@@ -409,8 +419,8 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
    * would send plaintext.
    */
   private void pending(Pod pod) {
-    if (!WellKnown.REDIRECTION_ENABLED.equals(redirection(pod))) {
-      writeRedirection(pod, WellKnown.REDIRECTION_PENDING);
+    if (Redirection.of(annotations(pod)) != Redirection.ENABLED) {
+      writeRedirection(pod, Redirection.PENDING);
     }
   }
 
@@ -485,11 +495,11 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
     examine(pod, capture);
     return switch (capture.stage) {
       case Stage.Free free -> {
-        writeRedirection(pod, null);
+        writeRedirection(pod, Redirection.ABSENT);
         yield Optional.empty();
       }
       case Stage.Captured captured -> {
-        writeRedirection(pod, null);
+        writeRedirection(pod, Redirection.DRAINING);
         capture.stage = new Stage.Settling(System.nanoTime() + settings.settle().toNanos());
         yield Optional.of(settings.settle());
       }
@@ -499,6 +509,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
             left > 0 ? Duration.ofNanos(left).plusMillis(1) : startDraining(pod, capture));
       }
       case Stage.Draining draining -> drain(pod, capture, draining);
+      case Stage.Released released -> tellReleased(pod, capture);
     };
   }
 
@@ -562,13 +573,20 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
     capture.closeNetwork();
     capture.served = null;
     capture.acknowledged = false;
-    capture.stage = PodCapture.FREE;
+    capture.stage = PodCapture.RELEASED;
     count("released");
     LOG.atInfo()
         .addKeyValue("namespace", pod.getMetadata().getNamespace())
         .addKeyValue("name", pod.getMetadata().getName())
         .addKeyValue("brokenConnections", connections)
         .log("Nothing of the mesh is left in the pod");
+    return tellReleased(pod, capture);
+  }
+
+  /** Written whatever the cache shows, which may not know yet that the pod has been draining. */
+  private Optional<Duration> tellReleased(Pod pod, PodCapture capture) {
+    cluster.writeRedirection(pod, Redirection.ABSENT);
+    capture.stage = PodCapture.FREE;
     stageChanged.run();
     return Optional.empty();
   }
@@ -700,15 +718,14 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
 
   // Telling.
 
-  private void writeRedirection(Pod pod, @Nullable String state) {
-    if (!Objects.equals(redirection(pod), state)) {
+  private void writeRedirection(Pod pod, Redirection state) {
+    if (!state.isWrittenIn(annotations(pod))) {
       cluster.writeRedirection(pod, state);
     }
   }
 
-  private static @Nullable String redirection(Pod pod) {
-    var annotations = pod.getMetadata().getAnnotations();
-    return annotations == null ? null : annotations.get(WellKnown.REDIRECTION);
+  private static Map<String, String> annotations(Pod pod) {
+    return Objects.requireNonNullElse(pod.getMetadata().getAnnotations(), Map.of());
   }
 
   private void failed(String uid, int attempt, Exception cause) {

@@ -11,10 +11,7 @@ public final class Assessment {
 
   /** Judges. */
   public static Progress of(EnrollmentObservation observed) {
-    return obstacle(observed)
-        .orElseGet(
-            () ->
-                StageHandler.of(observed.asked()).progress(observed.reached(), observed.census()));
+    return obstacle(observed).orElseGet(() -> StageHandler.of(observed.asked()).progress(observed));
   }
 
   private static Optional<Progress> obstacle(EnrollmentObservation observed) {
