@@ -197,7 +197,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
       return UpdateControl.noUpdate();
     }
     statuses.write(context.getClient(), enrollment, withStatus(enrollment, after), after);
-    tell(enrollment, before, observed, progress);
+    tell(enrollment, namespace.get(), before, observed, progress);
     return UpdateControl.noUpdate();
   }
 
@@ -261,6 +261,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
 
   private void tell(
       MeshEnrollment enrollment,
+      Namespace namespace,
       @Nullable MeshEnrollmentStatus before,
       EnrollmentObservation observed,
       Progress progress) {
@@ -276,8 +277,13 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         case Progress.Capturing capturing -> normal(enrollment, "Capturing", capturing);
         case Progress.Leaving leaving -> normal(enrollment, "Leaving", leaving);
         case Progress.Done done -> normal(enrollment, done.reason(), done);
-        case Progress.Stalled stalled ->
-            events.warning(enrollment, stalled.reason(), stalled.message());
+        case Progress.Stalled stalled -> {
+          events.warning(enrollment, stalled.reason(), stalled.message());
+          if (observed.labelIsUnknown()) {
+            // Whoever mistyped the label looks at what carries it.
+            events.warning(namespace, stalled.reason(), stalled.message());
+          }
+        }
       }
     }
     boolean known =

@@ -24,6 +24,11 @@ public record EnrollmentObservation(
     Stage reached,
     PodCensus census) {
 
+  /** Whether the namespace's label counts and has no meaning. */
+  public boolean labelIsUnknown() {
+    return source instanceof EnrollmentSource.Labels && mode == DataplaneMode.UNKNOWN;
+  }
+
   /** The stage that is asked for. */
   public Stage asked() {
     return switch (source) {
