@@ -146,7 +146,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
             .addKeyValue("namespace", pod.getMetadata().getNamespace())
             .addKeyValue("name", pod.getMetadata().getName())
             .addKeyValue("reason", e.getMessage())
-            .log("Cannot tell whether the pod is captured already; it is looked at again");
+            .log("cannot tell whether the pod is captured already; it is looked at again");
       }
     }
     hostRules.resume();
@@ -326,7 +326,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
           .addKeyValue("namespace", pod.getMetadata().getNamespace())
           .addKeyValue("name", pod.getMetadata().getName())
           .addKeyValue("network", capture.network)
-          .log("Found the pod's network namespace");
+          .log("found the pod's network namespace");
     }
     return capture.network;
   }
@@ -355,7 +355,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
         .addKeyValue("namespace", pod.getMetadata().getNamespace())
         .addKeyValue("name", pod.getMetadata().getName())
         .addKeyValue("network", network)
-        .log("New connections of the pod are redirected");
+        .log("new connections of the pod are redirected");
   }
 
   private void serve(Pod pod, PodCapture capture, PodNetwork network) {
@@ -532,7 +532,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
         .addKeyValue("namespace", pod.getMetadata().getNamespace())
         .addKeyValue("name", pod.getMetadata().getName())
         .addKeyValue("drainSeconds", drain.toSeconds())
-        .log("New connections of the pod pass plain; those in the tunnel end there");
+        .log("new connections of the pod pass plain; those in the tunnel end there");
     return LOOK_AT_DRAINING;
   }
 
@@ -579,7 +579,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
         .addKeyValue("namespace", pod.getMetadata().getNamespace())
         .addKeyValue("name", pod.getMetadata().getName())
         .addKeyValue("brokenConnections", connections)
-        .log("Nothing of the mesh is left in the pod");
+        .log("nothing of the mesh is left in the pod");
     return tellReleased(pod, capture);
   }
 
@@ -645,7 +645,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
         LOG.atInfo()
             .addKeyValue("namespace", pod.getMetadata().getNamespace())
             .addKeyValue("name", pod.getMetadata().getName())
-            .log("The pod is captured already");
+            .log("the pod is captured already");
       } else {
         network.close();
       }
@@ -660,7 +660,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
         drift("host_rules");
       }
     } catch (IOException | RuntimeException e) {
-      LOG.atError().setCause(e).log("Cannot verify the node's own rules");
+      LOG.atError().setCause(e).log("cannot verify the node's own rules");
     }
     for (var capture : captures.values()) {
       if (capture.stage instanceof Stage.Captured) {
@@ -705,7 +705,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
         .description("Repairs of what was no longer as the agent had left it")
         .register(metrics)
         .increment();
-    LOG.atWarn().addKeyValue("what", what).log("Repaired what was no longer as it should be");
+    LOG.atWarn().addKeyValue("what", what).log("repaired what was no longer as it should be");
   }
 
   private void count(String what) {
@@ -745,7 +745,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
               .addKeyValue("attempt", attempt)
               .addKeyValue("reason", cause.getMessage());
       (cause instanceof IOException ? log : log.setCause(cause))
-          .log("The pod is not yet where it should be");
+          .log("the pod is not yet where it should be");
     }
     if (attempt == WORTH_AN_EVENT && pod.isPresent() && cause instanceof IOException) {
       var reason = cause instanceof CaptureFailure failure ? failure.reason() : "CaptureFailed";

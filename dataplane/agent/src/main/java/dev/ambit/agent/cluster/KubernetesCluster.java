@@ -172,7 +172,7 @@ public final class KubernetesCluster implements Cluster, AutoCloseable {
           LOG.atWarn()
               .addKeyValue("kind", informer.getApiTypeClass().getSimpleName())
               .addKeyValue("reason", cause.getMessage())
-              .log("Cannot watch the API server; the cache stays as it is until that works");
+              .log("cannot watch the API server; the cache stays as it is until that works");
           return true;
         });
     var unused = informer.start();
@@ -311,7 +311,7 @@ public final class KubernetesCluster implements Cluster, AutoCloseable {
       LOG.atDebug()
           .addKeyValue("namespace", namespace)
           .addKeyValue("name", name)
-          .log("The pod is gone or has been replaced: its annotations are not written");
+          .log("the pod is gone or has been replaced: its annotations are not written");
     } else if (status >= 300) {
       throw new KubernetesClientException(
           "the API server refuses the annotations %s of pod %s/%s: status %d"
@@ -382,7 +382,7 @@ public final class KubernetesCluster implements Cluster, AutoCloseable {
           .addKeyValue("name", metadata.getName())
           .addKeyValue("message", message)
           .setCause(e)
-          .log("Cannot write an event");
+          .log("cannot write an event");
     }
   }
 
