@@ -45,21 +45,12 @@ class EnrollmentJourneyIT {
       assertThat(wire.touches(15008)).isFalse();
 
       // A connection that is open all along.
-      sample.job(
-          "journey",
-          "talker",
-          ambit.node(0),
-          "/bin/sample",
-          "talk",
-          "server.journey.svc.cluster.local",
-          "8080",
-          "200");
-      await()
-          .atMost(InstalledAmbit.SOON)
-          .until(() -> sample.log("journey", "talker").contains("line 3"));
+      sample.talk("journey", "talker", ambit.node(0), "server.journey.svc.cluster.local", 8080);
+      // And new ones throughout.
+      sample.loop("journey", "looper", ambit.node(0), ip(server), 8080);
 
-      var enrolled = ambit.enroll(sample, "journey", 4);
-      assertThat(pods(enrolled).total()).isEqualTo(4);
+      var enrolled = ambit.enroll(sample, "journey", 5);
+      assertThat(pods(enrolled).total()).isEqualTo(5);
 
       // Across the nodes, and on one node, by address and by Service.
       for (var client : new String[] {"client", "neighbour"}) {
@@ -96,16 +87,15 @@ class EnrollmentJourneyIT {
       }
 
       sample.label("journey", MODE, "");
-      await("enrollment gone")
-          .atMost(Duration.ofSeconds(90))
-          .until(() -> ambit.enrollment("journey", "labels") == null);
-
-      // The open connection has outlived joining and leaving.
-      var lines = sample.log("journey", "talker").lines().count();
-      await()
+      await("no pod marked as captured")
           .atMost(InstalledAmbit.SOON)
-          .until(() -> sample.log("journey", "talker").lines().count() > lines + 3);
-      assertThat(sample.phase("journey", "talker")).isEqualTo("Running");
+          .until(
+              () ->
+                  ambit.client().pods().inNamespace("journey").list().getItems().stream()
+                      .noneMatch(p -> p.getMetadata().getAnnotations().containsKey(REDIRECTION)));
+      // The open connection has outlived joining and goes on while the rest has left.
+      sample.assertGoesOn("journey", "talker");
+      sample.assertGoesOn("journey", "looper");
 
       assertThat(sample.request("journey", "client", ip(server), 8080, "after-mesh").output())
           .contains("path=/after-mesh");
@@ -114,6 +104,9 @@ class EnrollmentJourneyIT {
 
     // With the last tunnelled connection ended, nothing is left behind.
     ambit.client().pods().inNamespace("journey").withName("talker").delete();
+    await("enrollment gone")
+        .atMost(Duration.ofSeconds(90))
+        .until(() -> ambit.enrollment("journey", "labels") == null);
     for (var pod : ambit.client().pods().inNamespace("journey").list().getItems()) {
       assertThat(pod.getMetadata().getAnnotations()).doesNotContainKey(REDIRECTION);
     }
@@ -146,15 +139,7 @@ class EnrollmentJourneyIT {
         .until(() -> !sample.request("outside", "client", ip(server), 8080, "plain").succeeded());
 
     // Its first and only act is a request, which strict mTLS would refuse if it were plain.
-    sample.job(
-        "later",
-        "first",
-        ambit.node(0),
-        "/bin/sample",
-        "get",
-        ip(server),
-        "8080",
-        "/first");
+    sample.job("later", "first", ambit.node(0), "/bin/sample", "get", ip(server), "8080", "/first");
     await()
         .atMost(InstalledAmbit.SOON)
         .until(() -> !sample.phase("later", "first").matches("Pending|Running"));
@@ -181,12 +166,12 @@ class EnrollmentJourneyIT {
     sample.namespace("mesh", Map.of());
     var meshServer = sample.server("mesh", "server", ambit.node(1), 8080);
     sample.client("mesh", "client", ambit.node(1));
-    sample.job(
-        "plain", "talker", ambit.node(0), "/bin/sample", "talk", ip(meshServer), "8080", "100");
-    sample.job(
-        "mesh", "talker", ambit.node(1), "/bin/sample", "talk", ip(plainServer), "8080", "100");
+    sample.talk("plain", "talker", ambit.node(0), ip(meshServer), 8080);
+    sample.talk("mesh", "talker", ambit.node(1), ip(plainServer), 8080);
+    sample.loop("plain", "looper", ambit.node(0), ip(meshServer), 8080);
+    sample.loop("mesh", "looper", ambit.node(1), ip(plainServer), 8080);
 
-    ambit.enroll(sample, "mesh", 3);
+    ambit.enroll(sample, "mesh", 4);
     assertThat(sample.request("plain", "client", ip(meshServer), 8080, "x").output())
         .contains("client=" + ip(sample.get("plain", "client")));
     assertThat(sample.request("mesh", "client", ip(plainServer), 8080, "x").output())
@@ -195,8 +180,10 @@ class EnrollmentJourneyIT {
     await().atMost(Duration.ofSeconds(90)).until(() -> ambit.enrollment("mesh", "labels") == null);
     assertThat(sample.request("plain", "client", ip(meshServer), 8080, "x").succeeded()).isTrue();
     assertThat(sample.request("mesh", "client", ip(plainServer), 8080, "x").succeeded()).isTrue();
-    assertThat(sample.phase("plain", "talker")).isEqualTo("Running");
-    assertThat(sample.phase("mesh", "talker")).isEqualTo("Running");
+    for (var namespace : new String[] {"plain", "mesh"}) {
+      sample.assertGoesOn(namespace, "talker");
+      sample.assertGoesOn(namespace, "looper");
+    }
   }
 
   @Test

@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 import io.fabric8.kubernetes.api.model.NamespaceBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.readiness.Readiness;
 import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
@@ -199,8 +200,65 @@ final class Sample {
     return get(namespace, name).getStatus().getPhase();
   }
 
+  /** What the pod printed; nothing where its container has not started. */
   String log(String namespace, String name) {
-    return client.pods().inNamespace(namespace).withName(name).getLog();
+    try {
+      return client.pods().inNamespace(namespace).withName(name).getLog();
+    } catch (KubernetesClientException e) {
+      if (e.getCode() == 400) {
+        return "";
+      }
+      throw e;
+    }
+  }
+
+  /**
+   * A pod that makes one request after the other for as long as each succeeds, each on a connection
+   * of its own; it has made a few when this returns.
+   */
+  void loop(String namespace, String name, String node, String address, int port) {
+    job(
+        namespace,
+        name,
+        node,
+        "/bin/sh",
+        "-c",
+        "while sample get " + address + " " + port + " /loop; do usleep 100000; done");
+    await(name + " has made requests").atMost(START).until(() -> lines(namespace, name) > 10);
+  }
+
+  /**
+   * A pod that says a line over one connection five times a second; it has begun when this returns.
+   */
+  void talk(String namespace, String name, String node, String address, int port) {
+    job(namespace, name, node, "/bin/sample", "talk", address, Integer.toString(port), "200");
+    await(name + " has talked").atMost(START).until(() -> lines(namespace, name) > 2);
+  }
+
+  long lines(String namespace, String name) {
+    return log(namespace, name).lines().count();
+  }
+
+  /**
+   * Fails, with what it printed last, if a pod of {@link #loop} or {@link #talk} has ended or
+   * stands still.
+   */
+  void assertGoesOn(String namespace, String name) {
+    long before = lines(namespace, name);
+    await(name + " goes on")
+        .atMost(Duration.ofSeconds(30))
+        .untilAsserted(
+            () -> {
+              var log = log(namespace, name);
+              if (!phase(namespace, name).equals("Running") || log.lines().count() <= before) {
+                throw new AssertionError(
+                    name
+                        + " is "
+                        + phase(namespace, name)
+                        + " and said last: "
+                        + log.substring(Math.max(0, log.length() - 400)));
+              }
+            });
   }
 
   /**

@@ -14,6 +14,9 @@ final class PodCapture {
     /** Nothing of Ambit's is in the pod. */
     record Free() implements Stage {}
 
+    /** The ztunnel is to listen in the pod; nothing new is redirected before it does. */
+    record Joining() implements Stage {}
+
     /** The rules redirect. */
     record Captured() implements Stage {}
 
@@ -28,6 +31,7 @@ final class PodCapture {
   }
 
   static final Stage FREE = new Stage.Free();
+  static final Stage JOINING = new Stage.Joining();
   static final Stage CAPTURED = new Stage.Captured();
   static final Stage RELEASED = new Stage.Released();
 

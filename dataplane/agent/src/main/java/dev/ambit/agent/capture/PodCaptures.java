@@ -110,6 +110,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
         c ->
             switch (c.stage) {
               case Stage.Free free -> false;
+              case Stage.Joining joining -> false;
               case Stage.Captured captured -> false;
               case Stage.Settling settling -> true;
               case Stage.Draining draining -> true;
@@ -292,9 +293,10 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
       return Optional.empty();
     }
     switch (capture.stage) {
-      case Stage.Free free -> redirect(pod, capture, network(pod, addresses, capture));
-      case Stage.Draining draining -> redirect(pod, capture, network(pod, addresses, capture));
-      case Stage.Released released -> redirect(pod, capture, network(pod, addresses, capture));
+      case Stage.Free free -> serve(pod, capture, network(pod, addresses, capture));
+      case Stage.Draining draining -> serve(pod, capture, network(pod, addresses, capture));
+      case Stage.Released released -> serve(pod, capture, network(pod, addresses, capture));
+      case Stage.Joining joining -> {}
       case Stage.Settling settling -> capture.stage = PodCapture.CAPTURED;
       case Stage.Captured captured -> verifyIfDue(pod, capture);
     }
@@ -303,6 +305,10 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
     }
     if (!capture.acknowledged) {
       handToZtunnel(pod, capture);
+    }
+    if (capture.stage instanceof Stage.Joining) {
+      // Only now, since a connection that is redirected to no listener is refused.
+      redirect(pod, capture, Objects.requireNonNull(capture.network));
     }
     writeRedirection(pod, Redirection.ENABLED);
     return Optional.empty();
@@ -348,8 +354,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
           rules.install(PodRuleset.CAPTURED);
           return null;
         });
-    serve(pod, capture, network);
-    capture.acknowledged = false;
+    capture.stage = PodCapture.CAPTURED;
     count("captured");
     LOG.atInfo()
         .addKeyValue("namespace", pod.getMetadata().getNamespace())
@@ -369,7 +374,8 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
             pod.getMetadata().getNamespace(),
             serviceAccount == null ? "default" : serviceAccount,
             network);
-    capture.stage = PodCapture.CAPTURED;
+    capture.acknowledged = false;
+    capture.stage = PodCapture.JOINING;
   }
 
   private void handToZtunnel(Pod pod, PodCapture capture) throws IOException {
@@ -379,22 +385,27 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
         capture.deaf = false;
       }
       case AddOutcome.Refused refused -> {
-        pending(pod);
+        pending(pod, capture);
         throw new CaptureFailure(
             "ZtunnelRefused",
-            "the node's ztunnel cannot take the pod, whose traffic is held until it can: "
-                + refused.error());
+            "the node's ztunnel cannot take the pod; " + until(capture) + refused.error());
       }
       case AddOutcome.Unanswered unanswered -> {
-        pending(pod);
+        pending(pod, capture);
         throw new CaptureFailure(
             "ZtunnelUnavailable",
-            "the pod's traffic is held until the node's ztunnel takes it: " + unanswered.reason());
+            "the node's ztunnel does not answer; " + until(capture) + unanswered.reason());
       }
       case AddOutcome.Gone gone ->
           throw new CaptureFailure(
               "NetworkNamespaceNotFound", "the pod's network namespace was closed meanwhile");
     }
+  }
+
+  private static String until(PodCapture capture) {
+    return capture.stage instanceof Stage.Joining
+        ? "the pod stays out of the mesh until it does: "
+        : "the pod's traffic is held until it does: ";
   }
 
   private AddOutcome ask(PodCapture capture) throws IOException {
@@ -418,8 +429,9 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
    * What was enabled stays so although no ztunnel serves it now: with the annotation gone its peers
    * would send plaintext.
    */
-  private void pending(Pod pod) {
-    if (Redirection.of(annotations(pod)) != Redirection.ENABLED) {
+  private void pending(Pod pod, PodCapture capture) {
+    if (capture.stage instanceof Stage.Captured
+        && Redirection.of(annotations(pod)) != Redirection.ENABLED) {
       writeRedirection(pod, Redirection.PENDING);
     }
   }
@@ -444,6 +456,8 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
             capture.closeNetwork();
           }
           try {
+            // Nothing runs in the pod yet that could be refused, and nothing may leave it plain.
+            serve(pod, capture, network);
             redirect(pod, capture, network);
             if (!addresses.isEmpty()) {
               hostRules.put(capture.uid, addresses);
@@ -502,6 +516,10 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
         writeRedirection(pod, Redirection.DRAINING);
         capture.stage = new Stage.Settling(System.nanoTime() + settings.settle().toNanos());
         yield Optional.of(settings.settle());
+      }
+      case Stage.Joining joining -> {
+        writeRedirection(pod, Redirection.DRAINING);
+        yield Optional.of(startDraining(pod, capture));
       }
       case Stage.Settling settling -> {
         long left = settling.untilNanos() - System.nanoTime();
@@ -636,10 +654,10 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
       }
       if (present) {
         serve(pod, capture, network);
-        capture.seen = true;
         // What the annotation says was proven once. The rules themselves are verified when first
         // due.
-        capture.acknowledged = false;
+        capture.stage = PodCapture.CAPTURED;
+        capture.seen = true;
         capture.verificationDue = true;
         hostRules.put(capture.uid, addresses);
         LOG.atInfo()

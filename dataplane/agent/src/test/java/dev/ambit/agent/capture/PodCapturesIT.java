@@ -198,12 +198,12 @@ class PodCapturesIT {
   }
 
   @Test
-  void withoutAZtunnelAPodIsPendingAndTheFirstThatConnectsEnablesIt() throws Exception {
+  void aRunningPodStaysAsItIsUntilAZtunnelListensInIt() throws Exception {
     cluster.label("shop", "ambient");
     cluster.put(pod);
-    until(() -> assertThat(cluster.redirection(pod)).isEqualTo("pending"));
-    assertThat(rules()).contains("redirect to :15001");
     until(() -> assertThat(cluster.warnings).anyMatch(w -> w.startsWith("a ZtunnelUnavailable:")));
+    assertThat(cluster.redirection(pod)).isNull();
+    assertThat(rules()).isEmpty();
     var ztunnel = ztunnel();
     until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));
     assertThat(ztunnel.requests.subList(0, 2))
@@ -211,16 +211,16 @@ class PodCapturesIT {
   }
 
   @Test
-  void aRefusalIsPendingUntilTheZtunnelTakesThePod() throws Exception {
+  void aPodThatTheZtunnelRefusesStaysAsItIsUntilItIsTaken() throws Exception {
     var ztunnel = ztunnel();
     ztunnel.refuses.put(UID, "no certificate");
     cluster.label("shop", "ambient");
     cluster.put(pod);
-    until(() -> assertThat(cluster.redirection(pod)).isEqualTo("pending"));
     until(
         () ->
             assertThat(cluster.warnings)
                 .anyMatch(w -> w.startsWith("a ZtunnelRefused:") && w.contains("no certificate")));
+    assertThat(rules()).isEmpty();
     ztunnel.refuses.clear();
     until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));
   }
@@ -301,7 +301,7 @@ class PodCapturesIT {
     cluster.label("shop", "ambient");
     cluster.put(pod);
     until(() -> assertThat(ztunnel.hasEnded()).isTrue());
-    assertThat(cluster.redirection(pod)).isEqualTo("pending");
+    assertThat(cluster.redirection(pod)).isNull();
   }
 
   @Test

@@ -30,7 +30,7 @@ final class PodRedirection {
 
   /** How many sockets in the pod still need the rules. */
   static long socketsInUse(Pod pod) {
-    return pod.host().call(RULES::socketsInUse);
+    return pod.host().call(RULES::connections);
   }
 
   static void remove(Pod pod) {
