@@ -14,6 +14,14 @@ public final class WellKnown {
   public static final String REDIRECTION_ENABLED = "enabled";
   public static final String REDIRECTION_PENDING = "pending";
 
+  /**
+   * Pod annotation of a pod that has left the mesh but for connections that still end in the
+   * tunnel.
+   */
+  public static final String DRAINING = "ambit.dev/redirection";
+
+  public static final String DRAINING_VALUE = "draining";
+
   /** Pod annotation whose presence says that a sidecar has been injected. */
   public static final String SIDECAR_STATUS = "sidecar.istio.io/status";
 

@@ -128,7 +128,7 @@ public final class Agent implements AutoCloseable {
     LOG.atInfo()
         .addKeyValue("node", settings.node())
         .addKeyValue("pods", cluster.pods().size())
-        .log("Knows the node's pods");
+        .log("knows the node's pods");
     // A ztunnel drops what the first snapshot does not name, so what is captured is found out
     // first.
     captures.adopt();
@@ -196,9 +196,9 @@ public final class Agent implements AutoCloseable {
       agent.start();
       ended.await();
     } catch (InterruptedException e) {
-      LOG.atInfo().log("Ending; what is captured stays so");
+      LOG.atInfo().log("ending; what is captured stays so");
     } catch (IOException | RuntimeException e) {
-      LOG.atError().setCause(e).log("The agent cannot go on");
+      LOG.atError().setCause(e).log("the agent cannot go on");
       System.exit(1);
     }
   }

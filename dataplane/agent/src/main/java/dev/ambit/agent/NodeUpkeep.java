@@ -114,7 +114,7 @@ final class NodeUpkeep implements AutoCloseable {
       cluster.writeClean(now);
       clean = now;
       if (now) {
-        LOG.atInfo().log("Nothing of the mesh is left on this node");
+        LOG.atInfo().log("nothing of the mesh is left on this node");
       }
     }
   }
@@ -124,7 +124,7 @@ final class NodeUpkeep implements AutoCloseable {
     if (Integer.bitCount(attempt) == 1) {
       var log = LOG.atWarn().addKeyValue("reason", problem).addKeyValue("attempt", attempt);
       (cause instanceof IOException ? log : log.setCause(cause))
-          .log("The node is not yet as it should be");
+          .log("the node is not yet as it should be");
     }
   }
 

@@ -197,7 +197,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
       return UpdateControl.noUpdate();
     }
     statuses.write(context.getClient(), enrollment, withStatus(enrollment, after), after);
-    tell(enrollment, before, observed, progress);
+    tell(enrollment, namespace.get(), before, observed, progress);
     return UpdateControl.noUpdate();
   }
 
@@ -211,11 +211,8 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         Objects.requireNonNullElse(namespace.getMetadata().getLabels(), Map.of());
     Optional<AmbientMesh> mesh =
         caches.meshes().flatMap(source -> source.get(new ResourceID(WellKnown.DEFAULT_NAME)));
-    Set<String> excluded =
-        new HashSet<>(
-            mesh.map(AmbientMesh::effectiveSpec)
-                .orElse(AmbientMeshSpec.DEFAULTS)
-                .excludedNamespaces());
+    AmbientMeshSpec spec = mesh.map(AmbientMesh::effectiveSpec).orElse(AmbientMeshSpec.DEFAULTS);
+    Set<String> excluded = new HashSet<>(spec.excludedNamespaces());
     excluded.add(rootNamespace);
     EnrollmentSource source = source(enrollment, context);
     NamespaceFacts facts =
@@ -231,6 +228,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         labels.getOrDefault(WellKnown.DATAPLANE_MODE, ""),
         excluded.contains(name),
         mesh.isPresent() && mesh.get().getMetadata().getDeletionTimestamp() == null,
+        spec.leaving().drainSeconds(),
         reached,
         census(facts));
   }
@@ -263,6 +261,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
 
   private void tell(
       MeshEnrollment enrollment,
+      Namespace namespace,
       @Nullable MeshEnrollmentStatus before,
       EnrollmentObservation observed,
       Progress progress) {
@@ -278,8 +277,13 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         case Progress.Capturing capturing -> normal(enrollment, "Capturing", capturing);
         case Progress.Leaving leaving -> normal(enrollment, "Leaving", leaving);
         case Progress.Done done -> normal(enrollment, done.reason(), done);
-        case Progress.Stalled stalled ->
-            events.warning(enrollment, stalled.reason(), stalled.message());
+        case Progress.Stalled stalled -> {
+          events.warning(enrollment, stalled.reason(), stalled.message());
+          if (observed.labelIsUnknown()) {
+            // Whoever mistyped the label looks at what carries it.
+            events.warning(namespace, stalled.reason(), stalled.message());
+          }
+        }
       }
     }
     boolean known =

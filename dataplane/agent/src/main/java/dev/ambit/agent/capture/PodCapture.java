@@ -25,11 +25,15 @@ final class PodCapture {
 
     /** New connections pass plain; those in the tunnel go on until they end or time is up. */
     record Draining(long sinceNanos, long untilNanos) implements Stage {}
+
+    /** Nothing of Ambit's is in the pod any more; the API server is yet to be told. */
+    record Released() implements Stage {}
   }
 
   static final Stage FREE = new Stage.Free();
   static final Stage JOINING = new Stage.Joining();
   static final Stage CAPTURED = new Stage.Captured();
+  static final Stage RELEASED = new Stage.Released();
 
   final String uid;
   final ReentrantLock lock = new ReentrantLock();

@@ -12,8 +12,8 @@ import dev.ambit.agent.zds.AddOutcome;
 import dev.ambit.agent.zds.CapturedPods;
 import dev.ambit.agent.zds.ZdsWorkload;
 import dev.ambit.agent.zds.Ztunnels;
-import dev.ambit.api.WellKnown;
 import dev.ambit.capture.CaptureDecision;
+import dev.ambit.capture.Redirection;
 import dev.ambit.linux.LocalAddresses;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.micrometer.core.instrument.Counter;
@@ -105,7 +105,17 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
             "capture", THREADS, FIRST_RETRY, LONGEST_RETRY, this::reconcile, this::failed);
     gauge("captured", c -> c.stage instanceof Stage.Captured && c.acknowledged);
     gauge("pending", c -> c.stage instanceof Stage.Captured && !c.acknowledged);
-    gauge("leaving", c -> c.stage instanceof Stage.Settling || c.stage instanceof Stage.Draining);
+    gauge(
+        "leaving",
+        c ->
+            switch (c.stage) {
+              case Stage.Free free -> false;
+              case Stage.Joining joining -> false;
+              case Stage.Captured captured -> false;
+              case Stage.Settling settling -> true;
+              case Stage.Draining draining -> true;
+              case Stage.Released released -> true;
+            });
   }
 
   private void gauge(String state, Predicate<PodCapture> counted) {
@@ -137,7 +147,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
             .addKeyValue("namespace", pod.getMetadata().getNamespace())
             .addKeyValue("name", pod.getMetadata().getName())
             .addKeyValue("reason", e.getMessage())
-            .log("Cannot tell whether the pod is captured already; it is looked at again");
+            .log("cannot tell whether the pod is captured already; it is looked at again");
       }
     }
     hostRules.resume();
@@ -285,6 +295,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
     switch (capture.stage) {
       case Stage.Free free -> serve(pod, capture, network(pod, addresses, capture));
       case Stage.Draining draining -> serve(pod, capture, network(pod, addresses, capture));
+      case Stage.Released released -> serve(pod, capture, network(pod, addresses, capture));
       case Stage.Joining joining -> {}
       case Stage.Settling settling -> capture.stage = PodCapture.CAPTURED;
       case Stage.Captured captured -> verifyIfDue(pod, capture);
@@ -299,7 +310,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
       // Only now, since a connection that is redirected to no listener is refused.
       redirect(pod, capture, Objects.requireNonNull(capture.network));
     }
-    writeRedirection(pod, WellKnown.REDIRECTION_ENABLED);
+    writeRedirection(pod, Redirection.ENABLED);
     return Optional.empty();
   }
 
@@ -321,7 +332,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
           .addKeyValue("namespace", pod.getMetadata().getNamespace())
           .addKeyValue("name", pod.getMetadata().getName())
           .addKeyValue("network", capture.network)
-          .log("Found the pod's network namespace");
+          .log("found the pod's network namespace");
     }
     return capture.network;
   }
@@ -349,7 +360,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
         .addKeyValue("namespace", pod.getMetadata().getNamespace())
         .addKeyValue("name", pod.getMetadata().getName())
         .addKeyValue("network", network)
-        .log("New connections of the pod are redirected");
+        .log("new connections of the pod are redirected");
   }
 
   private void serve(Pod pod, PodCapture capture, PodNetwork network) {
@@ -420,8 +431,8 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
    */
   private void pending(Pod pod, PodCapture capture) {
     if (capture.stage instanceof Stage.Captured
-        && !WellKnown.REDIRECTION_ENABLED.equals(redirection(pod))) {
-      writeRedirection(pod, WellKnown.REDIRECTION_PENDING);
+        && Redirection.of(annotations(pod)) != Redirection.ENABLED) {
+      writeRedirection(pod, Redirection.PENDING);
     }
   }
 
@@ -498,21 +509,25 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
     examine(pod, capture);
     return switch (capture.stage) {
       case Stage.Free free -> {
-        writeRedirection(pod, null);
+        writeRedirection(pod, Redirection.ABSENT);
         yield Optional.empty();
       }
       case Stage.Captured captured -> {
-        writeRedirection(pod, null);
+        writeRedirection(pod, Redirection.DRAINING);
         capture.stage = new Stage.Settling(System.nanoTime() + settings.settle().toNanos());
         yield Optional.of(settings.settle());
       }
-      case Stage.Joining joining -> Optional.of(startDraining(pod, capture));
+      case Stage.Joining joining -> {
+        writeRedirection(pod, Redirection.DRAINING);
+        yield Optional.of(startDraining(pod, capture));
+      }
       case Stage.Settling settling -> {
         long left = settling.untilNanos() - System.nanoTime();
         yield Optional.of(
             left > 0 ? Duration.ofNanos(left).plusMillis(1) : startDraining(pod, capture));
       }
       case Stage.Draining draining -> drain(pod, capture, draining);
+      case Stage.Released released -> tellReleased(pod, capture);
     };
   }
 
@@ -535,7 +550,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
         .addKeyValue("namespace", pod.getMetadata().getNamespace())
         .addKeyValue("name", pod.getMetadata().getName())
         .addKeyValue("drainSeconds", drain.toSeconds())
-        .log("New connections of the pod pass plain; those in the tunnel end there");
+        .log("new connections of the pod pass plain; those in the tunnel end there");
     return LOOK_AT_DRAINING;
   }
 
@@ -576,13 +591,20 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
     capture.closeNetwork();
     capture.served = null;
     capture.acknowledged = false;
-    capture.stage = PodCapture.FREE;
+    capture.stage = PodCapture.RELEASED;
     count("released");
     LOG.atInfo()
         .addKeyValue("namespace", pod.getMetadata().getNamespace())
         .addKeyValue("name", pod.getMetadata().getName())
         .addKeyValue("brokenConnections", connections)
-        .log("Nothing of the mesh is left in the pod");
+        .log("nothing of the mesh is left in the pod");
+    return tellReleased(pod, capture);
+  }
+
+  /** Written whatever the cache shows, which may not know yet that the pod has been draining. */
+  private Optional<Duration> tellReleased(Pod pod, PodCapture capture) {
+    cluster.writeRedirection(pod, Redirection.ABSENT);
+    capture.stage = PodCapture.FREE;
     stageChanged.run();
     return Optional.empty();
   }
@@ -641,7 +663,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
         LOG.atInfo()
             .addKeyValue("namespace", pod.getMetadata().getNamespace())
             .addKeyValue("name", pod.getMetadata().getName())
-            .log("The pod is captured already");
+            .log("the pod is captured already");
       } else {
         network.close();
       }
@@ -656,7 +678,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
         drift("host_rules");
       }
     } catch (IOException | RuntimeException e) {
-      LOG.atError().setCause(e).log("Cannot verify the node's own rules");
+      LOG.atError().setCause(e).log("cannot verify the node's own rules");
     }
     for (var capture : captures.values()) {
       if (capture.stage instanceof Stage.Captured) {
@@ -701,7 +723,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
         .description("Repairs of what was no longer as the agent had left it")
         .register(metrics)
         .increment();
-    LOG.atWarn().addKeyValue("what", what).log("Repaired what was no longer as it should be");
+    LOG.atWarn().addKeyValue("what", what).log("repaired what was no longer as it should be");
   }
 
   private void count(String what) {
@@ -714,15 +736,14 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
 
   // Telling.
 
-  private void writeRedirection(Pod pod, @Nullable String state) {
-    if (!Objects.equals(redirection(pod), state)) {
+  private void writeRedirection(Pod pod, Redirection state) {
+    if (!state.isWrittenIn(annotations(pod))) {
       cluster.writeRedirection(pod, state);
     }
   }
 
-  private static @Nullable String redirection(Pod pod) {
-    var annotations = pod.getMetadata().getAnnotations();
-    return annotations == null ? null : annotations.get(WellKnown.REDIRECTION);
+  private static Map<String, String> annotations(Pod pod) {
+    return Objects.requireNonNullElse(pod.getMetadata().getAnnotations(), Map.of());
   }
 
   private void failed(String uid, int attempt, Exception cause) {
@@ -742,7 +763,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
               .addKeyValue("attempt", attempt)
               .addKeyValue("reason", cause.getMessage());
       (cause instanceof IOException ? log : log.setCause(cause))
-          .log("The pod is not yet where it should be");
+          .log("the pod is not yet where it should be");
     }
     if (attempt == WORTH_AN_EVENT && pod.isPresent() && cause instanceof IOException) {
       var reason = cause instanceof CaptureFailure failure ? failure.reason() : "CaptureFailed";

@@ -1,11 +1,11 @@
 package dev.ambit.agent.cluster;
 
 import dev.ambit.capture.CaptureDecision;
+import dev.ambit.capture.Redirection;
 import io.fabric8.kubernetes.api.model.Pod;
 import java.util.Collection;
 import java.util.Optional;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
 
 /**
  * What the agent knows of the cluster, from its own caches, and what it writes there. With the API
@@ -35,10 +35,10 @@ public interface Cluster {
   MeshState mesh();
 
   /**
-   * Writes the state of redirection to a pod's annotation; null takes it away. A pod that is gone
+   * Writes the state of redirection to a pod's annotations, all in one request. A pod that is gone
    * is no error.
    */
-  void writeRedirection(Pod pod, @Nullable String state);
+  void writeRedirection(Pod pod, Redirection state);
 
   /** Writes whether this agent's node is clean to the annotation of the agent's own pod. */
   void writeClean(boolean clean);

@@ -10,6 +10,7 @@ import dev.ambit.capture.CaptureDecision;
 import dev.ambit.capture.DataplaneMode;
 import dev.ambit.capture.NamespaceFacts;
 import dev.ambit.capture.PodFacts;
+import dev.ambit.capture.Redirection;
 import io.fabric8.kubernetes.api.model.EventBuilder;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Namespace;
@@ -171,7 +172,7 @@ public final class KubernetesCluster implements Cluster, AutoCloseable {
           LOG.atWarn()
               .addKeyValue("kind", informer.getApiTypeClass().getSimpleName())
               .addKeyValue("reason", cause.getMessage())
-              .log("Cannot watch the API server; the cache stays as it is until that works");
+              .log("cannot watch the API server; the cache stays as it is until that works");
           return true;
         });
     var unused = informer.start();
@@ -273,29 +274,27 @@ public final class KubernetesCluster implements Cluster, AutoCloseable {
   }
 
   @Override
-  public void writeRedirection(Pod pod, @Nullable String state) {
-    patchAnnotation(
+  public void writeRedirection(Pod pod, Redirection state) {
+    patchAnnotations(
         pod.getMetadata().getNamespace(),
         pod.getMetadata().getName(),
         pod.getMetadata().getUid(),
-        WellKnown.REDIRECTION,
-        state);
+        state.annotations());
   }
 
   @Override
   public void writeClean(boolean clean) {
-    patchAnnotation(ownNamespace, ownPod, null, WellKnown.AGENT_CLEAN, clean ? "true" : null);
+    var annotations = new LinkedHashMap<String, @Nullable String>();
+    annotations.put(WellKnown.AGENT_CLEAN, clean ? "true" : null);
+    patchAnnotations(ownNamespace, ownPod, null, annotations);
   }
 
   /** With a UID, a pod that has taken the name of the one meant is left alone. */
-  private void patchAnnotation(
+  private void patchAnnotations(
       String namespace,
       String name,
       @Nullable String uid,
-      String annotation,
-      @Nullable String value) {
-    var annotations = new LinkedHashMap<String, @Nullable String>();
-    annotations.put(annotation, value);
+      Map<String, @Nullable String> annotations) {
     var metadata = new LinkedHashMap<String, Object>();
     if (uid != null) {
       metadata.put("uid", uid);
@@ -312,11 +311,11 @@ public final class KubernetesCluster implements Cluster, AutoCloseable {
       LOG.atDebug()
           .addKeyValue("namespace", namespace)
           .addKeyValue("name", name)
-          .log("The pod is gone or has been replaced: its annotation is not written");
+          .log("the pod is gone or has been replaced: its annotations are not written");
     } else if (status >= 300) {
       throw new KubernetesClientException(
-          "the API server refuses the annotation %s of pod %s/%s: status %d"
-              .formatted(annotation, namespace, name, status));
+          "the API server refuses the annotations %s of pod %s/%s: status %d"
+              .formatted(annotations, namespace, name, status));
     }
   }
 
@@ -383,7 +382,7 @@ public final class KubernetesCluster implements Cluster, AutoCloseable {
           .addKeyValue("name", metadata.getName())
           .addKeyValue("message", message)
           .setCause(e)
-          .log("Cannot write an event");
+          .log("cannot write an event");
     }
   }
 

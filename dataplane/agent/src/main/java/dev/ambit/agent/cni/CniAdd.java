@@ -124,7 +124,7 @@ public final class CniAdd {
           .addKeyValue("name", name)
           .addKeyValue("reason", cause.getMessage())
           .log(
-              "The API server does not answer: the pod starts, as its namespace is not in the mesh");
+              "the API server does not answer: the pod starts, as its namespace is not in the mesh");
       return new CniReply(true, result);
     }
     var log =
@@ -133,7 +133,7 @@ public final class CniAdd {
             .addKeyValue("name", name)
             .addKeyValue("reason", cause.getMessage());
     (cause instanceof IOException || unknown ? log : log.setCause(cause))
-        .log("The pod is held back, since its traffic cannot be captured yet");
+        .log("the pod is held back, since its traffic cannot be captured yet");
     return NetworkConfiguration.error(
         request.configuration(),
         TRY_AGAIN_LATER,

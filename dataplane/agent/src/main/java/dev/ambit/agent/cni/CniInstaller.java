@@ -50,7 +50,7 @@ public final class CniInstaller {
     byte[] plugin = Files.readAllBytes(source);
     if (!Files.exists(binary) || !Arrays.equals(plugin, Files.readAllBytes(binary))) {
       AtomicFile.write(binary, plugin, PosixFilePermissions.fromString("rwxr-xr-x"));
-      LOG.atInfo().addKeyValue("file", binary).log("Installed the CNI plugin");
+      LOG.atInfo().addKeyValue("file", binary).log("installed the CNI plugin");
     }
     var loaded =
         files("*.{conf,conflist,json}").stream()
@@ -68,7 +68,7 @@ public final class CniInstaller {
         var changed = NetworkConfiguration.withPlugin(Files.readString(loaded));
         if (changed.isPresent()) {
           replace(loaded, changed.get());
-          LOG.atInfo().addKeyValue("file", loaded).log("Chained the CNI plugin");
+          LOG.atInfo().addKeyValue("file", loaded).log("chained the CNI plugin");
         }
       } else {
         convert(loaded);
@@ -91,7 +91,7 @@ public final class CniInstaller {
     LOG.atInfo()
         .addKeyValue("file", list)
         .addKeyValue("from", single)
-        .log("Made a list of the network configuration and chained the CNI plugin");
+        .log("made a list of the network configuration and chained the CNI plugin");
   }
 
   /** Takes everything out again. */
@@ -108,14 +108,14 @@ public final class CniInstaller {
         var changed = NetworkConfiguration.withoutPlugin(Files.readString(list));
         if (changed.isPresent()) {
           replace(list, changed.get());
-          LOG.atInfo().addKeyValue("file", list).log("Unchained the CNI plugin");
+          LOG.atInfo().addKeyValue("file", list).log("unchained the CNI plugin");
         }
       } catch (NoSuchFileException e) {
-        LOG.atDebug().addKeyValue("file", list).log("The file is gone");
+        LOG.atDebug().addKeyValue("file", list).log("the file is gone");
       }
     }
     if (Files.deleteIfExists(binary)) {
-      LOG.atInfo().addKeyValue("file", binary).log("Removed the CNI plugin");
+      LOG.atInfo().addKeyValue("file", binary).log("removed the CNI plugin");
     }
   }
 

@@ -91,7 +91,7 @@ public final class CniServer implements AutoCloseable {
       } catch (ClosedChannelException | RejectedExecutionException e) {
         return;
       } catch (IOException e) {
-        LOG.atError().setCause(e).log("Cannot accept the CNI plugin any more: ending");
+        LOG.atError().setCause(e).log("cannot accept the CNI plugin any more: ending");
         Runtime.getRuntime().halt(72);
       }
     }
@@ -111,9 +111,9 @@ public final class CniServer implements AutoCloseable {
     } catch (IOException e) {
       LOG.atWarn()
           .addKeyValue("reason", e.getMessage())
-          .log("A request of the CNI plugin broke off");
+          .log("a request of the CNI plugin broke off");
     } catch (RuntimeException e) {
-      LOG.atError().setCause(e).log("A request of the CNI plugin failed");
+      LOG.atError().setCause(e).log("a request of the CNI plugin failed");
     } finally {
       sample.stop(
           Timer.builder("ambit.agent.cni.requests")
@@ -127,7 +127,7 @@ public final class CniServer implements AutoCloseable {
     try {
       connection.close();
     } catch (IOException e) {
-      LOG.atDebug().setCause(e).log("Closing a plugin's connection failed");
+      LOG.atDebug().setCause(e).log("closing a plugin's connection failed");
     }
   }
 

@@ -102,11 +102,11 @@ public final class PodNetworks {
           LOG.atDebug()
               .addKeyValue("path", entry)
               .addKeyValue("reason", e.getMessage())
-              .log("Skipped an entry that is no pod's network namespace");
+              .log("skipped an entry that is no pod's network namespace");
         }
       }
     } catch (NoSuchFileException e) {
-      LOG.atDebug().addKeyValue("directory", directory).log("No network namespaces yet");
+      LOG.atDebug().addKeyValue("directory", directory).log("no network namespaces yet");
     }
     seen = now;
     seenAt = System.nanoTime();

@@ -97,7 +97,7 @@ final class ZdsConnection {
                     LOG.atWarn()
                         .addKeyValue("uid", uid)
                         .addKeyValue("error", refused.error())
-                        .log("The ztunnel refused to let a pod go");
+                        .log("the ztunnel refused to let a pod go");
                   }
                 });
   }

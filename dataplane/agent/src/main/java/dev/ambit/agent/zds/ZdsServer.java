@@ -45,7 +45,7 @@ public final class ZdsServer implements Ztunnels, AutoCloseable {
     }
     var server = new ZdsServer(pods, answerWithin, SeqPacketSocket.Listener.bind(socket));
     Thread.ofPlatform().name("zds-accept").daemon().start(server::accept);
-    LOG.atInfo().addKeyValue("socket", socket).log("Waiting for the node's ztunnel");
+    LOG.atInfo().addKeyValue("socket", socket).log("waiting for the node's ztunnel");
     return server;
   }
 
@@ -77,7 +77,7 @@ public final class ZdsServer implements Ztunnels, AutoCloseable {
         return;
       } catch (IOException e) {
         // As when the process is out of descriptors: a new agent starts cleaner than this one.
-        LOG.atError().setCause(e).log("Cannot accept ztunnels any more: ending");
+        LOG.atError().setCause(e).log("cannot accept ztunnels any more: ending");
         Runtime.getRuntime().halt(71);
       }
     }
@@ -94,7 +94,7 @@ public final class ZdsServer implements Ztunnels, AutoCloseable {
     LOG.atInfo()
         .addKeyValue("pods", snapshot.size())
         .addKeyValue("ztunnels", connections.size())
-        .log("A ztunnel connected");
+        .log("a ztunnel connected");
     addAll(connection, snapshot);
     connection.snapshotSent();
     // Named in the snapshot, so that a ztunnel that has them does not drop them at once.
@@ -104,13 +104,13 @@ public final class ZdsServer implements Ztunnels, AutoCloseable {
   private synchronized void ended(ZdsConnection connection, String reason) {
     boolean newest = connection.equals(connections.peekLast());
     if (!connections.remove(connection)) {
-      LOG.atWarn().addKeyValue("reason", reason).log("A ztunnel left before it said hello");
+      LOG.atWarn().addKeyValue("reason", reason).log("a ztunnel left before it said hello");
       return;
     }
     LOG.atWarn()
         .addKeyValue("reason", reason)
         .addKeyValue("ztunnels", connections.size())
-        .log("A ztunnel disconnected");
+        .log("a ztunnel disconnected");
     var next = connections.peekLast();
     if (newest && next != null && !closed) {
       // What was added meanwhile went only to the one that has gone.

@@ -12,6 +12,7 @@ import dev.ambit.agent.testing.FakeZtunnel;
 import dev.ambit.agent.testing.TestNamespace;
 import dev.ambit.agent.zds.ZdsServer;
 import dev.ambit.api.AmbientMeshSpec;
+import dev.ambit.capture.Redirection;
 import dev.ambit.linux.Nftables;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
@@ -131,15 +132,69 @@ class PodCapturesIT {
       until(() -> assertThat(ztunnel.requests.getLast()).startsWith("del"));
       assertThat(rules()).contains("chain redirect_outbound").doesNotContain("redirect to");
       assertThat(captures.allFree()).isFalse();
+      assertThat(cluster.redirection(pod)).isNull();
+      assertThat(cluster.draining(pod)).isEqualTo("draining");
 
       // Back before it has left.
       cluster.label("shop", "ambient");
       until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));
       assertThat(rules()).contains("redirect to :15001");
+      assertThat(cluster.draining(pod)).isNull();
       cluster.label("shop", null);
       until(() -> assertThat(rules()).isNotEmpty().doesNotContain("redirect to"));
+      assertThat(cluster.draining(pod)).isEqualTo("draining");
     }
     until(() -> assertThat(rules()).isEmpty());
+    until(() -> assertThat(cluster.draining(pod)).isNull());
+  }
+
+  @Test
+  void aRestartOfTheAgentGoesOnDrainingAndTellsWhenThatIsOver() throws Exception {
+    var ztunnel = ztunnel();
+    cluster.put(pod);
+    cluster.label("shop", "ambient");
+    until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));
+    try (var client = network.connect("127.0.0.1", 15008);
+        var accepted = ztunnel.listeners(UID).get(2).accept()) {
+      assertThat(accepted.isConnected() && client.isConnected()).isTrue();
+      cluster.label("shop", null);
+      until(() -> assertThat(ztunnel.requests.getLast()).startsWith("del"));
+      stopAgent();
+      startAgent();
+      until(() -> assertThat(rules()).isNotEmpty().doesNotContain("redirect to"));
+      assertThat(cluster.draining(pod)).isEqualTo("draining");
+    }
+    until(() -> assertThat(cluster.draining(pod)).isNull());
+    assertThat(rules()).isEmpty();
+  }
+
+  @Test
+  void whatAnEarlierAgentLeftSayingIsTakenBack() throws Exception {
+    stopAgent();
+    cluster.put(pod);
+    cluster.writeRedirection(pod, Redirection.DRAINING);
+    startAgent();
+    until(() -> assertThat(cluster.draining(pod)).isNull());
+  }
+
+  @Test
+  void withTheApiServerAwayAFreedPodSaysSoOnceItIsBack() throws Exception {
+    var ztunnel = ztunnel();
+    cluster.put(pod);
+    cluster.label("shop", "ambient");
+    until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));
+    try (var client = network.connect("127.0.0.1", 15008);
+        var accepted = ztunnel.listeners(UID).get(2).accept()) {
+      assertThat(accepted.isConnected() && client.isConnected()).isTrue();
+      cluster.label("shop", null);
+      until(() -> assertThat(ztunnel.requests.getLast()).startsWith("del"));
+      cluster.away = true;
+    }
+    until(() -> assertThat(rules()).isEmpty());
+    assertThat(captures.allFree()).as("a node is clean once all is told").isFalse();
+    cluster.away = false;
+    until(() -> assertThat(captures.allFree()).isTrue());
+    assertThat(cluster.draining(pod)).isNull();
   }
 
   @Test

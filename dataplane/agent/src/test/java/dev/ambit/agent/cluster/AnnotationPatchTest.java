@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.ambit.agent.testing.FakeCluster;
+import dev.ambit.capture.Redirection;
 import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
@@ -44,23 +45,29 @@ class AnnotationPatchTest {
   }
 
   @Test
-  void theAnnotationAloneIsPatchedAndOnlyOnThisPod() throws Exception {
+  void theAnnotationsAloneArePatchedAndOnlyOnThisPod() throws Exception {
     answer(200);
-    cluster.writeRedirection(FakeCluster.pod("shop", "a"), "enabled");
+    cluster.writeRedirection(FakeCluster.pod("shop", "a"), Redirection.ENABLED);
     var request = next();
     assertThat(request.getPath()).startsWith(PATH);
     assertThat(request.getHeader("Content-Type")).contains("merge-patch");
     assertThat(request.getBody().readUtf8())
         .isEqualTo(
             "{\"metadata\":{\"uid\":\"uid-of-a\",\"annotations\":"
-                + "{\"ambient.istio.io/redirection\":\"enabled\"}}}");
+                + "{\"ambient.istio.io/redirection\":\"enabled\","
+                + "\"ambit.dev/redirection\":null}}}");
   }
 
   @Test
   void nullRemoves() throws Exception {
     answer(200);
-    cluster.writeRedirection(FakeCluster.pod("shop", "a"), null);
-    assertThat(next().getBody().readUtf8()).contains("{\"ambient.istio.io/redirection\":null}");
+    cluster.writeRedirection(FakeCluster.pod("shop", "a"), Redirection.DRAINING);
+    assertThat(next().getBody().readUtf8())
+        .contains("{\"ambient.istio.io/redirection\":null,\"ambit.dev/redirection\":\"draining\"}");
+    answer(200);
+    cluster.writeRedirection(FakeCluster.pod("shop", "a"), Redirection.ABSENT);
+    assertThat(next().getBody().readUtf8())
+        .contains("{\"ambient.istio.io/redirection\":null,\"ambit.dev/redirection\":null}");
     answer(200);
     cluster.writeClean(true);
     assertThat(next().getBody().readUtf8())
@@ -70,11 +77,12 @@ class AnnotationPatchTest {
   @Test
   void aPodThatIsGoneOrReplacedIsNoErrorAndAServerThatRefusesIs() {
     answer(404);
-    cluster.writeRedirection(FakeCluster.pod("shop", "a"), "enabled");
+    cluster.writeRedirection(FakeCluster.pod("shop", "a"), Redirection.ENABLED);
     answer(409);
-    cluster.writeRedirection(FakeCluster.pod("shop", "a"), "enabled");
+    cluster.writeRedirection(FakeCluster.pod("shop", "a"), Redirection.ENABLED);
     answer(403);
-    assertThatThrownBy(() -> cluster.writeRedirection(FakeCluster.pod("shop", "a"), "enabled"))
+    assertThatThrownBy(
+            () -> cluster.writeRedirection(FakeCluster.pod("shop", "a"), Redirection.ENABLED))
         .isInstanceOf(KubernetesClientException.class);
   }
 }

@@ -7,12 +7,14 @@ import dev.ambit.api.WellKnown;
 import dev.ambit.capture.CaptureDecision;
 import dev.ambit.capture.NamespaceFacts;
 import dev.ambit.capture.PodFacts;
+import dev.ambit.capture.Redirection;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.PodIP;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -85,9 +87,17 @@ public final class FakeCluster implements Cluster {
   }
 
   public @Nullable String redirection(Pod pod) {
+    return annotation(pod, WellKnown.REDIRECTION);
+  }
+
+  public @Nullable String draining(Pod pod) {
+    return annotation(pod, WellKnown.DRAINING);
+  }
+
+  private @Nullable String annotation(Pod pod, String name) {
     var now = stored.get(pod.getMetadata().getUid());
     var annotations = now == null ? null : now.getMetadata().getAnnotations();
-    return annotations == null ? null : annotations.get(WellKnown.REDIRECTION);
+    return annotations == null ? null : annotations.get(name);
   }
 
   @Override
@@ -142,18 +152,28 @@ public final class FakeCluster implements Cluster {
   }
 
   @Override
-  public void writeRedirection(Pod pod, @Nullable String state) {
+  public void writeRedirection(Pod pod, Redirection state) {
     answer();
     var uid = pod.getMetadata().getUid();
     var now = stored.get(uid);
     if (now == null) {
       return;
     }
-    var builder = now.toBuilder().editMetadata();
-    var written =
-        state == null
-            ? builder.removeFromAnnotations(WellKnown.REDIRECTION).endMetadata().build()
-            : builder.addToAnnotations(WellKnown.REDIRECTION, state).endMetadata().build();
+    var annotations = new HashMap<String, String>();
+    if (now.getMetadata().getAnnotations() != null) {
+      annotations.putAll(now.getMetadata().getAnnotations());
+    }
+    state
+        .annotations()
+        .forEach(
+            (name, value) -> {
+              if (value == null) {
+                annotations.remove(name);
+              } else {
+                annotations.put(name, value);
+              }
+            });
+    var written = now.toBuilder().editMetadata().withAnnotations(annotations).endMetadata().build();
     stored.put(uid, written);
     if (cached.replace(uid, written) != null) {
       changed.accept(uid);

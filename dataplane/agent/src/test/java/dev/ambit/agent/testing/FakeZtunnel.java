@@ -10,6 +10,7 @@ import dev.ambit.protocol.zds.ZdsHello;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.net.StandardSocketOptions;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -103,6 +104,8 @@ public final class FakeZtunnel implements AutoCloseable {
           network.call(
               () -> {
                 var listener = new ServerSocket();
+                // As the ztunnel does, so that its successor need not wait for it.
+                listener.setOption(StandardSocketOptions.SO_REUSEPORT, true);
                 listener.setReuseAddress(true);
                 listener.bind(new InetSocketAddress("::", port), 16);
                 return listener;

@@ -2,7 +2,6 @@ package dev.ambit.operator.enrollment.model;
 
 import dev.ambit.api.Stage;
 import dev.ambit.api.WellKnown;
-import dev.ambit.capture.DataplaneMode;
 import java.util.Optional;
 
 /** Judges how far an enrollment is: first whether it can be at all, then by its stage's handler. */
@@ -11,10 +10,7 @@ public final class Assessment {
 
   /** Judges. */
   public static Progress of(EnrollmentObservation observed) {
-    return obstacle(observed)
-        .orElseGet(
-            () ->
-                StageHandler.of(observed.asked()).progress(observed.reached(), observed.census()));
+    return obstacle(observed).orElseGet(() -> StageHandler.of(observed.asked()).progress(observed));
   }
 
   private static Optional<Progress> obstacle(EnrollmentObservation observed) {
@@ -24,8 +20,7 @@ public final class Assessment {
           "Superseded",
           "MeshEnrollment " + by + " of the same namespace counts instead. Delete one of the two.");
     }
-    if (observed.source() instanceof EnrollmentSource.Labels
-        && observed.mode() == DataplaneMode.UNKNOWN) {
+    if (observed.labelIsUnknown()) {
       return stalled(
           observed,
           "UnknownDataplaneMode",

@@ -10,6 +10,8 @@ import dev.ambit.capture.DataplaneMode;
  * @param label the label as written, for messages; empty where there is none
  * @param namespaceExcluded whether the mesh never captures anything in this namespace
  * @param meshInstalled whether there is an AmbientMesh that is not being deleted
+ * @param drainSeconds for how long at most connections may end in the tunnel after their pod has
+ *     left
  * @param reached where the namespace was when last looked at
  */
 public record EnrollmentObservation(
@@ -18,8 +20,14 @@ public record EnrollmentObservation(
     String label,
     boolean namespaceExcluded,
     boolean meshInstalled,
+    int drainSeconds,
     Stage reached,
     PodCensus census) {
+
+  /** Whether the namespace's label counts and has no meaning. */
+  public boolean labelIsUnknown() {
+    return source instanceof EnrollmentSource.Labels && mode == DataplaneMode.UNKNOWN;
+  }
 
   /** The stage that is asked for. */
   public Stage asked() {

@@ -3,6 +3,7 @@ package dev.ambit.operator.enrollment.model;
 import dev.ambit.api.ExcludedPod;
 import dev.ambit.api.PodCounts;
 import dev.ambit.capture.CaptureDecision;
+import dev.ambit.capture.Redirection;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
@@ -14,17 +15,19 @@ import java.util.List;
  * @param captured pods that their node agent has captured, whether they should be or not
  * @param excluded pods that are left out, by name
  * @param waiting names of pods that should be captured and are not yet
- * @param lingering names of pods that should not be captured and still are
+ * @param lingering names of pods that should not be captured and have not left yet
+ * @param draining how many of those only have connections left that end in the tunnel
  */
 public record PodCensus(
     int total,
     int captured,
     List<ExcludedPod> excluded,
     List<String> waiting,
-    List<String> lingering) {
+    List<String> lingering,
+    int draining) {
 
   /** A namespace without pods. */
-  public static final PodCensus EMPTY = new PodCensus(0, 0, List.of(), List.of(), List.of());
+  public static final PodCensus EMPTY = new PodCensus(0, 0, List.of(), List.of(), List.of(), 0);
 
   public PodCensus {
     excluded = List.copyOf(excluded);
@@ -42,9 +45,9 @@ public record PodCensus(
     int captured = 0;
     List<ExcludedPod> excluded = new ArrayList<>();
     List<String> waiting = new ArrayList<>();
-    List<String> lingering = new ArrayList<>();
+    List<PodObservation> lingering = new ArrayList<>();
     for (PodObservation pod : living) {
-      boolean enabled = pod.redirection() == PodObservation.Redirection.ENABLED;
+      boolean enabled = pod.redirection() == Redirection.ENABLED;
       if (enabled) {
         captured++;
       }
@@ -61,12 +64,18 @@ public record PodCensus(
         case CaptureDecision.NotEnrolled ignored -> addIfRedirected(pod, lingering);
       }
     }
-    return new PodCensus(living.size(), captured, excluded, waiting, lingering);
+    return new PodCensus(
+        living.size(),
+        captured,
+        excluded,
+        waiting,
+        lingering.stream().map(PodObservation::name).toList(),
+        (int) lingering.stream().filter(PodObservation::draining).count());
   }
 
-  private static void addIfRedirected(PodObservation pod, List<String> lingering) {
-    if (pod.redirection() != PodObservation.Redirection.ABSENT && !pod.terminating()) {
-      lingering.add(pod.name());
+  private static void addIfRedirected(PodObservation pod, List<PodObservation> lingering) {
+    if (pod.redirection() != Redirection.ABSENT && !pod.terminating()) {
+      lingering.add(pod);
     }
   }
 

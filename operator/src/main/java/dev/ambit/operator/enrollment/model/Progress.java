@@ -43,8 +43,14 @@ public sealed interface Progress {
     }
   }
 
-  /** Pods are yet to leave. */
-  record Leaving(Stage stage, List<String> lingering) implements Progress {
+  /**
+   * Pods are yet to leave.
+   *
+   * @param draining how many of them only have connections left that end in the tunnel
+   * @param drainSeconds for how long at most they may have
+   */
+  record Leaving(Stage stage, List<String> lingering, int draining, int drainSeconds)
+      implements Progress {
     @Override
     public String reason() {
       return "PodsLeaving";
@@ -52,7 +58,16 @@ public sealed interface Progress {
 
     @Override
     public String message() {
-      return lingering.size() + " pods are leaving the mesh: " + Names.some(lingering) + ".";
+      String leaving =
+          lingering.size() + " pods are leaving the mesh: " + Names.some(lingering) + ".";
+      return draining == 0
+          ? leaving
+          : leaving
+              + " New connections of "
+              + draining
+              + " of them are plain already; those in the tunnel may go on for at most "
+              + drainSeconds
+              + " s (spec.leaving.drainSeconds of the AmbientMesh).";
     }
   }
 

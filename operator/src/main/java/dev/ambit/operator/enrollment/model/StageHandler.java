@@ -4,8 +4,8 @@ import dev.ambit.api.Stage;
 
 /** What it takes for a namespace to be at a stage. */
 sealed interface StageHandler {
-  /** How far a namespace is, whose stage was {@code reached} when last looked at. */
-  Progress progress(Stage reached, PodCensus census);
+  /** How far a namespace is. */
+  Progress progress(EnrollmentObservation observed);
 
   /** The handler of the stage that is asked for. */
   static StageHandler of(Stage asked) {
@@ -15,13 +15,20 @@ sealed interface StageHandler {
     };
   }
 
+  private static Progress leaving(Stage stage, EnrollmentObservation observed) {
+    PodCensus census = observed.census();
+    return new Progress.Leaving(
+        stage, census.lingering(), census.draining(), observed.drainSeconds());
+  }
+
   /** Reached once no pod is captured but those whose own label asks for it. */
   record OutsideMesh() implements StageHandler {
     @Override
-    public Progress progress(Stage reached, PodCensus census) {
+    public Progress progress(EnrollmentObservation observed) {
+      PodCensus census = observed.census();
       return census.lingering().isEmpty()
           ? new Progress.Done(Stage.NONE, census.captured())
-          : new Progress.Leaving(reached, census.lingering());
+          : leaving(observed.reached(), observed);
     }
   }
 
@@ -31,12 +38,13 @@ sealed interface StageHandler {
    */
   record L4() implements StageHandler {
     @Override
-    public Progress progress(Stage reached, PodCensus census) {
+    public Progress progress(EnrollmentObservation observed) {
+      PodCensus census = observed.census();
       if (!census.waiting().isEmpty()) {
-        return new Progress.Capturing(reached, census.waiting(), census.captured());
+        return new Progress.Capturing(observed.reached(), census.waiting(), census.captured());
       }
       if (!census.lingering().isEmpty()) {
-        return new Progress.Leaving(Stage.L4, census.lingering());
+        return leaving(Stage.L4, observed);
       }
       return new Progress.Done(Stage.L4, census.captured());
     }

@@ -102,6 +102,7 @@ class AssessmentTest {
           label == null ? "" : label,
           excluded,
           mesh,
+          600,
           status == null || status.stage() == null ? Stage.NONE : status.stage(),
           PodCensus.of(pods.stream().map(pod -> PodObservation.of(pod, facts)).toList()));
     }
@@ -240,6 +241,43 @@ class AssessmentTest {
     assertThat(status.history())
         .extracting(Transition::phase)
         .startsWith(Phase.DONE, Phase.LEAVING);
+  }
+
+  private static Pod draining(String name) {
+    var pod = pod(name, null);
+    pod.getMetadata().setAnnotations(Map.of(WellKnown.DRAINING, WellKnown.DRAINING_VALUE));
+    return pod;
+  }
+
+  @Test
+  void aPodThatIsDrainingHasNotLeftYet() {
+    var shop = new Shop().labelled("ambient").pods(pod("a", "enabled"), pod("b", "enabled"));
+    shop.look();
+    var status = shop.labelled(null).pods(draining("a"), pod("b", null)).look();
+    assertThat(status.stage()).isEqualTo(Stage.L4);
+    assertThat(status.phase()).isEqualTo(Phase.LEAVING);
+    assertThat(status.pods()).isEqualTo(new PodCounts(2, 0, 0));
+    assertThat(Conditions.find(status.conditions(), Conditions.READY).orElseThrow().getMessage())
+        .contains("1 pods are leaving the mesh: a.", "1 of them", "at most 600 s");
+    status = shop.pods(pod("a", null), pod("b", null)).look();
+    assertThat(status.stage()).isEqualTo(Stage.NONE);
+    assertThat(status.phase()).isEqualTo(Phase.DONE);
+  }
+
+  @Test
+  void aUsersEnrollmentAtStageNoneWaitsForDrainingPodsToo() {
+    var shop = new Shop().user(Stage.L4).pods(pod("a", "enabled"));
+    shop.look();
+    var status = shop.user(Stage.NONE).pods(draining("a")).look();
+    assertThat(status.stage()).isEqualTo(Stage.L4);
+    assertThat(status.phase()).isEqualTo(Phase.LEAVING);
+    assertThat(shop.pods(pod("a", null)).look().phase()).isEqualTo(Phase.DONE);
+  }
+
+  @Test
+  void aDrainingPodThatIsAskedBackIsWaitedFor() {
+    var status = new Shop().labelled("ambient").pods(draining("a")).look();
+    assertThat(status.phase()).isEqualTo(Phase.CAPTURING);
   }
 
   @Test
