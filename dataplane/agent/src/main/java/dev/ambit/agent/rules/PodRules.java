@@ -88,8 +88,9 @@ public final class PodRules {
   }
 
   /**
-   * How many connections still need the rules: those that the ztunnel has taken in, and those that
-   * it opened to the application under a client's address.
+   * How many connections still need the rules: those that were redirected to the ztunnel, and those
+   * that it opened to the application under a client's address. Tunnels need none; where a peer has
+   * vanished the kernel keeps what is left of one for minutes.
    */
   public long connections() throws IOException {
     var own = LocalAddresses.read();
@@ -98,7 +99,8 @@ public final class PodRules {
         .filter(socket -> socket.state() != TcpSocket.State.LISTEN)
         .filter(
             socket ->
-                PORTS.contains(socket.local().getPort())
+                socket.local().getPort() == PodRuleset.OUTBOUND_PORT
+                    || socket.local().getPort() == PodRuleset.INBOUND_PORT
                     || !(socket.local().getAddress().isAnyLocalAddress()
                         || socket.local().getAddress().isLoopbackAddress()
                         || own.contains(socket.local().getAddress())))

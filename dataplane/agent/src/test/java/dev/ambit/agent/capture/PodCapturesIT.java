@@ -125,8 +125,8 @@ class PodCapturesIT {
     cluster.put(pod);
     cluster.label("shop", "ambient");
     until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));
-    try (var client = network.connect("127.0.0.1", 15008);
-        var accepted = ztunnel.listeners(UID).get(2).accept()) {
+    try (var client = network.connect("127.0.0.1", 15001);
+        var accepted = ztunnel.listeners(UID).get(0).accept()) {
       assertThat(accepted.isConnected() && client.isConnected()).isTrue();
       cluster.label("shop", null);
       until(() -> assertThat(ztunnel.requests.getLast()).startsWith("del"));
@@ -154,8 +154,8 @@ class PodCapturesIT {
     cluster.put(pod);
     cluster.label("shop", "ambient");
     until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));
-    try (var client = network.connect("127.0.0.1", 15008);
-        var accepted = ztunnel.listeners(UID).get(2).accept()) {
+    try (var client = network.connect("127.0.0.1", 15001);
+        var accepted = ztunnel.listeners(UID).get(0).accept()) {
       assertThat(accepted.isConnected() && client.isConnected()).isTrue();
       cluster.label("shop", null);
       until(() -> assertThat(ztunnel.requests.getLast()).startsWith("del"));
@@ -183,8 +183,8 @@ class PodCapturesIT {
     cluster.put(pod);
     cluster.label("shop", "ambient");
     until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));
-    try (var client = network.connect("127.0.0.1", 15008);
-        var accepted = ztunnel.listeners(UID).get(2).accept()) {
+    try (var client = network.connect("127.0.0.1", 15001);
+        var accepted = ztunnel.listeners(UID).get(0).accept()) {
       assertThat(accepted.isConnected() && client.isConnected()).isTrue();
       cluster.label("shop", null);
       until(() -> assertThat(ztunnel.requests.getLast()).startsWith("del"));
