@@ -174,7 +174,7 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
         problem.orElse(null),
         before == null ? null : before.trustDomain(),
         looked
-            ? authority.inspect(spec, this::secret)
+            ? authority.inspect(spec, before == null ? null : before.ca(), this::secret)
             : new AuthorityVerdict.Unusable(
                 "NotLookedAt", "The certificate authority is not looked at."),
         ComponentState.of(daemonSet(ZtunnelDaemonSet.NAME).orElse(null)),

@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /** Reads the authority's Secret the way the authority itself does. */
 public final class SecretAuthorityInspection implements AuthorityInspection {
@@ -46,16 +47,20 @@ public final class SecretAuthorityInspection implements AuthorityInspection {
 
   @Override
   public AuthorityVerdict inspect(
-      AmbientMeshSpec spec, Function<String, Optional<Secret>> secrets) {
+      AmbientMeshSpec spec,
+      @Nullable CertificateAuthorityStatus before,
+      Function<String, Optional<Secret>> secrets) {
     String given = spec.ca().secretName();
     try {
       if (given == null || given.isEmpty()) {
         Optional<Secret> own = secrets.apply(SelfSignedRoot.SECRET);
-        return usable(
-            own.isPresent()
-                ? read(own.get())
-                : SelfSignedRoot.ensure(
-                    client, rootNamespace, new TrustDomain(spec.trustDomain())));
+        if (own.isPresent()) {
+          return usable(read(own.get()));
+        }
+        return before == null
+            ? usable(
+                SelfSignedRoot.ensure(client, rootNamespace, new TrustDomain(spec.trustDomain())))
+            : lost(before);
       }
       Optional<Secret> secret = secrets.apply(given);
       return secret.isPresent()
@@ -72,6 +77,27 @@ public final class SecretAuthorityInspection implements AuthorityInspection {
       return new AuthorityVerdict.Unusable(
           "InvalidCertificateAuthority", Objects.requireNonNullElse(e.getMessage(), e.toString()));
     }
+  }
+
+  /** A mesh that has had an authority gets no other behind its back. */
+  private AuthorityVerdict lost(CertificateAuthorityStatus before)
+      throws InvalidAuthorityException {
+    // Just made, perhaps, and not yet in the cache.
+    Secret own = client.secrets().inNamespace(rootNamespace).withName(SelfSignedRoot.SECRET).get();
+    return own != null
+        ? usable(read(own))
+        : new AuthorityVerdict.Unusable(
+            "CertificateAuthorityMissing",
+            "Secret "
+                + rootNamespace
+                + "/"
+                + SelfSignedRoot.SECRET
+                + " is gone. It held the authority with the fingerprint "
+                + before.fingerprint()
+                + ", which the mesh's certificates come from; what the operator has loaded stays in"
+                + " use until it restarts. Restore the Secret. If it is lost, delete the"
+                + " AmbientMesh, wait until its nodes are clean, and create it anew: no certificate"
+                + " of the old root is trusted after that.");
   }
 
   private SigningMaterial read(Secret secret) throws InvalidAuthorityException {
