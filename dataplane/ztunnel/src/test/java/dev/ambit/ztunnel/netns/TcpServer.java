@@ -19,14 +19,16 @@ final class TcpServer implements AutoCloseable {
   }
 
   private final ServerSocket listener;
+  private final Thread accepting;
   private final Conversation conversation;
   private final List<InetSocketAddress> callers = new CopyOnWriteArrayList<>();
   private final List<IOException> failures = new CopyOnWriteArrayList<>();
   private final Set<Socket> open = ConcurrentHashMap.newKeySet();
 
-  private TcpServer(ServerSocket listener, Conversation conversation) {
+  private TcpServer(Pod pod, ServerSocket listener, Conversation conversation) {
     this.listener = listener;
     this.conversation = conversation;
+    this.accepting = Thread.ofPlatform().daemon().name("server-" + pod).unstarted(this::accept);
   }
 
   static TcpServer start(Pod pod, int port, Conversation conversation) throws IOException {
@@ -39,8 +41,8 @@ final class TcpServer implements AutoCloseable {
                   socket.bind(new InetSocketAddress(port), 256);
                   return socket;
                 });
-    var server = new TcpServer(listener, conversation);
-    Thread.ofPlatform().daemon().name("server-" + pod).start(server::accept);
+    var server = new TcpServer(pod, listener, conversation);
+    server.accepting.start();
     return server;
   }
 
@@ -112,6 +114,12 @@ final class TcpServer implements AutoCloseable {
   @Override
   public void close() throws IOException {
     listener.close();
+    try {
+      // The kernel keeps the port for as long as a thread waits on it.
+      accepting.join(Patience.SHORT);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
     for (Socket socket : open) {
       socket.close();
     }
