@@ -20,7 +20,7 @@ export JAVA_HOME := $(JDK)
 MVN := mvn -B -ntp
 ARCHIVES := $(addprefix .build/images/,operator.tar ztunnel.tar agent.tar sample.tar)
 
-.PHONY: help build test images engine cluster demo demo-down format clean jdk
+.PHONY: help build test images engine cluster demo demo-down format clean jdk packages
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,14 +32,17 @@ jdk:
 build: jdk ## Compile, package and lay out the programs, so that they run from here
 	$(MVN) -q package -DskipTests
 
-images: build ## Build the container images into .build/images
+packages:
+	@test-k3s/bin/packages
+
+images: packages build ## Build the container images into .build/images
 	images/build
 
-engine: ## Start a container engine if none runs, and get the nodes' image
+engine: packages ## Start a container engine if none runs, and get the nodes' image
 	@test-k3s/bin/container-engine
 	@test-k3s/bin/node-image
 
-test: jdk engine images ## Run every test, from units to the cluster
+test: jdk packages engine images ## Run every test, from units to the cluster
 	@test-k3s/bin/tools
 	@test-k3s/bin/busybox-image
 	$(MVN) verify --fail-at-end
