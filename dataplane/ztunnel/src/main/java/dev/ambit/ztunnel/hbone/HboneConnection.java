@@ -282,6 +282,8 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
     if (started && !closed && !failed) {
       failed = true;
       writeGoAway(client ? 0 : lastPeerStreamId, error, reason);
+      // TLS drops what it has not sealed when it is closed.
+      context().flush();
     }
     context().close();
   }
