@@ -2,6 +2,7 @@ package dev.ambit.ztunnel.proxy;
 
 import dev.ambit.linux.NetworkNamespace;
 import dev.ambit.ztunnel.certificate.Certificates;
+import dev.ambit.ztunnel.dns.DnsProxy;
 import dev.ambit.ztunnel.policy.Authorizer;
 import dev.ambit.ztunnel.state.LocalPod;
 import dev.ambit.ztunnel.state.MeshState;
@@ -11,12 +12,14 @@ import io.netty.channel.EventLoopGroup;
 import java.util.Set;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 
 /** The pods of this node that are proxied. */
 public final class PodProxies implements PodRuntime, AutoCloseable {
   private final EventLoopGroup loops;
   private final ProxySettings settings;
   private final Mesh mesh;
+  private final @Nullable DnsProxy dns;
   private final Set<PodProxy> pods = ConcurrentHashMap.newKeySet();
   private final Authorizer.Registration policyChanges;
 
@@ -30,6 +33,22 @@ public final class PodProxies implements PodRuntime, AutoCloseable {
       Authorizer authorizer,
       Certificates certificates,
       ConnectionLog log) {
+    this(loops, settings, state, authorizer, certificates, log, null);
+  }
+
+  /**
+   * @param loops epoll event loops; they stay the caller's
+   * @param dns what answers the pods' DNS questions; null to leave them alone
+   */
+  public PodProxies(
+      EventLoopGroup loops,
+      ProxySettings settings,
+      MeshState state,
+      Authorizer authorizer,
+      Certificates certificates,
+      ConnectionLog log,
+      @Nullable DnsProxy dns) {
+    this.dns = dns;
     this.loops = loops;
     this.settings = settings;
     this.mesh = new Mesh(state, authorizer, certificates, log);
@@ -38,7 +57,7 @@ public final class PodProxies implements PodRuntime, AutoCloseable {
 
   @Override
   public CompletionStage<PodProxy> start(LocalPod pod, NetworkNamespace namespace) {
-    PodProxy proxy = new PodProxy(pod, namespace, loops, settings, mesh, pods::remove);
+    PodProxy proxy = new PodProxy(pod, namespace, loops, settings, mesh, dns, pods::remove);
     pods.add(proxy);
     return proxy
         .start()
