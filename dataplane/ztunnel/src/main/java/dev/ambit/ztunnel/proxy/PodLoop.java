@@ -1,6 +1,7 @@
 package dev.ambit.ztunnel.proxy;
 
 import dev.ambit.ztunnel.certificate.TlsIdentity;
+import dev.ambit.ztunnel.hbone.HboneConnection;
 import dev.ambit.ztunnel.identity.Identity;
 import dev.ambit.ztunnel.policy.Authorizer;
 import dev.ambit.ztunnel.policy.PolicyInput;
@@ -13,6 +14,7 @@ import dev.ambit.ztunnel.telemetry.ResponseFlag;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.EventLoop;
 import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.handler.codec.http2.Http2Error;
 import io.netty.util.concurrent.Future;
 import java.net.Inet4Address;
 import java.net.Inet6Address;
@@ -46,6 +48,15 @@ final class PodLoop {
 
     /** Closes at once. */
     void abort();
+
+    /** What carries it. */
+    HboneConnection connection();
+
+    /** Why its peer is not trusted any more; null where it is, or is still to be known. */
+    @Nullable String distrust();
+
+    /** Its peer is not trusted any more: takes no more connections. */
+    void onDistrust(ConnectionFailure failure);
   }
 
   private final LocalPod localPod;
@@ -94,6 +105,14 @@ final class PodLoop {
     return settings;
   }
 
+  TunnelLimits limits() {
+    return owner.limits();
+  }
+
+  TunnelAdmission admission() {
+    return owner.admission();
+  }
+
   MeshState state() {
     return mesh.state();
   }
@@ -104,6 +123,10 @@ final class PodLoop {
 
   ConnectionLog log() {
     return mesh.log();
+  }
+
+  PeerTrust trust() {
+    return mesh.trust();
   }
 
   boolean isDraining() {
@@ -285,6 +308,24 @@ final class PodLoop {
             recheckScheduled.set(false);
             recheck();
           });
+    }
+  }
+
+  /** Cuts off tunnels, with all that they carry, whose peer's certificate is now revoked. */
+  void recheckPeers() {
+    for (Tunnel tunnel : tunnels.toArray(Tunnel[]::new)) {
+      String reason = tunnel.distrust();
+      if (reason != null) {
+        ConnectionFailure failure =
+            new ConnectionFailure("the peer's " + reason, ResponseFlag.CERTIFICATE_REVOKED);
+        tunnel.onDistrust(failure);
+        for (ProxiedConnection connection : connections.toArray(ProxiedConnection[]::new)) {
+          if (connection.tunnel() == tunnel.connection()) {
+            connection.abort(failure);
+          }
+        }
+        tunnel.connection().abort(Http2Error.INADEQUATE_SECURITY, "certificate revoked");
+      }
     }
   }
 

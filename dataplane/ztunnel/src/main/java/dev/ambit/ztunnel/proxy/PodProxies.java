@@ -16,6 +16,7 @@ import java.util.concurrent.ConcurrentHashMap;
 public final class PodProxies implements PodRuntime, AutoCloseable {
   private final EventLoopGroup loops;
   private final ProxySettings settings;
+  private final TunnelLimits limits;
   private final Mesh mesh;
   private final Set<PodProxy> pods = ConcurrentHashMap.newKeySet();
   private final Authorizer.Registration policyChanges;
@@ -26,19 +27,23 @@ public final class PodProxies implements PodRuntime, AutoCloseable {
   public PodProxies(
       EventLoopGroup loops,
       ProxySettings settings,
+      TunnelLimits limits,
       MeshState state,
       Authorizer authorizer,
       Certificates certificates,
+      PeerTrust trust,
       ConnectionLog log) {
     this.loops = loops;
     this.settings = settings;
-    this.mesh = new Mesh(state, authorizer, certificates, log);
+    this.limits = limits;
+    this.mesh = new Mesh(state, authorizer, certificates, trust, log);
+    trust.revocations().onChange(() -> pods.forEach(PodProxy::recheckPeers));
     this.policyChanges = authorizer.onChange(() -> pods.forEach(PodProxy::recheckSoon));
   }
 
   @Override
   public CompletionStage<PodProxy> start(LocalPod pod, NetworkNamespace namespace) {
-    PodProxy proxy = new PodProxy(pod, namespace, loops, settings, mesh, pods::remove);
+    PodProxy proxy = new PodProxy(pod, namespace, loops, settings, limits, mesh, pods::remove);
     pods.add(proxy);
     return proxy
         .start()

@@ -39,6 +39,8 @@ public final class PodProxy implements PodRuntime.Running {
   private final EventLoopGroup loops;
   private final PodSockets sockets;
   private final ProxySettings settings;
+  private final TunnelLimits limits;
+  private final TunnelAdmission admission;
   private final Map<EventExecutor, PodLoop> podLoops = new IdentityHashMap<>();
   private final List<Channel> listeners = new ArrayList<>();
   private final AtomicInteger openConnections = new AtomicInteger();
@@ -51,12 +53,15 @@ public final class PodProxy implements PodRuntime.Running {
       NetworkNamespace namespace,
       EventLoopGroup loops,
       ProxySettings settings,
+      TunnelLimits limits,
       Mesh mesh,
       java.util.function.Consumer<PodProxy> onStopped) {
     this.pod = pod;
     this.namespace = namespace;
     this.loops = loops;
     this.settings = settings;
+    this.limits = limits;
+    this.admission = new TunnelAdmission(limits);
     this.sockets = new PodSockets(namespace, settings);
     this.onStopped = () -> onStopped.accept(this);
     for (EventExecutor executor : loops) {
@@ -200,6 +205,14 @@ public final class PodProxy implements PodRuntime.Running {
     return openConnections.get();
   }
 
+  TunnelLimits limits() {
+    return limits;
+  }
+
+  TunnelAdmission admission() {
+    return admission;
+  }
+
   void onOpened() {
     openConnections.incrementAndGet();
   }
@@ -210,6 +223,11 @@ public final class PodProxy implements PodRuntime.Running {
 
   void recheckSoon() {
     podLoops.values().forEach(PodLoop::recheckSoon);
+  }
+
+  /** Judges the peers of open tunnels again; from any thread. */
+  void recheckPeers() {
+    podLoops.values().forEach(podLoop -> podLoop.loop().execute(podLoop::recheckPeers));
   }
 
   @Override

@@ -86,7 +86,9 @@ class DataPathIT {
   }
 
   private void start(ProxySettings settings) throws Exception {
-    proxies = new PodProxies(loops, settings, mesh, mesh, mesh, mesh);
+    proxies =
+        new PodProxies(
+            loops, settings, TunnelLimits.defaults(), mesh, mesh, mesh, PeerTrust.plain(), mesh);
     LocalPod clientPod = new LocalPod("1", "client", "default", "client");
     LocalPod serverPod = new LocalPod("2", "server", "default", "server");
     clientWorkload = mesh.add(clientPod, "cluster.local", List.of(client.ipv4, client.ipv6));
