@@ -42,6 +42,8 @@ public final class PodProxy implements PodRuntime.Running {
   private final EventLoopGroup loops;
   private final PodSockets sockets;
   private final ProxySettings settings;
+  private final TunnelLimits limits;
+  private final TunnelAdmission admission;
   private final Map<EventExecutor, PodLoop> podLoops = new IdentityHashMap<>();
   private final List<Channel> listeners = new ArrayList<>();
   private final AtomicInteger openConnections = new AtomicInteger();
@@ -55,6 +57,7 @@ public final class PodProxy implements PodRuntime.Running {
       NetworkNamespace namespace,
       EventLoopGroup loops,
       ProxySettings settings,
+      TunnelLimits limits,
       Mesh mesh,
       @Nullable DnsProxy dnsProxy,
       java.util.function.Consumer<PodProxy> onStopped) {
@@ -62,6 +65,8 @@ public final class PodProxy implements PodRuntime.Running {
     this.namespace = namespace;
     this.loops = loops;
     this.settings = settings;
+    this.limits = limits;
+    this.admission = new TunnelAdmission(limits);
     this.sockets = new PodSockets(namespace, settings);
     this.onStopped = () -> onStopped.accept(this);
     for (EventExecutor executor : loops) {
@@ -235,6 +240,14 @@ public final class PodProxy implements PodRuntime.Running {
     return openConnections.get();
   }
 
+  TunnelLimits limits() {
+    return limits;
+  }
+
+  TunnelAdmission admission() {
+    return admission;
+  }
+
   void onOpened() {
     openConnections.incrementAndGet();
   }
@@ -245,6 +258,11 @@ public final class PodProxy implements PodRuntime.Running {
 
   void recheckSoon() {
     podLoops.values().forEach(PodLoop::recheckSoon);
+  }
+
+  /** Judges the peers of open tunnels again; from any thread. */
+  void recheckPeers() {
+    podLoops.values().forEach(podLoop -> podLoop.loop().execute(podLoop::recheckPeers));
   }
 
   @Override
