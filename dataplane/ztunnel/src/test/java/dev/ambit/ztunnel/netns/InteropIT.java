@@ -82,9 +82,7 @@ class InteropIT {
   void start() {
     mesh =
         Mesh.start(
-            pair.callers(),
-            pair.servers(),
-            Map.of("TERMINATION_GRACE_PERIOD_SECONDS", "65"));
+            pair.callers(), pair.servers(), Map.of("TERMINATION_GRACE_PERIOD_SECONDS", "65"));
     client = mesh.captured(mesh.a(), "client");
     plainClient = mesh.uncaptured(mesh.a(), "plain");
     server = mesh.captured(mesh.b(), "server");
