@@ -18,7 +18,7 @@ import java.util.Optional;
  * results. Runs in the ztunnel's folder of a checkout.
  */
 public final class Bench {
-  private static final Path RECORD = Path.of("target", "ztunnel.aot");
+  private static final Path TARGET = Path.of("target");
   private static final DateTimeFormatter NAME =
       DateTimeFormatter.ofPattern("yyyy-MM-dd-HHmmss").withZone(ZoneOffset.UTC);
 
@@ -27,29 +27,38 @@ public final class Bench {
   /** Does as the class says. */
   public static void main(String[] arguments) throws IOException {
     var folder = Files.createDirectories(Path.of(arguments[0], NAME.format(Instant.now())));
+    run(folder, arguments);
+    // Threads of the control plane's libraries would go on.
+    System.exit(0);
+  }
+
+  private static void run(Path folder, String[] arguments) throws IOException {
     var measurements = new Measurements();
     if (arguments.length > 1 && arguments[1].equals("join")) {
       for (var earlier : Arrays.asList(arguments).subList(2, arguments.length)) {
         measurements.addAll(ResultsFile.read(Path.of(earlier)));
       }
     } else {
-      measure(BenchSettings.of(System.getenv(), folder), measurements);
+      var settings = BenchSettings.of(System.getenv(), folder);
+      record(settings);
+      measure(settings, measurements);
     }
+    publish(folder, measurements);
+  }
+
+  private static void publish(Path folder, Measurements measurements) throws IOException {
     ResultsFile.write(folder, measurements);
     var report = new Report(measurements);
     Files.writeString(folder.resolve("results.md"), report.markdown());
     Files.writeString(folder.resolve("chart.svg"), new Chart(measurements).svg());
     System.out.println(report.markdown());
     System.out.println("results: " + folder.toAbsolutePath().normalize());
-    System.exit(0);
   }
 
-  private static void measure(BenchSettings settings, Measurements measurements)
-      throws IOException {
+  static void measure(BenchSettings settings, Measurements measurements) throws IOException {
     var subjects = Subject.all();
     try (var servers = LineProcess.start(BenchServer.class);
         var client = LineProcess.start(BenchClient.class)) {
-      record(settings);
       for (int number = 1; number <= settings.rounds(); number++) {
         try (var round = new Round(number, settings, measurements, servers, client)) {
           round.prepare(subjects);
@@ -61,7 +70,7 @@ public final class Bench {
 
   /** As in its image, Ambit starts from a record of its classes; a checkout may have none yet. */
   private static void record(BenchSettings settings) throws IOException {
-    if (Files.exists(RECORD)) {
+    if (isRecorded()) {
       return;
     }
     System.err.println("recording Ambit's start");
@@ -70,5 +79,18 @@ public final class Bench {
       mesh.startClientsZtunnel(Map.of("AMBIT_RECORD", "1"));
       mesh.stopZtunnels();
     }
+  }
+
+  private static boolean isRecorded() throws IOException {
+    var record = TARGET.resolve("ztunnel.aot");
+    try (var jars = Files.newDirectoryStream(TARGET, "ambit-ztunnel-*.jar")) {
+      for (var jar : jars) {
+        if (Files.notExists(record)
+            || Files.getLastModifiedTime(record).compareTo(Files.getLastModifiedTime(jar)) <= 0) {
+          return false;
+        }
+      }
+    }
+    return true;
   }
 }
