@@ -4,6 +4,7 @@ import dev.ambit.ztunnel.channel.BearerToken;
 import dev.ambit.ztunnel.channel.ServerAddress;
 import dev.ambit.ztunnel.hbone.HboneSettings;
 import dev.ambit.ztunnel.proxy.ProxySettings;
+import dev.ambit.ztunnel.state.LocalPod;
 import dev.ambit.ztunnel.telemetry.LogFormat;
 import dev.ambit.ztunnel.xds.NodeIdentity;
 import java.net.InetSocketAddress;
@@ -12,9 +13,11 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How the ztunnel is to run, read from environment variables that go by Istio's names.
@@ -35,6 +38,8 @@ import java.util.Optional;
  * @param stats where metrics are served
  * @param admin where people look in
  * @param logFormat of the access log
+ * @param mesh where workloads, services and policies come from
+ * @param dedicated the one pod to serve, whose network namespace this is; null: those of the node
  */
 record ZtunnelSettings(
     ServerAddress xds,
@@ -52,7 +57,9 @@ record ZtunnelSettings(
     InetSocketAddress readiness,
     InetSocketAddress stats,
     InetSocketAddress admin,
-    LogFormat logFormat) {
+    LogFormat logFormat,
+    MeshSource mesh,
+    @Nullable LocalPod dedicated) {
   private static final String DEFAULT_SERVER = "https://ambit-operator.ambit-system.svc:15012";
   private static final String DEFAULT_ROOT = "/var/run/secrets/istio/root-cert.pem";
   private static final Path DEFAULT_TOKEN = Path.of("/var/run/secrets/tokens/istio-token");
@@ -66,7 +73,7 @@ record ZtunnelSettings(
    * @throws SettingsException names the first variable that cannot be used
    */
   static ZtunnelSettings of(Environment environment, int processors) throws SettingsException {
-    requireSharedMode(environment);
+    LocalPod dedicated = dedicated(environment);
     requireLogLevel(environment);
     String clusterId = environment.text("CLUSTER_ID", "Kubernetes");
     String xdsUrl = environment.text("XDS_ADDRESS", DEFAULT_SERVER);
@@ -91,11 +98,13 @@ record ZtunnelSettings(
         environment.duration("SECRET_TTL", Duration.ofHours(24)),
         drainDeadline(environment),
         workerThreads(environment, processors),
-        proxy(environment),
+        proxy(environment, dedicated != null),
         environment.address("READINESS_ADDR", new InetSocketAddress(15021)),
         environment.address("STATS_ADDR", new InetSocketAddress(15020)),
         environment.address("ADMIN_ADDR", new InetSocketAddress("127.0.0.1", 15000)),
-        logFormat(environment));
+        logFormat(environment),
+        MeshSource.of(environment),
+        dedicated);
   }
 
   /** For inspection: what is in force, without secrets. */
@@ -105,7 +114,9 @@ record ZtunnelSettings(
     all.put("xdsRootCert", xds.rootFile().toString());
     all.put("caAddress", authority.toString());
     all.put("caRootCert", authority.rootFile().toString());
-    all.put("proxyMode", "Shared");
+    all.put("proxyMode", dedicated == null ? "Shared" : "Dedicated");
+    all.put("xdsOnDemand", String.valueOf(mesh.onDemand()));
+    mesh.file().ifPresent(file -> all.put("localXdsPath", file.toString()));
     all.put("localNode", node.nodeName());
     all.put("clusterId", node.clusterId());
     all.put("network", network);
@@ -119,16 +130,29 @@ record ZtunnelSettings(
     return all;
   }
 
-  private static void requireSharedMode(Environment environment) throws SettingsException {
+  private static @Nullable LocalPod dedicated(Environment environment) throws SettingsException {
     String mode = environment.text("PROXY_MODE", "shared");
-    if (mode.equalsIgnoreCase("dedicated")) {
-      throw new SettingsException(
-          "PROXY_MODE is 'dedicated', which is not supported yet: leave it unset, or set it to "
-              + "'shared' and run one ztunnel for each node");
+    if (mode.equalsIgnoreCase("shared")) {
+      return null;
     }
-    if (!mode.equalsIgnoreCase("shared")) {
-      throw Environment.wrong("PROXY_MODE", mode, "shared");
+    if (!mode.equalsIgnoreCase("dedicated")) {
+      throw Environment.wrong("PROXY_MODE", mode, "shared or dedicated");
     }
+    String name = "PROXY_WORKLOAD_INFO";
+    String info =
+        environment
+            .text(name)
+            .orElseThrow(
+                () ->
+                    new SettingsException(
+                        "PROXY_MODE is 'dedicated': set "
+                            + name
+                            + " to the pod, as NAMESPACE/NAME/SERVICE-ACCOUNT"));
+    String[] parts = info.strip().split("/", -1);
+    if (parts.length != 3 || List.of(parts).contains("")) {
+      throw Environment.wrong(name, info, "NAMESPACE/NAME/SERVICE-ACCOUNT");
+    }
+    return new LocalPod(info, parts[1], parts[0], parts[2]);
   }
 
   private static void requireLogLevel(Environment environment) throws SettingsException {
@@ -203,13 +227,15 @@ record ZtunnelSettings(
     return environment.number(name, whenUnset, 1, 1024);
   }
 
-  private static ProxySettings proxy(Environment environment) throws SettingsException {
+  private static ProxySettings proxy(Environment environment, boolean dedicated)
+      throws SettingsException {
     ProxySettings defaults = ProxySettings.defaults();
     return new ProxySettings(
         environment.flag("IPV6_ENABLED", true),
         environment.flag("ENABLE_ORIG_SRC", true),
         environment.flag("LOCALHOST_APP_TUNNEL", true),
-        environment.number("PACKET_MARK", defaults.mark(), 1, Integer.MAX_VALUE),
+        environment.number(
+            "PACKET_MARK", dedicated ? 0 : defaults.mark(), dedicated ? 0 : 1, Integer.MAX_VALUE),
         defaults.backlog(),
         environment.number(
             "POOL_MAX_STREAMS_PER_CONNECTION", defaults.maxStreamsPerTunnel(), 1, 1 << 20),
