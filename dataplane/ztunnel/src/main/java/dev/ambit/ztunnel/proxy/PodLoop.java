@@ -44,6 +44,9 @@ final class PodLoop {
     /** Takes no more connections, lets those it has end, then closes. */
     void drain();
 
+    /** The pod terminates: a tunnel to it takes no more connections, one from it goes on. */
+    void retire();
+
     /** Closes at once. */
     void abort();
   }
@@ -63,6 +66,7 @@ final class PodLoop {
   private final AtomicBoolean recheckScheduled = new AtomicBoolean();
   private @Nullable Future<?> progressTimer;
   private boolean draining;
+  private boolean terminating;
   private @Nullable Runnable onEmpty;
 
   private @Nullable MeshWorkload baggageOwner;
@@ -111,6 +115,10 @@ final class PodLoop {
 
   boolean isDraining() {
     return draining;
+  }
+
+  boolean isTerminating() {
+    return terminating;
   }
 
   /** The pod as the control plane knows it; fails where it is somebody else than it should be. */
@@ -270,6 +278,17 @@ final class PodLoop {
       tunnel.drain();
     }
     checkEmpty();
+  }
+
+  /**
+   * The pod has begun to terminate. Peers are told to open no more on the tunnels they have; new
+   * tunnels are taken, each for what its peer had waiting.
+   */
+  void terminating() {
+    terminating = true;
+    for (Tunnel tunnel : tunnels.toArray(Tunnel[]::new)) {
+      tunnel.retire();
+    }
   }
 
   /** Cuts off all that is left. */

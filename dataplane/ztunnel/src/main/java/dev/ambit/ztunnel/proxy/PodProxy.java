@@ -216,6 +216,11 @@ public final class PodProxy implements PodRuntime.Running {
   }
 
   @Override
+  public void terminating() {
+    podLoops.values().forEach(podLoop -> podLoop.loop().execute(podLoop::terminating));
+  }
+
+  @Override
   public CompletionStage<Void> drain(Duration deadline) {
     boolean first;
     synchronized (this) {

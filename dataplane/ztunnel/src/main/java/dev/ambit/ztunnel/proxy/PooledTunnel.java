@@ -173,6 +173,9 @@ final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoo
   }
 
   @Override
+  public void retire() {}
+
+  @Override
   public void abort() {
     EpollSocketChannel open = channel;
     fail(new ConnectionFailure("the pod is being taken out", ResponseFlag.NONE).asOurs());

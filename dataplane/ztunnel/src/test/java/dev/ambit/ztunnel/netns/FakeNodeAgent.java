@@ -7,6 +7,7 @@ import dev.ambit.protocol.zds.AddWorkload;
 import dev.ambit.protocol.zds.DelWorkload;
 import dev.ambit.protocol.zds.KeepWorkload;
 import dev.ambit.protocol.zds.SnapshotSent;
+import dev.ambit.protocol.zds.TerminatingWorkload;
 import dev.ambit.protocol.zds.WorkloadInfo;
 import dev.ambit.protocol.zds.WorkloadRequest;
 import dev.ambit.protocol.zds.WorkloadResponse;
@@ -104,6 +105,21 @@ final class FakeNodeAgent implements AutoCloseable {
   /** The pod is no more. */
   void forget(Pod pod) {
     leave(pod, DelWorkload.newBuilder().setUid(pod.uid()).build());
+  }
+
+  /** The pod is no more, and neither is its network. */
+  void cutOff(Pod pod) {
+    leave(pod, DelWorkload.newBuilder().setUid(pod.uid()).setDrainSeconds(0).build());
+  }
+
+  /** The pod has begun to terminate; it serves on. */
+  void terminating(Pod pod) {
+    for (var connection : live()) {
+      connection.ask(
+          WorkloadRequest.newBuilder()
+              .setTerminating(TerminatingWorkload.newBuilder().setUid(pod.uid()))
+              .build());
+    }
   }
 
   /** The pod leaves the mesh and lives on: nothing new is redirected, open connections go on. */
