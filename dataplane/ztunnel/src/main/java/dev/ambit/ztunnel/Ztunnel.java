@@ -6,8 +6,12 @@ import dev.ambit.ztunnel.admin.HttpServer;
 import dev.ambit.ztunnel.admin.Readiness;
 import dev.ambit.ztunnel.certificate.CertificateCache;
 import dev.ambit.ztunnel.certificate.IstioCertificateClient;
+import dev.ambit.ztunnel.certificate.RevocationWatch;
+import dev.ambit.ztunnel.certificate.Revocations;
 import dev.ambit.ztunnel.channel.ServerChannel;
 import dev.ambit.ztunnel.policy.PolicyStore;
+import dev.ambit.ztunnel.proxy.Mesh;
+import dev.ambit.ztunnel.proxy.PeerTrust;
 import dev.ambit.ztunnel.proxy.PodProxies;
 import dev.ambit.ztunnel.proxy.ProxySettings;
 import dev.ambit.ztunnel.state.MeshStore;
@@ -18,6 +22,8 @@ import dev.ambit.ztunnel.telemetry.DryRunTelemetry;
 import dev.ambit.ztunnel.telemetry.LogLevels;
 import dev.ambit.ztunnel.telemetry.MetricRegistry;
 import dev.ambit.ztunnel.telemetry.PodTelemetry;
+import dev.ambit.ztunnel.telemetry.RevocationObserver;
+import dev.ambit.ztunnel.telemetry.RevocationTelemetry;
 import dev.ambit.ztunnel.telemetry.XdsTelemetry;
 import dev.ambit.ztunnel.xds.MeshResources;
 import dev.ambit.ztunnel.xds.XdsClient;
@@ -36,11 +42,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -78,6 +86,7 @@ public final class Ztunnel {
   private final ServerChannel xdsChannel;
   private final ServerChannel authorityChannel;
   private final CertificateCache certificates;
+  private final @Nullable RevocationWatch revocations;
   private final XdsClient xds;
   private final PodProxies proxies;
   private final PodRegistry pods;
@@ -99,7 +108,9 @@ public final class Ztunnel {
         new XdsClient(
             xdsChannel,
             settings.node(),
-            List.of(MeshResources.authorizations(policies), MeshResources.addresses(mesh)),
+            List.of(
+                MeshResources.authorizations(policies, settings.trustDomains()),
+                MeshResources.addresses(mesh)),
             control,
             new XdsTelemetry(metrics));
     authorityChannel =
@@ -114,9 +125,19 @@ public final class Ztunnel {
             new IstioCertificateClient(authorityChannel, settings.certificateLifetime()),
             certificateExecutor,
             Clock.systemUTC());
+    revocations =
+        settings
+            .revocationLists()
+            .map(path -> new RevocationWatch(path, certificateExecutor, Clock.systemUTC()))
+            .orElse(null);
     ConnectionTelemetry connections = new ConnectionTelemetry(metrics, accessLog);
     proxies =
-        new PodProxies(workers, settings.proxy(), router, policies, certificates, connections);
+        new PodProxies(
+            workers,
+            settings.proxy(),
+            settings.limits(),
+            new Mesh(router, policies, certificates, trust(), connections),
+            null);
     PodTelemetry podTelemetry = new PodTelemetry(metrics);
     pods =
         new PodRegistry(
@@ -128,6 +149,17 @@ public final class Ztunnel {
     metrics
         .family("istio_build", "What runs here", MetricRegistry.Kind.GAUGE)
         .gauge(MetricRegistry.Labels.of("component", "ztunnel", "tag", version()), () -> 1);
+  }
+
+  private PeerTrust trust() {
+    RevocationWatch watch = revocations;
+    if (watch == null) {
+      return new PeerTrust(
+          settings.trustDomains(), Revocations.disabled(), RevocationObserver.NONE);
+    }
+    RevocationTelemetry telemetry = new RevocationTelemetry(metrics);
+    telemetry.gauges(() -> watch.revocations().current().size(), watch::overdue, watch::failures);
+    return new PeerTrust(settings.trustDomains(), watch.revocations(), telemetry);
   }
 
   /** Runs until told to end. */
@@ -154,6 +186,7 @@ public final class Ztunnel {
 
   private void start() throws IOException {
     readiness.require("control plane", () -> xds.synced().toCompletableFuture().isDone());
+    readiness.require("revocation lists", () -> revocationsLoaded().isDone());
     readiness.require("node agent", agent::hasSnapshot);
     readiness.require("pods", () -> pods.pending() == 0);
     readiness.require("not draining", () -> !draining);
@@ -168,9 +201,13 @@ public final class Ztunnel {
         .addKeyValue("version", version())
         .log("ztunnel starts");
     xds.start();
+    if (revocations != null) {
+      revocations.start();
+    }
     // Pods are served only once policies and addresses are known: before, all would look as if it
-    // were outside the mesh.
+    // were outside the mesh. Nor before it is known whom not to trust.
     xds.synced()
+        .thenCombine(revocationsLoaded(), (synced, loaded) -> true)
         .thenRun(
             () -> {
               log.atInfo()
@@ -180,6 +217,12 @@ public final class Ztunnel {
                   .log("control plane state received");
               agent.start();
             });
+  }
+
+  private CompletableFuture<Void> revocationsLoaded() {
+    return revocations == null
+        ? CompletableFuture.completedFuture(null)
+        : revocations.loaded().toCompletableFuture();
   }
 
   private void serve() throws IOException {
@@ -267,6 +310,9 @@ public final class Ztunnel {
       Thread.currentThread().interrupt();
     }
     xds.close();
+    if (revocations != null) {
+      revocations.close();
+    }
     certificates.close();
     proxies.close();
     xdsChannel.close();
