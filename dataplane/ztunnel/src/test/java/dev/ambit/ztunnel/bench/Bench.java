@@ -1,6 +1,5 @@
 package dev.ambit.ztunnel.bench;
 
-import dev.ambit.ztunnel.netns.ZtunnelProgram;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -8,8 +7,6 @@ import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.Arrays;
-import java.util.Map;
-import java.util.Optional;
 
 /**
  * Measures, or joins the results of earlier measurements.
@@ -18,7 +15,6 @@ import java.util.Optional;
  * results. Runs in the ztunnel's folder of a checkout.
  */
 public final class Bench {
-  private static final Path TARGET = Path.of("target");
   private static final DateTimeFormatter NAME =
       DateTimeFormatter.ofPattern("yyyy-MM-dd-HHmmss").withZone(ZoneOffset.UTC);
 
@@ -39,9 +35,7 @@ public final class Bench {
         measurements.addAll(ResultsFile.read(Path.of(earlier)));
       }
     } else {
-      var settings = BenchSettings.of(System.getenv(), folder);
-      record(settings);
-      measure(settings, measurements);
+      measure(BenchSettings.of(System.getenv(), folder), measurements);
     }
     publish(folder, measurements);
   }
@@ -66,31 +60,5 @@ public final class Bench {
         }
       }
     }
-  }
-
-  /** As in its image, Ambit starts from a record of its classes; a checkout may have none yet. */
-  private static void record(BenchSettings settings) throws IOException {
-    if (isRecorded()) {
-      return;
-    }
-    System.err.println("recording Ambit's start");
-    var ambit = new Subject(Subject.AMBIT, Optional.of(ZtunnelProgram.ambit()));
-    try (var mesh = ambit.mesh(settings.folder())) {
-      mesh.startClientsZtunnel(Map.of("AMBIT_RECORD", "1"));
-      mesh.stopZtunnels();
-    }
-  }
-
-  private static boolean isRecorded() throws IOException {
-    var record = TARGET.resolve("ztunnel.aot");
-    try (var jars = Files.newDirectoryStream(TARGET, "ambit-ztunnel-*.jar")) {
-      for (var jar : jars) {
-        if (Files.notExists(record)
-            || Files.getLastModifiedTime(record).compareTo(Files.getLastModifiedTime(jar)) <= 0) {
-          return false;
-        }
-      }
-    }
-    return true;
   }
 }
