@@ -81,8 +81,9 @@ class SettingsFuzzTest {
     try {
       ZtunnelSettings.of(new Environment(variables), 1 + random.nextInt(8)).describe();
     } catch (SettingsException e) {
-      if (variables.keySet().stream().noneMatch(name -> e.getMessage().contains(name))) {
-        throw new AssertionError("names none of " + variables + ": " + e.getMessage(), e);
+      String message = String.valueOf(e.getMessage());
+      if (variables.keySet().stream().noneMatch(message::contains)) {
+        throw new AssertionError("names none of " + variables + ": " + message, e);
       }
     }
   }

@@ -15,7 +15,6 @@ import java.util.concurrent.TimeUnit;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.lifecycle.AfterContainer;
-import net.jqwik.api.lifecycle.BeforeContainer;
 
 /** Whatever a caller sends, the next one is answered. */
 class HttpServerFuzzTest {
@@ -42,23 +41,25 @@ class HttpServerFuzzTest {
           ":",
           "\u0000");
 
-  private static EventLoopGroup loop;
-  private static HttpServer server;
+  private static final EventLoopGroup LOOP =
+      new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+  private static final HttpServer SERVER = start();
 
-  @BeforeContainer
-  static void start() throws IOException {
-    loop = new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
-    server =
-        HttpServer.start(
-            loop,
-            new InetSocketAddress("127.0.0.1", 0),
-            new HttpServer.Routes().get("/ready", query -> Endpoint.Reply.text(200, "ready\n")));
+  private static HttpServer start() {
+    try {
+      return HttpServer.start(
+          LOOP,
+          new InetSocketAddress("127.0.0.1", 0),
+          new HttpServer.Routes().get("/ready", query -> Endpoint.Reply.text(200, "ready\n")));
+    } catch (IOException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   @AfterContainer
   static void stop() {
-    server.close();
-    loop.shutdownGracefully(0, 1, TimeUnit.SECONDS);
+    SERVER.close();
+    LOOP.shutdownGracefully(0, 1, TimeUnit.SECONDS);
   }
 
   @Property(tries = 300)
@@ -84,7 +85,7 @@ class HttpServerFuzzTest {
   }
 
   private static Socket connect() throws IOException {
-    Socket socket = new Socket("127.0.0.1", server.address().getPort());
+    Socket socket = new Socket("127.0.0.1", SERVER.address().getPort());
     socket.setSoTimeout(PATIENCE_MILLIS);
     return socket;
   }

@@ -56,7 +56,10 @@ class CertificateFuzzTest {
     byte[] content =
         switch (random.nextInt(3)) {
           case 0 -> damaged(FIXTURE.list().getEncoded(), random);
-          case 1 -> damaged(RevocationFixture.pem(FIXTURE.list()).getBytes(StandardCharsets.US_ASCII), random);
+          case 1 ->
+              damaged(
+                  RevocationFixture.pem(FIXTURE.list()).getBytes(StandardCharsets.US_ASCII),
+                  random);
           default ->
               RevocationFixture.pem(damaged(FIXTURE.list().getEncoded(), random))
                   .getBytes(StandardCharsets.US_ASCII);
@@ -65,7 +68,9 @@ class CertificateFuzzTest {
       RevocationLists lists = new RevocationLists(RevocationListFile.parse(content));
       // Whatever was changed: nobody is revoked by a list that is not the issuer's.
       if (lists.revocation(FIXTURE.chain(), FIXTURE.roots()) != null) {
-        RevocationListFile.parse(content).getFirst().verify(FIXTURE.roots().getFirst().getPublicKey());
+        RevocationListFile.parse(content)
+            .getFirst()
+            .verify(FIXTURE.roots().getFirst().getPublicKey());
       }
     } catch (CRLException refused) {
       // As good.

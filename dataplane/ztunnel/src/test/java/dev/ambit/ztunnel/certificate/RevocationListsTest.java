@@ -108,11 +108,9 @@ class RevocationListsTest {
             one + "-----BEGIN X509 CRL-----\nYQ==\n-----END X509 CRL-----\n")) {
       assertThatThrownBy(() -> parse(bad)).isInstanceOf(CRLException.class);
     }
-    assertThatThrownBy(
-            () -> RevocationListFile.parse(java.util.Arrays.copyOf(der, der.length - 1)))
+    assertThatThrownBy(() -> RevocationListFile.parse(java.util.Arrays.copyOf(der, der.length - 1)))
         .isInstanceOf(CRLException.class);
-    assertThatThrownBy(
-            () -> RevocationListFile.parse(java.util.Arrays.copyOf(der, der.length + 3)))
+    assertThatThrownBy(() -> RevocationListFile.parse(java.util.Arrays.copyOf(der, der.length + 3)))
         .isInstanceOf(CRLException.class);
   }
 }
