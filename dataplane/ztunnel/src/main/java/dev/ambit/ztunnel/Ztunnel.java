@@ -10,6 +10,7 @@ import dev.ambit.ztunnel.certificate.RevocationWatch;
 import dev.ambit.ztunnel.certificate.Revocations;
 import dev.ambit.ztunnel.channel.ServerChannel;
 import dev.ambit.ztunnel.policy.PolicyStore;
+import dev.ambit.ztunnel.proxy.Mesh;
 import dev.ambit.ztunnel.proxy.PeerTrust;
 import dev.ambit.ztunnel.proxy.PodProxies;
 import dev.ambit.ztunnel.proxy.ProxySettings;
@@ -135,11 +136,8 @@ public final class Ztunnel {
             workers,
             settings.proxy(),
             settings.limits(),
-            router,
-            policies,
-            certificates,
-            trust(),
-            connections);
+            new Mesh(router, policies, certificates, trust(), connections),
+            null);
     PodTelemetry podTelemetry = new PodTelemetry(metrics);
     pods =
         new PodRegistry(

@@ -321,6 +321,20 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
   }
 
   /**
+   * Ends at once, with a last word: the peer learns by GOAWAY which streams were taken, and that
+   * the connection is over. Open streams are reset. Does not wait for a peer that reads nothing.
+   */
+  public void cut(Http2Error error, String reason) {
+    if (started && !closed && !failed) {
+      failed = true;
+      writeGoAway(client ? 0 : lastPeerStreamId, error, reason);
+      // TLS drops what it has not sealed when it is closed.
+      context().flush();
+    }
+    context().close();
+  }
+
+  /**
    * Closes once nothing is left to do. The client closes first; the server waits for it a little,
    * since closing under bytes that are on their way would reset the connection and could take the
    * last answers with it.

@@ -14,6 +14,7 @@ import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.util.ReferenceCountUtil;
@@ -28,6 +29,9 @@ import org.slf4j.LoggerFactory;
 
 /** A tunnel that a peer opened to the pod. */
 final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLoop.Tunnel {
+  /** How long a new tunnel to a pod that terminates may wait for its first connection. */
+  private static final int UNUSED_SECONDS = 5;
+
   private static final Logger log = LoggerFactory.getLogger(InboundTunnel.class);
 
   private final PodLoop pod;
@@ -143,6 +147,8 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
     connection.start();
     if (pod.isDraining()) {
       connection.shutdown();
+    } else if (pod.isTerminating()) {
+      channel.eventLoop().schedule(this::retire, UNUSED_SECONDS, TimeUnit.SECONDS);
     }
   }
 
@@ -160,6 +166,10 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
       throw new IllegalStateException("a request before the peer was known");
     }
     TunnelledConnection.accept(this, stream, headers, proven);
+    if (pod.isTerminating()) {
+      // After it, so that the peer knows that this one is taken.
+      connection.shutdown();
+    }
   }
 
   @Override
@@ -217,8 +227,17 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
   }
 
   @Override
+  public void retire() {
+    drain();
+  }
+
+  @Override
   public void abort() {
-    channel.close();
+    if (peer != null) {
+      connection.cut(Http2Error.NO_ERROR, "the pod is being taken out");
+    } else {
+      channel.close();
+    }
   }
 
   @Override

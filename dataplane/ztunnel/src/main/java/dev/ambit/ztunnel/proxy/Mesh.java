@@ -6,7 +6,7 @@ import dev.ambit.ztunnel.state.MeshState;
 import dev.ambit.ztunnel.telemetry.ConnectionLog;
 
 /** What connections are proxied by: routes, policies, certificates; and where they are noted. */
-record Mesh(
+public record Mesh(
     MeshState state,
     Authorizer authorizer,
     Certificates certificates,

@@ -41,14 +41,20 @@ final class PodLoop {
 
   private static final Duration PROGRESS_INTERVAL = Duration.ofSeconds(10);
 
-  /** A tunnel, whichever side opened it. */
-  interface Tunnel {
+  /** Something that ends with the pod, once it has drained. */
+  interface Drainable {
     /** Takes no more connections, lets those it has end, then closes. */
     void drain();
 
+    /** The pod terminates: a tunnel to it takes no more connections, one from it goes on. */
+    void retire();
+
     /** Closes at once. */
     void abort();
+  }
 
+  /** A tunnel, whichever side opened it. */
+  interface Tunnel extends Drainable {
     /** What carries it. */
     HboneConnection connection();
 
@@ -69,10 +75,11 @@ final class PodLoop {
   private final Map<PoolKey, TunnelPool> pools = new HashMap<>();
   private final Set<ProxiedConnection> connections =
       Collections.newSetFromMap(new IdentityHashMap<>());
-  private final Set<Tunnel> tunnels = Collections.newSetFromMap(new IdentityHashMap<>());
+  private final Set<Drainable> tunnels = Collections.newSetFromMap(new IdentityHashMap<>());
   private final AtomicBoolean recheckScheduled = new AtomicBoolean();
   private @Nullable Future<?> progressTimer;
   private boolean draining;
+  private boolean terminating;
   private @Nullable Runnable onEmpty;
 
   private @Nullable MeshWorkload baggageOwner;
@@ -131,6 +138,10 @@ final class PodLoop {
 
   boolean isDraining() {
     return draining;
+  }
+
+  boolean isTerminating() {
+    return terminating;
   }
 
   /** The pod as the control plane knows it; fails where it is somebody else than it should be. */
@@ -259,11 +270,11 @@ final class PodLoop {
     }
   }
 
-  void addTunnel(Tunnel tunnel) {
+  void addTunnel(Drainable tunnel) {
     tunnels.add(tunnel);
   }
 
-  void removeTunnel(Tunnel tunnel) {
+  void removeTunnel(Drainable tunnel) {
     if (tunnels.remove(tunnel)) {
       checkEmpty();
     }
@@ -281,10 +292,21 @@ final class PodLoop {
   void drain(Runnable whenEmpty) {
     draining = true;
     onEmpty = whenEmpty;
-    for (Tunnel tunnel : tunnels.toArray(Tunnel[]::new)) {
+    for (Drainable tunnel : tunnels.toArray(Drainable[]::new)) {
       tunnel.drain();
     }
     checkEmpty();
+  }
+
+  /**
+   * The pod has begun to terminate. Peers are told to open no more on the tunnels they have; new
+   * tunnels are taken, each for what its peer had waiting.
+   */
+  void terminating() {
+    terminating = true;
+    for (Drainable tunnel : tunnels.toArray(Drainable[]::new)) {
+      tunnel.retire();
+    }
   }
 
   /** Cuts off all that is left. */
@@ -293,7 +315,7 @@ final class PodLoop {
     for (ProxiedConnection connection : connections.toArray(ProxiedConnection[]::new)) {
       connection.abort("the pod is being taken out", ResponseFlag.NONE);
     }
-    for (Tunnel tunnel : tunnels.toArray(Tunnel[]::new)) {
+    for (Drainable tunnel : tunnels.toArray(Drainable[]::new)) {
       tunnel.abort();
     }
   }
@@ -313,9 +335,9 @@ final class PodLoop {
 
   /** Cuts off tunnels, with all that they carry, whose peer's certificate is now revoked. */
   void recheckPeers() {
-    for (Tunnel tunnel : tunnels.toArray(Tunnel[]::new)) {
-      String reason = tunnel.distrust();
-      if (reason != null) {
+    for (Drainable drainable : tunnels.toArray(Drainable[]::new)) {
+      String reason = drainable instanceof Tunnel tunnel ? tunnel.distrust() : null;
+      if (reason != null && drainable instanceof Tunnel tunnel) {
         ConnectionFailure failure =
             new ConnectionFailure("the peer's " + reason, ResponseFlag.CERTIFICATE_REVOKED);
         tunnel.onDistrust(failure);

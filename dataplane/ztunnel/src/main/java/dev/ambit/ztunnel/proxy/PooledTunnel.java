@@ -74,7 +74,8 @@ final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoo
             error ->
                 fail(
                     ConnectionFailure.of(
-                        "no certificate for " + source, error, ResponseFlag.TLS_FAILURE)));
+                            "no certificate for " + source, error, ResponseFlag.TLS_FAILURE)
+                        .asOurs()));
   }
 
   private void connect(TlsIdentity certificate) {
@@ -86,7 +87,7 @@ final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoo
       socket = pool.pod().sockets().outgoing(pool.key().nextHop().getAddress());
       PodSockets.configureTunnel(socket);
     } catch (RuntimeException e) {
-      fail(ConnectionFailure.of("cannot open a socket", e, ResponseFlag.CONNECT_FAILED));
+      fail(ConnectionFailure.of("cannot open a socket", e, ResponseFlag.CONNECT_FAILED).asOurs());
       return;
     }
     channel = socket;
@@ -187,9 +188,12 @@ final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoo
   }
 
   @Override
+  public void retire() {}
+
+  @Override
   public void abort() {
     EpollSocketChannel open = channel;
-    fail(new ConnectionFailure("the pod is being taken out", ResponseFlag.NONE));
+    fail(new ConnectionFailure("the pod is being taken out", ResponseFlag.NONE).asOurs());
     if (open != null) {
       open.close();
     }

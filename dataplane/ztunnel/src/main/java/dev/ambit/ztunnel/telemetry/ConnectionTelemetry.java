@@ -17,6 +17,7 @@ public final class ConnectionTelemetry implements ConnectionLog {
   private final Family sent;
   private final Family received;
   private final LongAdder[] open = new LongAdder[Reporter.values().length];
+  private final LongAdder[] retries = new LongAdder[ResponseFlag.values().length];
   private final LongAdder[][] early =
       new LongAdder[Reporter.values().length][ResponseFlag.values().length];
   private final Map<ConnectionShape, Counters> shapes = new ConcurrentHashMap<>();
@@ -41,6 +42,14 @@ public final class ConnectionTelemetry implements ConnectionLog {
             metrics,
             "ambit_connections_early_failed_total",
             "Connections that failed, or were denied, before any byte went through");
+    Family retried =
+        counter(
+            metrics,
+            "ambit_connection_retries_total",
+            "Endpoints that could not be reached, where another was tried");
+    for (ResponseFlag flag : ResponseFlag.values()) {
+      retries[flag.ordinal()] = retried.counter(Labels.of("response_flags", flag.label()));
+    }
     for (Reporter reporter : Reporter.values()) {
       for (ResponseFlag flag : ResponseFlag.values()) {
         early[reporter.ordinal()][flag.ordinal()] =
@@ -70,6 +79,12 @@ public final class ConnectionTelemetry implements ConnectionLog {
     open[info.reporter().ordinal()].increment();
     accessLog.opened(info);
     return new Record(info, counters);
+  }
+
+  @Override
+  public void retried(ConnectionInfo info, String error, ResponseFlag flag) {
+    retries[flag.ordinal()].increment();
+    accessLog.retried(info, error);
   }
 
   @Override

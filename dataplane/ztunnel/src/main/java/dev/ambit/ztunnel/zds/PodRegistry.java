@@ -44,6 +44,7 @@ public final class PodRegistry {
     PodRuntime.@Nullable Running running;
     @Nullable Throwable failure;
     @Nullable Future<?> retry;
+    boolean terminating;
     boolean removed;
 
     Entry(LocalPod pod, NetworkNamespace namespace) {
@@ -132,6 +133,22 @@ public final class PodRegistry {
       entry.namespace.close();
     }
     observer.removed(entry.pod);
+  }
+
+  /** The pod of {@code uid}, if it is served, has begun to terminate; it is served on. */
+  synchronized void terminating(String uid) {
+    Entry entry = pods.get(uid);
+    if (entry == null || entry.terminating) {
+      return;
+    }
+    entry.terminating = true;
+    log.atInfo()
+        .addKeyValue("namespace", entry.pod.namespace())
+        .addKeyValue("pod", entry.pod.name())
+        .log("pod terminates, telling its peers");
+    if (entry.running != null) {
+      entry.running.terminating();
+    }
   }
 
   /** Removes all pods; completes when no connection of any is left. */
@@ -235,6 +252,8 @@ public final class PodRegistry {
         .log("pod served");
     if (entry.removed) {
       drain(entry, running, Duration.ZERO);
+    } else if (entry.terminating) {
+      running.terminating();
     }
   }
 

@@ -21,6 +21,12 @@ public interface PodRuntime {
      */
     CompletionStage<Void> drain(Duration deadline);
 
+    /**
+     * The pod has begun to terminate: has peers open new tunnels for what they begin from now on,
+     * which may be elsewhere. The pod is served on; open connections are left alone.
+     */
+    void terminating();
+
     /** How many connections are open in and out of the pod. */
     int openConnections();
   }

@@ -3,7 +3,6 @@ package dev.ambit.ztunnel.netns;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 
 /** One HTTP GET from inside a namespace. */
 final class HttpProbe {
@@ -13,7 +12,7 @@ final class HttpProbe {
   record Answer(int status, String body) {}
 
   static Answer get(Host host, InetSocketAddress address, String path) throws IOException {
-    try (var client = TcpClient.connect(host, address, Duration.ofSeconds(2))) {
+    try (var client = TcpClient.connect(host, address)) {
       client.send("GET " + path + " HTTP/1.0\r\nHost: test\r\nConnection: close\r\n\r\n");
       var text = new String(client.receiveAll(), StandardCharsets.UTF_8);
       int headersEnd = text.indexOf("\r\n\r\n");

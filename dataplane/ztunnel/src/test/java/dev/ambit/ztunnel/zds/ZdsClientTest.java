@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.ambit.linux.NetworkNamespace;
-import dev.ambit.linux.Packet;
 import dev.ambit.linux.SeqPacketSocket;
 import dev.ambit.protocol.zds.AddWorkload;
 import dev.ambit.protocol.zds.DelWorkload;
 import dev.ambit.protocol.zds.KeepWorkload;
 import dev.ambit.protocol.zds.SnapshotSent;
+import dev.ambit.protocol.zds.TerminatingWorkload;
 import dev.ambit.protocol.zds.Version;
 import dev.ambit.protocol.zds.WorkloadInfo;
 import dev.ambit.protocol.zds.WorkloadRequest;
@@ -77,6 +77,7 @@ class ZdsClientTest {
     final NetworkNamespace namespace;
     final CompletableFuture<Void> over = new CompletableFuture<>();
     volatile @Nullable Duration drained;
+    volatile boolean terminating;
 
     FakePod(LocalPod pod, NetworkNamespace namespace) {
       this.pod = pod;
@@ -91,6 +92,11 @@ class ZdsClientTest {
         over.complete(null);
       }
       return over;
+    }
+
+    @Override
+    public void terminating() {
+      terminating = true;
     }
 
     @Override
@@ -144,8 +150,9 @@ class ZdsClientTest {
   private void accept() throws IOException {
     SeqPacketSocket accepted = listener.accept();
     agent = accepted;
-    Packet hello = accepted.receive(1024);
-    assertThat(ZdsHello.parseFrom(hello.data()).getVersion()).isEqualTo(Version.V1);
+    ZdsHello hello = ZdsHello.parseFrom(accepted.receive(1024).data());
+    assertThat(hello.getVersion()).isEqualTo(Version.V1);
+    assertThat(hello.getTakesTerminating()).isTrue();
   }
 
   private SeqPacketSocket agent() {
@@ -287,6 +294,34 @@ class ZdsClientTest {
     assertThat(add("1", "ns1")).isEmpty();
     assertThat(runtime.live()).containsExactly("1");
     assertThat(events.seen).containsExactly("added 1", "started 1");
+  }
+
+  @Test
+  void aPodThatTerminatesIsServedOn() throws IOException {
+    accept();
+    assertThat(add("1", "ns1")).isEmpty();
+    assertThat(terminating("1")).isEmpty();
+    assertThat(terminating("9")).as("one that is not served").isEmpty();
+    assertThat(runtime.started.getFirst().terminating).isTrue();
+    assertThat(runtime.live()).containsExactly("1");
+    assertThat(delete(DelWorkload.newBuilder().setUid("1").setDrainSeconds(0))).isEmpty();
+    assertThat(runtime.live()).isEmpty();
+  }
+
+  @Test
+  void aPodThatTerminatesBeforeItsListenersAreBoundIsToldOnceTheyAre() throws IOException {
+    accept();
+    runtime.fail = true;
+    add("1", "ns1");
+    assertThat(terminating("1")).isEmpty();
+    runtime.fail = false;
+    assertThat(add("1", "ns1")).isEmpty();
+    assertThat(runtime.started.getFirst().terminating).isTrue();
+  }
+
+  private String terminating(String uid) throws IOException {
+    return send(
+        WorkloadRequest.newBuilder().setTerminating(TerminatingWorkload.newBuilder().setUid(uid)));
   }
 
   @Test
