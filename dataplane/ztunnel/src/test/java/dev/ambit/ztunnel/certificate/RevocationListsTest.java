@@ -81,11 +81,12 @@ class RevocationListsTest {
 
   @Test
   void filesHoldAnyNumberOfListsInPemOrDer() throws Exception {
-    String one = RevocationFixture.pem(fixture.list());
+    X509CRL list = fixture.list();
+    String one = RevocationFixture.pem(list);
     String two = RevocationFixture.pem(fixture.ofIntermediate(3));
     assertThat(parse("")).isEmpty();
     assertThat(parse(" \n")).isEmpty();
-    assertThat(parse(one)).containsExactly(fixture.list());
+    assertThat(parse(one)).containsExactly(list);
     assertThat(parse("of the root:\n" + one + "of the other:\n" + two)).hasSize(2);
     assertThat(parse("-----BEGIN CERTIFICATE-----\nYQ==\n-----END CERTIFICATE-----\n" + one))
         .hasSize(1);
