@@ -57,6 +57,28 @@ class HboneLimitsTest {
   }
 
   @Test
+  void aPeerWithATinyWindowGetsByteByByteAndNothingPilesUp() {
+    Peer peer = Peer.ofServer();
+    peer.send(Unpooled.wrappedBuffer(Frames.PREFACE));
+    peer.send(Peer.settings(Frames.SETTINGS_INITIAL_WINDOW_SIZE, 1));
+    HboneStream stream = open(peer, 1);
+    stream.write(peer.allocator.directBuffer().writeZero(50));
+    stream.flush();
+    assertThat(stream.isWritable()).isFalse();
+    int bytes = 0;
+    for (int i = 0; i < 50; i++) {
+      for (Peer.Frame frame : peer.received(Frames.DATA)) {
+        bytes += frame.payload().length;
+      }
+      peer.send(Peer.words(Frames.WINDOW_UPDATE, 1, 1));
+    }
+    assertThat(bytes).isEqualTo(50);
+    assertThat(peer.channel.isOpen()).isTrue();
+    assertThat(stream.isWritable()).isTrue();
+    assertThat(peer.leaked()).isZero();
+  }
+
+  @Test
   void aHeaderBlockHasToComeToItsEnd() {
     Peer peer = Peer.ofServer().greet();
     peer.send(Peer.frame(Frames.HEADERS, 0, 1));

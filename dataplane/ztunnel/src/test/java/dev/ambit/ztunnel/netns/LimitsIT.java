@@ -160,6 +160,27 @@ class LimitsIT {
   }
 
   @Test
+  void aServerThatNeverSpeaksRefusesItsCallersOnly() throws IOException {
+    var silent = mesh.unknown(mesh.b(), "silent");
+    mesh.controlPlane().announce(WorkloadResource.captured(silent));
+    var over = new CountDownLatch(1);
+    try (var listening = TcpServer.start(silent, 15008, socket -> hold(over))) {
+      Calls.refused(caller, silent.at(PORT));
+      assertThat(listening.callers()).isNotEmpty();
+    } finally {
+      over.countDown();
+    }
+  }
+
+  private static void hold(CountDownLatch over) {
+    try {
+      over.await();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  @Test
   void aTunnelThatCarriesNothingIsClosed() throws IOException {
     try (var hbone = hbone(attacker)) {
       hbone.expectStream(1);
@@ -179,14 +200,7 @@ class LimitsIT {
               .command(List.of("sysctl", "-q", "-w", "net.ipv4." + setting + "=4096 16384 65536")));
     }
     var over = new CountDownLatch(1);
-    TcpServer.Conversation never =
-        socket -> {
-          try {
-            over.await();
-          } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-          }
-        };
+    TcpServer.Conversation never = socket -> hold(over);
     long before = mesh.b().ztunnel().residentKibibytes();
     int mark = mesh.b().ztunnel().logSize();
     var hoarders = new ArrayList<HboneClient>();
