@@ -60,6 +60,8 @@ public final class Ztunnel {
   /** After the deadline all that is left is cut; this is for doing so. */
   private static final Duration CUT_TIME = Duration.ofSeconds(1);
 
+  private static final Duration DROP_IDLE_METRICS = Duration.ofSeconds(30);
+
   private final ZtunnelSettings settings;
   private final CountDownLatch ended = new CountDownLatch(1);
 
@@ -114,7 +116,11 @@ public final class Ztunnel {
             new IstioCertificateClient(authorityChannel, settings.certificateLifetime()),
             certificateExecutor,
             Clock.systemUTC());
-    ConnectionTelemetry connections = new ConnectionTelemetry(metrics, accessLog);
+    ConnectionTelemetry connections =
+        new ConnectionTelemetry(metrics, accessLog, settings.metricsIdle());
+    long sweep = DROP_IDLE_METRICS.toSeconds();
+    var unused =
+        control.scheduleWithFixedDelay(connections::dropIdle, sweep, sweep, TimeUnit.SECONDS);
     proxies =
         new PodProxies(workers, settings.proxy(), router, policies, certificates, connections);
     PodTelemetry podTelemetry = new PodTelemetry(metrics);

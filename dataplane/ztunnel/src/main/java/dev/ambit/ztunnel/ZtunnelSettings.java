@@ -35,6 +35,7 @@ import java.util.Optional;
  * @param stats where metrics are served
  * @param admin where people look in
  * @param logFormat of the access log
+ * @param metricsIdle after how long without a connection its label set is dropped; zero: never
  */
 record ZtunnelSettings(
     ServerAddress xds,
@@ -52,7 +53,8 @@ record ZtunnelSettings(
     InetSocketAddress readiness,
     InetSocketAddress stats,
     InetSocketAddress admin,
-    LogFormat logFormat) {
+    LogFormat logFormat,
+    Duration metricsIdle) {
   private static final String DEFAULT_SERVER = "https://ambit-operator.ambit-system.svc:15012";
   private static final String DEFAULT_ROOT = "/var/run/secrets/istio/root-cert.pem";
   private static final Path DEFAULT_TOKEN = Path.of("/var/run/secrets/tokens/istio-token");
@@ -95,7 +97,8 @@ record ZtunnelSettings(
         environment.address("READINESS_ADDR", new InetSocketAddress(15021)),
         environment.address("STATS_ADDR", new InetSocketAddress(15020)),
         environment.address("ADMIN_ADDR", new InetSocketAddress("127.0.0.1", 15000)),
-        logFormat(environment));
+        logFormat(environment),
+        environment.duration("METRICS_IDLE_TIMEOUT", Duration.ofHours(1)));
   }
 
   /** For inspection: what is in force, without secrets. */
@@ -115,6 +118,7 @@ record ZtunnelSettings(
     all.put("numWorkerThreads", String.valueOf(workerThreads));
     all.put("packetMark", String.valueOf(proxy.mark()));
     all.put("ipv6Enabled", String.valueOf(proxy.ipv6()));
+    all.put("metricsIdleTimeout", metricsIdle.toString());
     all.put("originalSource", String.valueOf(proxy.originalSource()));
     return all;
   }

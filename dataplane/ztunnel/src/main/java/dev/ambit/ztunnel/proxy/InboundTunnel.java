@@ -8,6 +8,7 @@ import dev.ambit.ztunnel.identity.Identity;
 import dev.ambit.ztunnel.state.Endpoint;
 import dev.ambit.ztunnel.state.MeshWorkload;
 import dev.ambit.ztunnel.telemetry.ConnectionInfo;
+import dev.ambit.ztunnel.telemetry.HandshakeFailure;
 import dev.ambit.ztunnel.telemetry.Reporter;
 import dev.ambit.ztunnel.telemetry.ResponseFlag;
 import io.netty.channel.ChannelHandler;
@@ -87,8 +88,15 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
   }
 
   private void refuse(ConnectionFailure failure) {
+    count(HandshakeFailure.OWN_CERTIFICATE);
     report(failure);
     channel.close();
+  }
+
+  private void count(HandshakeFailure reason) {
+    if (!failed) {
+      pod.log().handshakeFailed(Reporter.DESTINATION, reason);
+    }
   }
 
   private void report(ConnectionFailure failure) {
@@ -130,6 +138,7 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
 
   @Override
   public void onFailure(Throwable cause) {
+    count(HandshakeFailures.of(Reporter.DESTINATION, cause));
     report(ConnectionFailure.ofTunnel("no tunnel from " + Addresses.text(source), cause));
   }
 
@@ -154,12 +163,14 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
   @Override
   public void onClosed(@Nullable Throwable cause) {
     if (cause != null && peer != null && !connection.isSettled()) {
+      count(HandshakeFailures.of(Reporter.DESTINATION, cause));
       report(ConnectionFailure.ofTunnel("no HTTP/2 from " + Addresses.text(source), cause));
     }
   }
 
   private void onChannelClosed() {
     if (peer == null && !failed) {
+      count(HandshakeFailure.CLOSED);
       report(
           new ConnectionFailure(
               "the peer closed the connection before TLS", ResponseFlag.TLS_FAILURE));
