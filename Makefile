@@ -20,7 +20,7 @@ export JAVA_HOME := $(JDK)
 MVN := mvn -B -ntp
 ARCHIVES := $(addprefix .build/images/,operator.tar ztunnel.tar agent.tar sample.tar)
 
-.PHONY: help build test images engine cluster demo demo-down format clean jdk packages
+.PHONY: help build test bench images engine cluster demo demo-down format clean jdk packages
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ test: jdk packages engine images ## Run every test, from units to the cluster
 	@test-k3s/bin/tools
 	@test-k3s/bin/busybox-image
 	$(MVN) verify --fail-at-end
+
+bench: jdk packages build ## Measure the ztunnel, beside another one where PEER=command is given
+	@dataplane/ztunnel/bench/run
 
 cluster: images ## Start a two-node cluster with the images on it, and leave it running
 	@test-k3s/bin/tools

@@ -212,6 +212,7 @@ record ZtunnelSettings(
     return new ProxySettings(
         environment.flag("IPV6_ENABLED", true),
         environment.flag("ENABLE_ORIG_SRC", true),
+        environment.flag("LOCALHOST_APP_TUNNEL", true),
         environment.number("PACKET_MARK", defaults.mark(), 1, Integer.MAX_VALUE),
         defaults.backlog(),
         environment.number(

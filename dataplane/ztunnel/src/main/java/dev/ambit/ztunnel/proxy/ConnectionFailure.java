@@ -12,8 +12,18 @@ import org.jspecify.annotations.Nullable;
  *
  * @param error for the log
  * @param flag for metrics
+ * @param ours whether the cause is on this side, so that nobody else would be reached either
  */
-record ConnectionFailure(String error, ResponseFlag flag) {
+record ConnectionFailure(String error, ResponseFlag flag, boolean ours) {
+  ConnectionFailure(String error, ResponseFlag flag) {
+    this(error, flag, false);
+  }
+
+  /** The same, as a cause on this side. */
+  ConnectionFailure asOurs() {
+    return new ConnectionFailure(error, flag, true);
+  }
+
   /** What went wrong while a tunnel was set up. */
   static ConnectionFailure ofTunnel(String what, @Nullable Throwable cause) {
     Throwable root = unwrap(cause);

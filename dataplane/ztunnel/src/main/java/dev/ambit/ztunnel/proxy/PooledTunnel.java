@@ -68,7 +68,8 @@ final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoo
               count(HandshakeFailure.OWN_CERTIFICATE);
               fail(
                   ConnectionFailure.of(
-                      "no certificate for " + source, error, ResponseFlag.TLS_FAILURE));
+                          "no certificate for " + source, error, ResponseFlag.TLS_FAILURE)
+                      .asOurs());
             });
   }
 
@@ -81,7 +82,7 @@ final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoo
       socket = pool.pod().sockets().outgoing(pool.key().nextHop().getAddress());
       PodSockets.configureTunnel(socket);
     } catch (RuntimeException e) {
-      fail(ConnectionFailure.of("cannot open a socket", e, ResponseFlag.CONNECT_FAILED));
+      fail(ConnectionFailure.of("cannot open a socket", e, ResponseFlag.CONNECT_FAILED).asOurs());
       return;
     }
     channel = socket;
@@ -192,7 +193,7 @@ final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoo
   @Override
   public void abort() {
     EpollSocketChannel open = channel;
-    fail(new ConnectionFailure("the pod is being taken out", ResponseFlag.NONE));
+    fail(new ConnectionFailure("the pod is being taken out", ResponseFlag.NONE).asOurs());
     if (open != null) {
       open.close();
     }

@@ -35,6 +35,7 @@ public final class MeshStore {
   private final Map<ServiceKey, ServiceEntry> services = new ConcurrentHashMap<>();
   private final Map<NetworkAddress, List<MeshService>> byVirtualAddress = new ConcurrentHashMap<>();
   private final Map<String, List<MeshService>> byHostname = new ConcurrentHashMap<>();
+  private final Map<ServiceKey, List<MeshWorkload>> byWorkloadHostname = new ConcurrentHashMap<>();
   private volatile List<AddressBlock> blocks = List.of();
 
   private final Map<PodName, List<Waiter>> waiters = new ConcurrentHashMap<>();
@@ -144,6 +145,28 @@ public final class MeshStore {
     return candidates == null ? null : seenFrom(namespace, candidates);
   }
 
+  /** The workload whose own hostname is {@code name}; there may be no addresses besides. */
+  @Nullable MeshWorkload workloadNamed(ServiceKey name) {
+    List<MeshWorkload> candidates = byWorkloadHostname.get(name);
+    return candidates == null ? null : candidates.getFirst();
+  }
+
+  /**
+   * Which resources are in use where those of {@code roots} are: these, and the endpoints of the
+   * services among them.
+   */
+  public Set<String> neededFor(Collection<String> roots) {
+    Set<String> needed = new HashSet<>(roots);
+    for (ServiceEntry entry : services.values()) {
+      if (needed.contains(entry.key.toString())) {
+        for (ServiceEntry.ServiceEndpoint endpoint : entry.endpoints()) {
+          needed.add(endpoint.workload().uid());
+        }
+      }
+    }
+    return needed;
+  }
+
   CompletableFuture<MeshWorkload> local(LocalPod pod) {
     MeshWorkload known = find(pod);
     if (known != null) {
@@ -207,6 +230,10 @@ public final class MeshStore {
     }
     PodName name = new PodName(workload.namespace(), workload.name());
     putSorted(byName, name, workload, MeshWorkload::uid, MEANT_FIRST);
+    ServiceKey hostname = hostname(workload);
+    if (hostname != null) {
+      putSorted(byWorkloadHostname, hostname, workload, MeshWorkload::uid, MEANT_FIRST);
+    }
     workload
         .services()
         .forEach(
@@ -225,6 +252,10 @@ public final class MeshStore {
       PodName oldName = new PodName(old.namespace(), old.name());
       if (!oldName.equals(name)) {
         removeFrom(byName, oldName, workload.uid(), MeshWorkload::uid);
+      }
+      ServiceKey oldHostname = hostname(old);
+      if (oldHostname != null && !oldHostname.equals(hostname)) {
+        removeFrom(byWorkloadHostname, oldHostname, workload.uid(), MeshWorkload::uid);
       }
       for (ServiceKey key : old.services().keySet()) {
         if (!workload.services().containsKey(key)) {
@@ -277,6 +308,10 @@ public final class MeshStore {
       }
       PodName podName = new PodName(workload.namespace(), workload.name());
       removeFrom(byName, podName, name, MeshWorkload::uid);
+      ServiceKey hostname = hostname(workload);
+      if (hostname != null) {
+        removeFrom(byWorkloadHostname, hostname, name, MeshWorkload::uid);
+      }
       for (ServiceKey key : workload.services().keySet()) {
         leaveService(key, name, touched);
       }
@@ -378,6 +413,12 @@ public final class MeshStore {
 
   private static boolean isVisible(MeshService service, String namespace) {
     return !service.namespacePrivate() || service.namespace().equals(namespace);
+  }
+
+  private static @Nullable ServiceKey hostname(MeshWorkload workload) {
+    return workload.hostname().isEmpty()
+        ? null
+        : new ServiceKey(workload.namespace(), workload.hostname());
   }
 
   private static List<NetworkAddress> indexedAddresses(MeshWorkload workload) {

@@ -9,6 +9,12 @@ public interface ConnectionLog {
   OpenConnection opened(ConnectionInfo info);
 
   /**
+   * A connection could not be made to the endpoint that {@code info} tells, and another is tried.
+   * What becomes of it is told by one of the others.
+   */
+  void retried(ConnectionInfo info, String error, ResponseFlag flag);
+
+  /**
    * A connection failed before it was established: refused, denied, or the next hop was not to be
    * reached. Of {@code info} as much as was known.
    */

@@ -16,6 +16,7 @@ public final class ConnectionTelemetry implements ConnectionLog {
 
   private final ConnectionSeries series;
   private final LongAdder[] open = new LongAdder[Reporter.values().length];
+  private final LongAdder[] retries = new LongAdder[ResponseFlag.values().length];
   private final LongAdder[][] early =
       new LongAdder[Reporter.values().length][ResponseFlag.values().length];
   private final LongAdder[][] handshakes =
@@ -44,6 +45,14 @@ public final class ConnectionTelemetry implements ConnectionLog {
             "ambit_tls_handshake_failures_total",
             "Tunnels that could not be set up, by reason",
             Kind.COUNTER);
+    Family retried =
+        metrics.family(
+            "ambit_connection_retries_total",
+            "Endpoints that could not be reached, where another was tried",
+            Kind.COUNTER);
+    for (ResponseFlag flag : ResponseFlag.values()) {
+      retries[flag.ordinal()] = retried.counter(Labels.of("response_flags", flag.label()));
+    }
     for (Reporter reporter : Reporter.values()) {
       for (ResponseFlag flag : ResponseFlag.values()) {
         early[reporter.ordinal()][flag.ordinal()] =
@@ -79,6 +88,12 @@ public final class ConnectionTelemetry implements ConnectionLog {
     open[info.reporter().ordinal()].increment();
     accessLog.opened(info);
     return new Record(info, counters);
+  }
+
+  @Override
+  public void retried(ConnectionInfo info, String error, ResponseFlag flag) {
+    retries[flag.ordinal()].increment();
+    accessLog.retried(info, error);
   }
 
   @Override

@@ -12,13 +12,15 @@ final class MeshNode implements AutoCloseable {
   private final Mesh mesh;
   private final Node node;
   private final Path folder;
+  private final ZtunnelProgram program;
   private final FakeNodeAgent agent;
   private final List<ZtunnelProcess> ztunnels = new ArrayList<>();
 
-  MeshNode(Mesh mesh, Node node, Path folder) {
+  MeshNode(Mesh mesh, Node node, Path folder, ZtunnelProgram program) {
     this.mesh = mesh;
     this.node = node;
     this.folder = folder;
+    this.program = program;
     try {
       Files.createDirectories(folder);
     } catch (IOException e) {
@@ -29,6 +31,11 @@ final class MeshNode implements AutoCloseable {
 
   Node node() {
     return node;
+  }
+
+  /** What runs as its ztunnel. */
+  ZtunnelProgram program() {
+    return program;
   }
 
   FakeNodeAgent agent() {
@@ -52,7 +59,12 @@ final class MeshNode implements AutoCloseable {
     variables.putAll(environment);
     var started =
         ZtunnelProcess.start(
-            pod, mesh.controlPlane(), agent.path(), folder.resolve("ztunnel-" + number), variables);
+            program,
+            pod,
+            mesh.controlPlane(),
+            agent.path(),
+            folder.resolve("ztunnel-" + number),
+            variables);
     ztunnels.add(started);
     return started;
   }

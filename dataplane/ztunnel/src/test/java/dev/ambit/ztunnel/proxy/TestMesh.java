@@ -25,6 +25,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
@@ -117,7 +118,8 @@ final class TestMesh implements MeshState, Authorizer, Certificates, ConnectionL
   }
 
   @Override
-  public OutboundRoute route(MeshWorkload source, InetSocketAddress destination) {
+  public OutboundRoute route(
+      MeshWorkload source, InetSocketAddress destination, Set<String> without) {
     Function<InetSocketAddress, OutboundRoute> special = routes;
     if (special != null) {
       return special.apply(destination);
@@ -188,6 +190,9 @@ final class TestMesh implements MeshState, Authorizer, Certificates, ConnectionL
       }
     };
   }
+
+  @Override
+  public void retried(ConnectionInfo info, String error, ResponseFlag flag) {}
 
   @Override
   public void failed(ConnectionInfo info, String error, ResponseFlag flag) {
