@@ -137,7 +137,7 @@ record ZtunnelSettings(
 
   private static void requireLogLevel(Environment environment) throws SettingsException {
     try {
-      dev.ambit.ztunnel.telemetry.LogLevels.set(environment.text("LOG_LEVEL", "info"));
+      dev.ambit.ztunnel.telemetry.LogLevels.begin(environment.text("LOG_LEVEL", "info"));
     } catch (IllegalArgumentException e) {
       throw new SettingsException("LOG_LEVEL: " + e.getMessage());
     }

@@ -4,6 +4,7 @@ import dev.ambit.linux.LinuxException;
 import dev.ambit.linux.NetworkNamespace;
 import dev.ambit.linux.SharedPort;
 import dev.ambit.ztunnel.state.LocalPod;
+import dev.ambit.ztunnel.zds.LiveConnection;
 import dev.ambit.ztunnel.zds.PodRuntime;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
@@ -198,6 +199,16 @@ public final class PodProxy implements PodRuntime.Running {
   @Override
   public int openConnections() {
     return openConnections.get();
+  }
+
+  @Override
+  public CompletionStage<List<LiveConnection>> connections() {
+    List<CompletableFuture<List<LiveConnection>>> parts = new ArrayList<>();
+    for (PodLoop podLoop : podLoops.values()) {
+      parts.add(CompletableFuture.supplyAsync(podLoop::connections, podLoop.loop()));
+    }
+    return CompletableFuture.allOf(parts.toArray(new CompletableFuture<?>[0]))
+        .thenApply(done -> parts.stream().flatMap(part -> part.join().stream()).toList());
   }
 
   void onOpened() {

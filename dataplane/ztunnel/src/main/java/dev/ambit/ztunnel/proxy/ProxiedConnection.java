@@ -56,6 +56,11 @@ abstract class ProxiedConnection {
   /** What is known of it now. */
   abstract ConnectionInfo info();
 
+  /** Where the caller wanted to go, where {@link #info} tells only where it went. */
+  @Nullable String originalDestination() {
+    return null;
+  }
+
   /** What policies decided on; null for a connection that policies do not judge here. */
   @Nullable PolicyInput policyInput() {
     return null;
