@@ -9,8 +9,12 @@ import dev.ambit.ztunnel.admin.HttpServer;
 import dev.ambit.ztunnel.admin.Readiness;
 import dev.ambit.ztunnel.certificate.CertificateCache;
 import dev.ambit.ztunnel.certificate.IstioCertificateClient;
+import dev.ambit.ztunnel.certificate.RevocationWatch;
+import dev.ambit.ztunnel.certificate.Revocations;
 import dev.ambit.ztunnel.channel.ServerChannel;
 import dev.ambit.ztunnel.policy.PolicyStore;
+import dev.ambit.ztunnel.proxy.Mesh;
+import dev.ambit.ztunnel.proxy.PeerTrust;
 import dev.ambit.ztunnel.proxy.PodProxies;
 import dev.ambit.ztunnel.proxy.ProxySettings;
 import dev.ambit.ztunnel.state.MeshStore;
@@ -21,6 +25,8 @@ import dev.ambit.ztunnel.telemetry.DryRunTelemetry;
 import dev.ambit.ztunnel.telemetry.LogLevels;
 import dev.ambit.ztunnel.telemetry.MetricRegistry;
 import dev.ambit.ztunnel.telemetry.PodTelemetry;
+import dev.ambit.ztunnel.telemetry.RevocationObserver;
+import dev.ambit.ztunnel.telemetry.RevocationTelemetry;
 import dev.ambit.ztunnel.telemetry.XdsTelemetry;
 import dev.ambit.ztunnel.xds.MeshResources;
 import dev.ambit.ztunnel.xds.XdsClient;
@@ -47,6 +53,7 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -92,6 +99,7 @@ public final class Ztunnel {
   private final ServerChannel xdsChannel;
   private final ServerChannel authorityChannel;
   private final CertificateCache certificates;
+  private final @Nullable RevocationWatch revocations;
   private final XdsClient xds;
   private final PodProxies proxies;
   private final PodRegistry pods;
@@ -115,7 +123,9 @@ public final class Ztunnel {
         new XdsClient(
             xdsChannel,
             settings.node(),
-            List.of(MeshResources.authorizations(policies), MeshResources.addresses(mesh)),
+            List.of(
+                MeshResources.authorizations(policies, settings.trustDomains()),
+                MeshResources.addresses(mesh)),
             control,
             new XdsTelemetry(metrics));
     authorityChannel =
@@ -135,8 +145,18 @@ public final class Ztunnel {
     long sweep = DROP_IDLE_METRICS.toSeconds();
     var unused =
         control.scheduleWithFixedDelay(connections::dropIdle, sweep, sweep, TimeUnit.SECONDS);
+    revocations =
+        settings
+            .revocationLists()
+            .map(path -> new RevocationWatch(path, certificateExecutor, Clock.systemUTC()))
+            .orElse(null);
     proxies =
-        new PodProxies(workers, settings.proxy(), router, policies, certificates, connections);
+        new PodProxies(
+            workers,
+            settings.proxy(),
+            settings.limits(),
+            new Mesh(router, policies, certificates, trust(), connections),
+            null);
     PodTelemetry podTelemetry = new PodTelemetry(metrics);
     pods =
         new PodRegistry(
@@ -148,6 +168,17 @@ public final class Ztunnel {
     metrics
         .family("istio_build", "What runs here", MetricRegistry.Kind.GAUGE)
         .gauge(MetricRegistry.Labels.of("component", "ztunnel", "tag", version()), () -> 1);
+  }
+
+  private PeerTrust trust() {
+    RevocationWatch watch = revocations;
+    if (watch == null) {
+      return new PeerTrust(
+          settings.trustDomains(), Revocations.disabled(), RevocationObserver.NONE);
+    }
+    RevocationTelemetry telemetry = new RevocationTelemetry(metrics);
+    telemetry.gauges(() -> watch.revocations().current().size(), watch::overdue, watch::failures);
+    return new PeerTrust(settings.trustDomains(), watch.revocations(), telemetry);
   }
 
   /** Runs until told to end. */
@@ -174,6 +205,7 @@ public final class Ztunnel {
 
   private void start() throws IOException {
     readiness.require("control plane", () -> xds.synced().toCompletableFuture().isDone());
+    readiness.require("revocation lists", () -> revocationsLoaded().isDone());
     readiness.require("node agent", agent::hasSnapshot);
     readiness.require("pods", () -> pods.pending() == 0);
     readiness.require("not draining", () -> !draining);
@@ -188,9 +220,13 @@ public final class Ztunnel {
         .addKeyValue("version", version())
         .log("ztunnel starts");
     xds.start();
+    if (revocations != null) {
+      revocations.start();
+    }
     // Pods are served only once policies and addresses are known: before, all would look as if it
-    // were outside the mesh.
+    // were outside the mesh. Nor before it is known whom not to trust.
     xds.synced()
+        .thenCombine(revocationsLoaded(), (synced, loaded) -> true)
         .thenRun(
             () -> {
               log.atInfo()
@@ -200,6 +236,12 @@ public final class Ztunnel {
                   .log("control plane state received");
               agent.start();
             });
+  }
+
+  private CompletableFuture<Void> revocationsLoaded() {
+    return revocations == null
+        ? CompletableFuture.completedFuture(null)
+        : revocations.loaded().toCompletableFuture();
   }
 
   private void serve() throws IOException {
@@ -308,6 +350,9 @@ public final class Ztunnel {
       Thread.currentThread().interrupt();
     }
     xds.close();
+    if (revocations != null) {
+      revocations.close();
+    }
     certificates.close();
     proxies.close();
     xdsChannel.close();

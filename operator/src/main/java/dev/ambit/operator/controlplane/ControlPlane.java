@@ -83,6 +83,7 @@ public final class ControlPlane implements AutoCloseable {
   private final Refusals refusals;
   private final NodeAuthorization nodes;
   private final DiscoveryServer discovery;
+  private final StatusConditions conditions = new StatusConditions();
   private final MeshPublisher publisher;
   private final MeshInformers informers;
   private final SharedIndexInformer<AmbientMesh> meshes;
@@ -128,6 +129,7 @@ public final class ControlPlane implements AutoCloseable {
         new MeshPublisher(
             meshSettings(AmbientMeshSpec.DEFAULTS),
             discovery,
+            conditions,
             scheduler,
             settings.quiet(),
             settings.longest());
@@ -212,6 +214,7 @@ public final class ControlPlane implements AutoCloseable {
   private MeshSettings meshSettings(AmbientMeshSpec spec) {
     return new MeshSettings(
         trustDomain.name(),
+        List.of(),
         settings.rootNamespace(),
         settings.clusterDomain(),
         settings.clusterId(),

@@ -41,6 +41,7 @@ final class HandshakeFailures {
             case SOURCE -> HandshakeFailure.IDENTITY_MISMATCH;
             case DESTINATION -> HandshakeFailure.TRUST_DOMAIN;
           };
+      case RevokedCertificateException e -> HandshakeFailure.REVOKED;
       case SslHandshakeTimeoutException e -> HandshakeFailure.TIMEOUT;
       case NotSslRecordException e -> HandshakeFailure.PLAINTEXT;
       case HboneException e -> HandshakeFailure.HTTP2;

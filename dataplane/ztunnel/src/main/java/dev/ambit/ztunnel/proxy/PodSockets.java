@@ -1,11 +1,14 @@
 package dev.ambit.ztunnel.proxy;
 
+import dev.ambit.linux.ConnectionTracking;
 import dev.ambit.linux.NetworkNamespace;
 import dev.ambit.ztunnel.hbone.HeadroomAllocator;
 import io.netty.channel.ChannelException;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.FixedRecvByteBufAllocator;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.EpollChannelOption;
+import io.netty.channel.epoll.EpollDatagramChannel;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannelConfig;
@@ -30,6 +33,8 @@ final class PodSockets {
       new WriteBufferWaterMark(128 << 10, 256 << 10);
   private static final WriteBufferWaterMark TUNNEL_WATERMARK =
       new WriteBufferWaterMark(256 << 10, 512 << 10);
+
+  private static final int LARGEST_DATAGRAM = 65_535;
 
   private static final int KEEPALIVE_SECONDS = 180;
   private static final int KEEPALIVE_PROBES = 9;
@@ -65,6 +70,25 @@ final class PodSockets {
         .setOption(
             ChannelOption.CONNECT_TIMEOUT_MILLIS, (int) settings.connectTimeout().toMillis());
     return channel;
+  }
+
+  /**
+   * A socket for datagrams.
+   *
+   * @param shared another ztunnel may be bound to the same address and port
+   */
+  EpollDatagramChannel datagrams(boolean ipv6, boolean shared) {
+    SocketProtocolFamily family = ipv6 ? SocketProtocolFamily.INET6 : SocketProtocolFamily.INET;
+    EpollDatagramChannel channel = inside(() -> new EpollDatagramChannel(family));
+    channel.config().setOption(MARK, settings.mark());
+    channel.config().setOption(UnixChannelOption.SO_REUSEPORT, shared);
+    channel.config().setRecvByteBufAllocator(new FixedRecvByteBufAllocator(LARGEST_DATAGRAM));
+    return channel;
+  }
+
+  /** What the kernel remembers of datagrams that were redirected in the pod. */
+  ConnectionTracking connectionTracking() {
+    return inside(ConnectionTracking::open);
   }
 
   /** Lets the socket be bound to an address that is not this host's: the caller's. */

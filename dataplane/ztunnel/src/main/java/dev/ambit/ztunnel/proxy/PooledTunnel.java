@@ -17,12 +17,18 @@ import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLSession;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** A tunnel that one of the node's pods opens: from its certificate to its last stream. */
 final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoop.Tunnel {
+  private static final Logger log = LoggerFactory.getLogger(PooledTunnel.class);
+
   private final TunnelPool pool;
   private final HboneConnection connection;
   private @Nullable EpollSocketChannel channel;
+  private @Nullable TlsIdentity credentials;
+  private @Nullable SSLSession session;
   private @Nullable Identity peer;
   private boolean ended;
   private boolean served;
@@ -31,7 +37,9 @@ final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoo
 
   PooledTunnel(TunnelPool pool) {
     this.pool = pool;
-    this.connection = HboneConnection.client(pool.pod().settings().tunnelClient(), this);
+    this.connection =
+        HboneConnection.client(
+            pool.pod().settings().tunnelClient(), pool.pod().limits().memory(), this);
     pool.pod().addTunnel(this);
   }
 
@@ -86,6 +94,7 @@ final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoo
       return;
     }
     channel = socket;
+    credentials = certificate;
     SslHandler tls =
         TunnelHandshake.tls(
             certificate.client(), socket.alloc(), pool.pod().settings().handshakeTimeout());
@@ -110,8 +119,13 @@ final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoo
   }
 
   @Override
-  public void onHandshake(SSLSession session) throws SSLException {
-    peer = PeerIdentities.requireAnyOf(session, pool.key().expected());
+  public void onHandshake(SSLSession established) throws SSLException {
+    TlsIdentity shown = credentials;
+    if (shown == null) {
+      throw new IllegalStateException("TLS began without a certificate");
+    }
+    peer = pool.pod().trust().requireServer(established, shown, pool.key());
+    session = established;
     connection.start();
     pool.onCapacityChange();
   }
@@ -197,6 +211,30 @@ final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoo
     if (open != null) {
       open.close();
     }
+  }
+
+  @Override
+  public HboneConnection connection() {
+    return connection;
+  }
+
+  @Override
+  public @Nullable String distrust() {
+    SSLSession proof = session;
+    TlsIdentity shown = credentials;
+    return proof == null || shown == null || ended
+        ? null
+        : pool.pod().trust().revocation(proof, shown, Reporter.SOURCE);
+  }
+
+  @Override
+  public void onDistrust(ConnectionFailure failure) {
+    log.atWarn()
+        .addKeyValue("peer", peer)
+        .addKeyValue("dst.addr", Addresses.text(pool.key().nextHop()))
+        .addKeyValue("reason", failure.error())
+        .log("tunnel cut");
+    fail(failure);
   }
 
   private void watchIdle() {

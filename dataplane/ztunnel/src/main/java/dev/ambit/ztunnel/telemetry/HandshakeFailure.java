@@ -2,6 +2,8 @@ package dev.ambit.ztunnel.telemetry;
 
 /** Why no tunnel came to be once its TCP connection stood. */
 public enum HandshakeFailure {
+  /** There are too many tunnels, or handshakes, already: of this caller or of all. */
+  LIMIT("limit"),
   /** The peer took too long. */
   TIMEOUT("timeout"),
   /** What came was not TLS. */

@@ -19,7 +19,8 @@ public final class MetricRegistry {
   /** What a metric is. */
   public enum Kind {
     COUNTER("counter"),
-    GAUGE("gauge");
+    GAUGE("gauge"),
+    HISTOGRAM("histogram");
 
     private final String text;
 
@@ -61,6 +62,7 @@ public final class MetricRegistry {
     private final String help;
     private final Kind kind;
     private final Map<String, LongSupplier> values = new ConcurrentSkipListMap<>();
+    private final Map<String, Histogram> histograms = new ConcurrentSkipListMap<>();
 
     private Family(String name, String help, Kind kind) {
       this.name = name;
@@ -83,6 +85,19 @@ public final class MetricRegistry {
       values.remove(labels.text());
     }
 
+    /**
+     * The histogram of {@code labels}, made at the first call.
+     *
+     * @param bounds the buckets' upper bounds, ascending, in the unit of the metric's name
+     */
+    public Histogram histogram(Labels labels, double... bounds) {
+      return histograms.computeIfAbsent(labels.text(), key -> new Histogram(key, bounds));
+    }
+
+    private boolean isEmpty() {
+      return values.isEmpty() && histograms.isEmpty();
+    }
+
     private void write(Format format, StringBuilder out) {
       String heading = format == Format.OPEN_METRICS ? openName() : name;
       out.append("# HELP ").append(heading).append(' ').append(help).append('\n');
@@ -91,6 +106,7 @@ public final class MetricRegistry {
         out.append(name).append(value.getKey()).append(' ');
         out.append(value.getValue().getAsLong()).append('\n');
       }
+      histograms.values().forEach(histogram -> histogram.write(name, out));
     }
 
     /** A counter's samples end in {@code _total}, the counter itself is named without. */
@@ -130,7 +146,7 @@ public final class MetricRegistry {
   public String scrape(Format format) {
     StringBuilder out = new StringBuilder(16 << 10);
     for (Family family : families.values()) {
-      if (!family.values.isEmpty()) {
+      if (!family.isEmpty()) {
         family.write(format, out);
       }
     }

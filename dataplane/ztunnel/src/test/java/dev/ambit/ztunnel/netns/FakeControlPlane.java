@@ -25,6 +25,7 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -111,6 +112,11 @@ final class FakeControlPlane implements AutoCloseable {
       server = null;
       discovery.forgetClients();
     }
+  }
+
+  /** How many clients have subscribed to all that a ztunnel subscribes to. */
+  int subscribedClients() {
+    return discovery.subscribedClients(Set.of(ADDRESS_TYPE, AUTHORIZATION_TYPE));
   }
 
   /** Sets resources and waits until every client has answered. */

@@ -3,7 +3,6 @@ package dev.ambit.ztunnel.netns;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.util.Arrays;
 
 /** One HTTP request from inside a namespace. */
@@ -25,7 +24,7 @@ final class HttpProbe {
   static Answer send(
       Host host, InetSocketAddress address, String method, String path, String... headers)
       throws IOException {
-    try (var client = TcpClient.connect(host, address, Duration.ofSeconds(2))) {
+    try (var client = TcpClient.connect(host, address)) {
       client.socket().setSoTimeout((int) Patience.LONG.toMillis());
       var lines = new StringBuilder(method + " " + path + " HTTP/1.0\r\nHost: test\r\n");
       for (var header : headers) {
