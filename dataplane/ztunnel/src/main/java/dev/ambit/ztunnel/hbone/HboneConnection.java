@@ -104,6 +104,9 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
   private @Nullable Throwable cause;
   private boolean flushScheduled;
 
+  /** One object for all turns. */
+  private final Runnable flush = this::flushNow;
+
   // What the peer grants.
   private long sendWindow = Frames.DEFAULT_WINDOW;
   private int peerStreamWindow = Frames.DEFAULT_WINDOW;
@@ -574,7 +577,7 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
   void flushSoon() {
     if (!flushScheduled && !closed) {
       flushScheduled = true;
-      context().executor().execute(this::flushNow);
+      context().executor().execute(flush);
     }
   }
 
