@@ -104,6 +104,11 @@ class ZdsClientTest {
     public int openConnections() {
       return 3;
     }
+
+    @Override
+    public CompletionStage<List<LiveConnection>> connections() {
+      return CompletableFuture.completedFuture(List.of());
+    }
   }
 
   private static final class Events implements PodObserver {
@@ -247,7 +252,8 @@ class ZdsClientTest {
     assertThat(runtime.started.getFirst().pod)
         .isEqualTo(new LocalPod("1", "pod-1", "shop", "cart"));
     assertThat(pods.active()).isEqualTo(2);
-    assertThat(pods.statuses()).allSatisfy(s -> assertThat(s.connections()).isEqualTo(3));
+    assertThat(pods.statuses())
+        .allSatisfy(s -> assertThat(s.up() && s.connections().isEmpty()).isTrue());
 
     assertThat(delete(DelWorkload.newBuilder().setUid("1").setDrainSeconds(60))).isEmpty();
     assertThat(runtime.started.getFirst().drained).isEqualTo(Duration.ofSeconds(60));
