@@ -7,6 +7,7 @@ import dev.ambit.ztunnel.hbone.MemoryBudget;
 import dev.ambit.ztunnel.identity.TrustDomains;
 import dev.ambit.ztunnel.proxy.ProxySettings;
 import dev.ambit.ztunnel.proxy.TunnelLimits;
+import dev.ambit.ztunnel.state.LocalPod;
 import dev.ambit.ztunnel.telemetry.LogFormat;
 import dev.ambit.ztunnel.xds.NodeIdentity;
 import io.netty.util.internal.PlatformDependent;
@@ -17,11 +18,13 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How the ztunnel is to run, read from environment variables that go by Istio's names.
@@ -45,6 +48,8 @@ import java.util.TreeSet;
  * @param logFormat of the access log
  * @param trustDomains which trust domains are one
  * @param revocationLists file or folder of them
+ * @param mesh where workloads, services and policies come from
+ * @param dedicated the one pod to serve, whose network namespace this is; null: those of the node
  */
 record ZtunnelSettings(
     ServerAddress xds,
@@ -65,7 +70,9 @@ record ZtunnelSettings(
     InetSocketAddress admin,
     LogFormat logFormat,
     TrustDomains trustDomains,
-    Optional<Path> revocationLists) {
+    Optional<Path> revocationLists,
+    MeshSource mesh,
+    @Nullable LocalPod dedicated) {
   private static final String DEFAULT_SERVER = "https://ambit-operator.ambit-system.svc:15012";
   private static final String DEFAULT_ROOT = "/var/run/secrets/istio/root-cert.pem";
   private static final Path DEFAULT_TOKEN = Path.of("/var/run/secrets/tokens/istio-token");
@@ -80,7 +87,7 @@ record ZtunnelSettings(
    * @throws SettingsException names the first variable that cannot be used
    */
   static ZtunnelSettings of(Environment environment, int processors) throws SettingsException {
-    requireSharedMode(environment);
+    LocalPod dedicated = dedicated(environment);
     requireLogLevel(environment);
     String clusterId = environment.text("CLUSTER_ID", "Kubernetes");
     String xdsUrl = environment.text("XDS_ADDRESS", DEFAULT_SERVER);
@@ -105,14 +112,16 @@ record ZtunnelSettings(
         environment.duration("SECRET_TTL", Duration.ofHours(24)),
         drainDeadline(environment),
         workerThreads(environment, processors),
-        proxy(environment),
+        proxy(environment, dedicated != null),
         limits(environment),
         environment.address("READINESS_ADDR", new InetSocketAddress(15021)),
         environment.address("STATS_ADDR", new InetSocketAddress(15020)),
         environment.address("ADMIN_ADDR", new InetSocketAddress("127.0.0.1", 15000)),
         logFormat(environment),
         trustDomains(environment),
-        environment.text("CRL_PATH").map(Path::of));
+        environment.text("CRL_PATH").map(Path::of),
+        MeshSource.of(environment),
+        dedicated);
   }
 
   /** For inspection: what is in force, without secrets. */
@@ -122,7 +131,9 @@ record ZtunnelSettings(
     all.put("xdsRootCert", xds.rootFile().toString());
     all.put("caAddress", authority.toString());
     all.put("caRootCert", authority.rootFile().toString());
-    all.put("proxyMode", "Shared");
+    all.put("proxyMode", dedicated == null ? "Shared" : "Dedicated");
+    all.put("xdsOnDemand", String.valueOf(mesh.onDemand()));
+    mesh.file().ifPresent(file -> all.put("localXdsPath", file.toString()));
     all.put("localNode", node.nodeName());
     all.put("clusterId", node.clusterId());
     all.put("network", network);
@@ -138,16 +149,29 @@ record ZtunnelSettings(
     return all;
   }
 
-  private static void requireSharedMode(Environment environment) throws SettingsException {
+  private static @Nullable LocalPod dedicated(Environment environment) throws SettingsException {
     String mode = environment.text("PROXY_MODE", "shared");
-    if (mode.equalsIgnoreCase("dedicated")) {
-      throw new SettingsException(
-          "PROXY_MODE is 'dedicated', which is not supported yet: leave it unset, or set it to "
-              + "'shared' and run one ztunnel for each node");
+    if (mode.equalsIgnoreCase("shared")) {
+      return null;
     }
-    if (!mode.equalsIgnoreCase("shared")) {
-      throw Environment.wrong("PROXY_MODE", mode, "shared");
+    if (!mode.equalsIgnoreCase("dedicated")) {
+      throw Environment.wrong("PROXY_MODE", mode, "shared or dedicated");
     }
+    String name = "PROXY_WORKLOAD_INFO";
+    String info =
+        environment
+            .text(name)
+            .orElseThrow(
+                () ->
+                    new SettingsException(
+                        "PROXY_MODE is 'dedicated': set "
+                            + name
+                            + " to the pod, as NAMESPACE/NAME/SERVICE-ACCOUNT"));
+    String[] parts = info.strip().split("/", -1);
+    if (parts.length != 3 || List.of(parts).contains("")) {
+      throw Environment.wrong(name, info, "NAMESPACE/NAME/SERVICE-ACCOUNT");
+    }
+    return new LocalPod(info, parts[1], parts[0], parts[2]);
   }
 
   private static void requireLogLevel(Environment environment) throws SettingsException {
@@ -222,13 +246,15 @@ record ZtunnelSettings(
     return environment.number(name, whenUnset, 1, 1024);
   }
 
-  private static ProxySettings proxy(Environment environment) throws SettingsException {
+  private static ProxySettings proxy(Environment environment, boolean dedicated)
+      throws SettingsException {
     ProxySettings defaults = ProxySettings.defaults();
     return new ProxySettings(
         environment.flag("IPV6_ENABLED", true),
         environment.flag("ENABLE_ORIG_SRC", true),
         environment.flag("LOCALHOST_APP_TUNNEL", true),
-        environment.number("PACKET_MARK", defaults.mark(), 1, Integer.MAX_VALUE),
+        environment.number(
+            "PACKET_MARK", dedicated ? 0 : defaults.mark(), dedicated ? 0 : 1, Integer.MAX_VALUE),
         defaults.backlog(),
         environment.number(
             "POOL_MAX_STREAMS_PER_CONNECTION", defaults.maxStreamsPerTunnel(), 1, 1 << 20),

@@ -1,5 +1,7 @@
 package dev.ambit.operator.model;
 
+import java.util.Set;
+
 /**
  * What the mesh made of one thing that an object asks for, as a condition of its status.
  *
@@ -16,4 +18,7 @@ public record ObjectCondition(String type, boolean holds, String reason, String 
 
   /** Whether all else is taken as written; set only where it is not. */
   static final String ACCEPTED = "ambit.dev/Accepted";
+
+  /** All of them. */
+  public static final Set<String> TYPES = Set.of(WAYPOINT_BOUND, VISIBILITY_APPLIED, ACCEPTED);
 }

@@ -68,6 +68,7 @@ final class PodLoop {
   private final LocalPod localPod;
   private final EventLoop loop;
   private final PodSockets sockets;
+  private final PodAddresses addresses;
   private final ProxySettings settings;
   private final Mesh mesh;
   private final PodProxy owner;
@@ -90,12 +91,14 @@ final class PodLoop {
       LocalPod localPod,
       EventLoop loop,
       PodSockets sockets,
+      PodAddresses addresses,
       ProxySettings settings,
       Mesh mesh) {
     this.owner = owner;
     this.localPod = localPod;
     this.loop = loop;
     this.sockets = sockets;
+    this.addresses = addresses;
     this.settings = settings;
     this.mesh = mesh;
   }
@@ -154,7 +157,12 @@ final class PodLoop {
           Identity identity = workload.identity();
           if (identity.namespace().equals(localPod.namespace())
               && identity.serviceAccount().equals(localPod.serviceAccount())) {
-            onSuccess.accept(workload);
+            String mismatch = addresses.mismatch(workload);
+            if (mismatch == null) {
+              onSuccess.accept(workload);
+            } else {
+              onFailure.accept(new IllegalStateException(mismatch));
+            }
           } else {
             onFailure.accept(
                 new IllegalStateException(

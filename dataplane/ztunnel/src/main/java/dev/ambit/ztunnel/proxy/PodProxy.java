@@ -69,8 +69,11 @@ public final class PodProxy implements PodRuntime.Running {
     this.admission = new TunnelAdmission(limits);
     this.sockets = new PodSockets(namespace, settings);
     this.onStopped = () -> onStopped.accept(this);
+    PodAddresses addresses = new PodAddresses(sockets);
     for (EventExecutor executor : loops) {
-      podLoops.put(executor, new PodLoop(this, pod, (EventLoop) executor, sockets, settings, mesh));
+      podLoops.put(
+          executor,
+          new PodLoop(this, pod, (EventLoop) executor, sockets, addresses, settings, mesh));
     }
     this.dns = dnsProxy == null ? null : new DnsListener(dnsProxy, pod, sockets, mesh.state());
   }

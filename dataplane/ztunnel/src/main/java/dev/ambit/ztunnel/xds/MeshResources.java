@@ -16,7 +16,9 @@ import java.util.List;
 
 /** The two kinds of resources that a ztunnel subscribes to. */
 public final class MeshResources {
-  private static final String ADDRESS = "type.googleapis.com/istio.workload.Address";
+  /** The type of workloads and services. */
+  public static final String ADDRESS = "type.googleapis.com/istio.workload.Address";
+
   private static final String AUTHORIZATION = "type.googleapis.com/istio.security.Authorization";
 
   private MeshResources() {}
