@@ -31,6 +31,7 @@ jdk:
 
 build: jdk ## Compile, package and lay out the programs, so that they run from here
 	$(MVN) -q package -DskipTests
+	@bin/archive-classes dataplane/ztunnel ztunnel
 
 packages:
 	@test-k3s/bin/packages

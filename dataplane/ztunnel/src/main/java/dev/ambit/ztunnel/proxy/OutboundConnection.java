@@ -181,6 +181,11 @@ final class OutboundConnection extends ProxiedConnection {
     end.attach(tunnel.open(request, end));
   }
 
+  @Override
+  @Nullable HboneConnection tunnel() {
+    return destination() instanceof StreamEnd end ? end.tunnel() : null;
+  }
+
   /** No tunnel could be had. Never plain text instead. */
   void onTunnelFailure(ConnectionFailure failure) {
     attemptFailed(failure);

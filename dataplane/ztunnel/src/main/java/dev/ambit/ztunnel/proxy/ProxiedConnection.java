@@ -1,5 +1,6 @@
 package dev.ambit.ztunnel.proxy;
 
+import dev.ambit.ztunnel.hbone.HboneConnection;
 import dev.ambit.ztunnel.policy.PolicyInput;
 import dev.ambit.ztunnel.telemetry.ConnectionInfo;
 import dev.ambit.ztunnel.telemetry.OpenConnection;
@@ -58,6 +59,11 @@ abstract class ProxiedConnection {
 
   /** What policies decided on; null for a connection that policies do not judge here. */
   @Nullable PolicyInput policyInput() {
+    return null;
+  }
+
+  /** The tunnel that it goes through; null where it goes through none, or not yet. */
+  @Nullable HboneConnection tunnel() {
     return null;
   }
 

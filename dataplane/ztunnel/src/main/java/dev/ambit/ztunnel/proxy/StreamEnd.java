@@ -1,5 +1,6 @@
 package dev.ambit.ztunnel.proxy;
 
+import dev.ambit.ztunnel.hbone.HboneConnection;
 import dev.ambit.ztunnel.hbone.HboneStream;
 import dev.ambit.ztunnel.hbone.StreamHandler;
 import io.netty.buffer.ByteBuf;
@@ -30,6 +31,12 @@ class StreamEnd extends RelayEnd implements StreamHandler {
       throw new IllegalStateException("no stream yet");
     }
     return attached;
+  }
+
+  /** The tunnel that its stream is of; null where there is no stream yet. */
+  final @Nullable HboneConnection tunnel() {
+    HboneStream attached = stream;
+    return attached == null ? null : attached.connection();
   }
 
   @Override

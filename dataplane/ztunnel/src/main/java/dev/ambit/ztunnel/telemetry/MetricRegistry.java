@@ -15,7 +15,8 @@ public final class MetricRegistry {
   /** What a metric is. */
   public enum Kind {
     COUNTER("counter"),
-    GAUGE("gauge");
+    GAUGE("gauge"),
+    HISTOGRAM("histogram");
 
     private final String text;
 
@@ -30,6 +31,7 @@ public final class MetricRegistry {
     private final String help;
     private final Kind kind;
     private final Map<String, LongSupplier> values = new ConcurrentSkipListMap<>();
+    private final Map<String, Histogram> histograms = new ConcurrentSkipListMap<>();
 
     private Family(String name, String help, Kind kind) {
       this.name = name;
@@ -47,6 +49,19 @@ public final class MetricRegistry {
       values.put(labels.text(), value);
     }
 
+    /**
+     * The histogram of {@code labels}, made at the first call.
+     *
+     * @param bounds the buckets' upper bounds, ascending, in the unit of the metric's name
+     */
+    public Histogram histogram(Labels labels, double... bounds) {
+      return histograms.computeIfAbsent(labels.text(), key -> new Histogram(key, bounds));
+    }
+
+    private boolean isEmpty() {
+      return values.isEmpty() && histograms.isEmpty();
+    }
+
     private void write(StringBuilder out) {
       out.append("# HELP ").append(name).append(' ').append(help).append('\n');
       out.append("# TYPE ").append(name).append(' ').append(kind.text).append('\n');
@@ -54,6 +69,7 @@ public final class MetricRegistry {
         out.append(name).append(value.getKey()).append(' ');
         out.append(value.getValue().getAsLong()).append('\n');
       }
+      histograms.values().forEach(histogram -> histogram.write(name, out));
     }
   }
 
@@ -81,7 +97,7 @@ public final class MetricRegistry {
   public String scrape() {
     StringBuilder out = new StringBuilder(16 << 10);
     for (Family family : families.values()) {
-      if (!family.values.isEmpty()) {
+      if (!family.isEmpty()) {
         family.write(out);
       }
     }

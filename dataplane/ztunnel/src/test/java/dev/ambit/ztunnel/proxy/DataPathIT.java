@@ -93,7 +93,13 @@ class DataPathIT {
   }
 
   private void start(ProxySettings settings) throws Exception {
-    proxies = new PodProxies(loops, settings, mesh, mesh, mesh, mesh);
+    proxies =
+        new PodProxies(
+            loops,
+            settings,
+            TunnelLimits.defaults(),
+            new Mesh(mesh, mesh, mesh, PeerTrust.plain(), mesh),
+            null);
     LocalPod clientPod = new LocalPod("1", "client", "default", "client");
     LocalPod serverPod = new LocalPod("2", "server", "default", "server");
     clientWorkload = mesh.add(clientPod, "cluster.local", List.of(client.ipv4, client.ipv6));

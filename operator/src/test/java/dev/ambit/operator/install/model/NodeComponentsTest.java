@@ -31,6 +31,7 @@ class NodeComponentsTest {
     mesh.setSpec(
         new AmbientMeshSpec(
             null,
+            List.of("old.example.org", "older.example.org"),
             null,
             null,
             null,
