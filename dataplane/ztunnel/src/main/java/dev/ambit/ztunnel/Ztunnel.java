@@ -1,7 +1,10 @@
 package dev.ambit.ztunnel;
 
 import dev.ambit.ztunnel.admin.ConfigDump;
+import dev.ambit.ztunnel.admin.Endpoint;
 import dev.ambit.ztunnel.admin.Endpoint.Reply;
+import dev.ambit.ztunnel.admin.FlightRecordings;
+import dev.ambit.ztunnel.admin.HeapSummary;
 import dev.ambit.ztunnel.admin.HttpServer;
 import dev.ambit.ztunnel.admin.Readiness;
 import dev.ambit.ztunnel.certificate.CertificateCache;
@@ -46,15 +49,16 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -75,6 +79,8 @@ public final class Ztunnel {
   /** After the deadline all that is left is cut; this is for doing so. */
   private static final Duration CUT_TIME = Duration.ofSeconds(1);
 
+  private static final Duration DROP_IDLE_METRICS = Duration.ofSeconds(30);
+
   private final ZtunnelSettings settings;
   private final CountDownLatch ended = new CountDownLatch(1);
 
@@ -85,6 +91,12 @@ public final class Ztunnel {
   private final EventLoopGroup controlLoop = loops(1, "control-io");
   private final EventLoopGroup adminLoop = loops(1, "admin");
   private final EventLoopGroup workers;
+
+  /** Its thread is there only while somebody looks in. */
+  private final ScheduledThreadPoolExecutor inspector = executor("inspection");
+
+  private final Semaphore inspections = new Semaphore(4);
+  private final FlightRecordings recordings = new FlightRecordings(inspector);
 
   private final MetricRegistry metrics = new MetricRegistry();
   private final AccessLog accessLog;
@@ -106,6 +118,8 @@ public final class Ztunnel {
   private Ztunnel(ZtunnelSettings settings) {
     this.settings = settings;
     workers = loops(settings.workerThreads(), "worker");
+    inspector.setKeepAliveTime(10, TimeUnit.SECONDS);
+    inspector.allowCoreThreadTimeOut(true);
     accessLog = new AccessLog(settings.logFormat(), new FileOutputStream(FileDescriptor.out));
     policies = new PolicyStore(mesh, new DryRunTelemetry(metrics, accessLog));
     names = new DnsHostnameResolver(controlLoop.next(), metrics);
@@ -140,12 +154,16 @@ public final class Ztunnel {
             new IstioCertificateClient(authorityChannel, settings.certificateLifetime()),
             certificateExecutor,
             Clock.systemUTC());
+    ConnectionTelemetry connections =
+        new ConnectionTelemetry(metrics, accessLog, settings.metricsIdle());
+    long sweep = DROP_IDLE_METRICS.toSeconds();
+    var unused =
+        control.scheduleWithFixedDelay(connections::dropIdle, sweep, sweep, TimeUnit.SECONDS);
     revocations =
         settings
             .revocationLists()
             .map(path -> new RevocationWatch(path, certificateExecutor, Clock.systemUTC()))
             .orElse(null);
-    ConnectionTelemetry connections = new ConnectionTelemetry(metrics, accessLog);
     proxies =
         new PodProxies(
             workers,
@@ -272,19 +290,23 @@ public final class Ztunnel {
         HttpServer.start(
             adminLoop,
             settings.readiness(),
-            new HttpServer.Routes().get("/healthz/ready", query -> ready())));
+            new HttpServer.Routes().get("/healthz/ready", request -> ready())));
     HttpServer.Routes stats = new HttpServer.Routes();
-    stats.get("/metrics", query -> scrape()).get("/stats/prometheus", query -> scrape());
+    stats.get("/metrics", this::scrape).get("/stats/prometheus", this::scrape);
     servers.add(HttpServer.start(adminLoop, settings.stats(), stats));
     servers.add(
         HttpServer.start(
             adminLoop,
             settings.admin(),
             new HttpServer.Routes()
-                .get("/config_dump", query -> Reply.json(dump()))
-                .get("/logging", query -> Reply.text(200, LogLevels.describe()))
+                .later("/config_dump", request -> inspect(() -> Reply.json(dump())))
+                .get("/logging", request -> Reply.text(200, LogLevels.describe()))
                 .post("/logging", Ztunnel::setLogging)
-                .post("/quitquitquit", query -> quit())));
+                .post("/quitquitquit", request -> quit())
+                .later("/debug/jfr", recordings)
+                .later("/debug/pprof/profile", recordings)
+                .later("/debug/heap", request -> inspect(Ztunnel::heap))
+                .later("/debug/pprof/heap", request -> inspect(Ztunnel::heap))));
   }
 
   private Reply ready() {
@@ -294,8 +316,23 @@ public final class Ztunnel {
         : Reply.text(500, "not ready, pending: " + String.join(", ", pending) + "\n");
   }
 
-  private Reply scrape() {
-    return new Reply(200, "text/plain; version=0.0.4; charset=utf-8", metrics.scrape());
+  private Reply scrape(Endpoint.Request request) {
+    MetricRegistry.Format format = MetricRegistry.Format.accepted(request.accept());
+    return Reply.text(format.contentType(), metrics.scrape(format));
+  }
+
+  /** What takes its time is done apart, so that probes are not held up. */
+  private CompletionStage<Reply> inspect(Supplier<Reply> answer) {
+    if (!inspections.tryAcquire()) {
+      return CompletableFuture.completedFuture(
+          Reply.text(503, "too many ask at once: try again\n"));
+    }
+    return CompletableFuture.supplyAsync(answer, inspector)
+        .whenComplete((reply, failure) -> inspections.release());
+  }
+
+  private static Reply heap() {
+    return Reply.text(200, HeapSummary.write());
   }
 
   private String dump() {
@@ -307,17 +344,19 @@ public final class Ztunnel {
             policies.policies(),
             certificates.statuses(),
             pods.statuses(),
-            settings.describe()));
+            settings.describe(),
+            version()));
   }
 
-  private static Reply setLogging(Map<String, List<String>> query) {
-    List<String> levels = query.getOrDefault("level", List.of());
-    boolean reset = query.containsKey("reset");
-    if (levels.isEmpty() && !reset) {
-      return Reply.text(200, LogLevels.describe());
-    }
+  private static Reply setLogging(Endpoint.Request request) {
+    String levels = request.parameter("level");
     try {
-      LogLevels.set(levels.isEmpty() ? "info" : levels.getFirst());
+      if (request.query().containsKey("reset")) {
+        LogLevels.reset();
+      }
+      if (levels != null) {
+        LogLevels.set(levels);
+      }
     } catch (IllegalArgumentException e) {
       return Reply.text(400, e.getMessage() + "\n");
     }

@@ -46,6 +46,7 @@ import org.jspecify.annotations.Nullable;
  * @param stats where metrics are served
  * @param admin where people look in
  * @param logFormat of the access log
+ * @param metricsIdle after how long without a connection its label set is dropped; zero: never
  * @param trustDomains which trust domains are one
  * @param revocationLists file or folder of them
  * @param mesh where workloads, services and policies come from
@@ -69,6 +70,7 @@ record ZtunnelSettings(
     InetSocketAddress stats,
     InetSocketAddress admin,
     LogFormat logFormat,
+    Duration metricsIdle,
     TrustDomains trustDomains,
     Optional<Path> revocationLists,
     MeshSource mesh,
@@ -118,6 +120,7 @@ record ZtunnelSettings(
         environment.address("STATS_ADDR", new InetSocketAddress(15020)),
         environment.address("ADMIN_ADDR", new InetSocketAddress("127.0.0.1", 15000)),
         logFormat(environment),
+        environment.duration("METRICS_IDLE_TIMEOUT", Duration.ofHours(1)),
         trustDomains(environment),
         environment.text("CRL_PATH").map(Path::of),
         MeshSource.of(environment),
@@ -143,6 +146,7 @@ record ZtunnelSettings(
     all.put("numWorkerThreads", String.valueOf(workerThreads));
     all.put("packetMark", String.valueOf(proxy.mark()));
     all.put("ipv6Enabled", String.valueOf(proxy.ipv6()));
+    all.put("metricsIdleTimeout", metricsIdle.toString());
     all.put("originalSource", String.valueOf(proxy.originalSource()));
     all.put("trustDomainAliases", String.join(",", new TreeSet<>(trustDomains.aliases())));
     all.put("crlPath", revocationLists.map(Path::toString).orElse(""));
@@ -176,7 +180,7 @@ record ZtunnelSettings(
 
   private static void requireLogLevel(Environment environment) throws SettingsException {
     try {
-      dev.ambit.ztunnel.telemetry.LogLevels.set(environment.text("LOG_LEVEL", "info"));
+      dev.ambit.ztunnel.telemetry.LogLevels.begin(environment.text("LOG_LEVEL", "info"));
     } catch (IllegalArgumentException e) {
       throw new SettingsException("LOG_LEVEL: " + e.getMessage());
     }

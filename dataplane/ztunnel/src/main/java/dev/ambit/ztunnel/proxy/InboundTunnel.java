@@ -8,6 +8,7 @@ import dev.ambit.ztunnel.identity.Identity;
 import dev.ambit.ztunnel.state.Endpoint;
 import dev.ambit.ztunnel.state.MeshWorkload;
 import dev.ambit.ztunnel.telemetry.ConnectionInfo;
+import dev.ambit.ztunnel.telemetry.HandshakeFailure;
 import dev.ambit.ztunnel.telemetry.Reporter;
 import dev.ambit.ztunnel.telemetry.ResponseFlag;
 import io.netty.channel.ChannelHandler;
@@ -62,6 +63,7 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
     InboundTunnel tunnel = new InboundTunnel(pod, channel);
     String refusal = pod.admission().admit(tunnel.source.getAddress(), channel.parent());
     if (refusal != null) {
+      tunnel.count(HandshakeFailure.LIMIT);
       tunnel.refuse(new ConnectionFailure(refusal, ResponseFlag.CONNECT_FAILED));
       return;
     }
@@ -72,10 +74,12 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
     channel.pipeline().addLast(tunnel.untilTls);
     pod.workload(
         tunnel::requestCertificate,
-        error ->
-            tunnel.refuse(
-                ConnectionFailure.of(
-                    "the pod is not known to the control plane", error, ResponseFlag.TLS_FAILURE)));
+        error -> {
+          tunnel.count(HandshakeFailure.OWN_CERTIFICATE);
+          tunnel.refuse(
+              ConnectionFailure.of(
+                  "the pod is not known to the control plane", error, ResponseFlag.TLS_FAILURE));
+        });
   }
 
   private void requestCertificate(MeshWorkload workload) {
@@ -83,10 +87,12 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
     pod.certificate(
         workload.identity(),
         this::beginTls,
-        error ->
-            refuse(
-                ConnectionFailure.of(
-                    "no certificate for " + workload.identity(), error, ResponseFlag.TLS_FAILURE)));
+        error -> {
+          count(HandshakeFailure.OWN_CERTIFICATE);
+          refuse(
+              ConnectionFailure.of(
+                  "no certificate for " + workload.identity(), error, ResponseFlag.TLS_FAILURE));
+        });
   }
 
   private void beginTls(TlsIdentity certificate) {
@@ -105,6 +111,12 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
   private void refuse(ConnectionFailure failure) {
     report(failure);
     channel.close();
+  }
+
+  private void count(HandshakeFailure reason) {
+    if (!failed) {
+      pod.log().handshakeFailed(Reporter.DESTINATION, reason);
+    }
   }
 
   private void report(ConnectionFailure failure) {
@@ -154,6 +166,7 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
 
   @Override
   public void onFailure(Throwable cause) {
+    count(HandshakeFailures.of(Reporter.DESTINATION, cause));
     report(ConnectionFailure.ofTunnel("no tunnel from " + Addresses.text(source), cause));
   }
 
@@ -190,12 +203,14 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
   @Override
   public void onClosed(@Nullable Throwable cause) {
     if (cause != null && peer != null && !connection.isSettled()) {
+      count(HandshakeFailures.of(Reporter.DESTINATION, cause));
       report(ConnectionFailure.ofTunnel("no HTTP/2 from " + Addresses.text(source), cause));
     }
   }
 
   private void onChannelClosed() {
     if (peer == null && !failed) {
+      count(HandshakeFailure.CLOSED);
       report(
           new ConnectionFailure(
               "the peer closed the connection before TLS", ResponseFlag.TLS_FAILURE));

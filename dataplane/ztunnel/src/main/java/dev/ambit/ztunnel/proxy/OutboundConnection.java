@@ -192,6 +192,11 @@ final class OutboundConnection extends ProxiedConnection {
   }
 
   @Override
+  String originalDestination() {
+    return Addresses.text(destination);
+  }
+
+  @Override
   ConnectionInfo info() {
     MeshWorkload self = workload;
     OutboundRoute chosen = route;

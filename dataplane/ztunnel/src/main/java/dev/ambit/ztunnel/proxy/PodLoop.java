@@ -11,6 +11,7 @@ import dev.ambit.ztunnel.state.MeshState;
 import dev.ambit.ztunnel.state.MeshWorkload;
 import dev.ambit.ztunnel.telemetry.ConnectionLog;
 import dev.ambit.ztunnel.telemetry.ResponseFlag;
+import dev.ambit.ztunnel.zds.LiveConnection;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.EventLoop;
 import io.netty.channel.epoll.EpollSocketChannel;
@@ -24,6 +25,7 @@ import java.time.Duration;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
@@ -276,6 +278,12 @@ final class PodLoop {
       progressTimer.cancel(false);
       progressTimer = null;
     }
+  }
+
+  List<LiveConnection> connections() {
+    return connections.stream()
+        .map(each -> new LiveConnection(each.info(), each.originalDestination()))
+        .toList();
   }
 
   void addTunnel(Drainable tunnel) {

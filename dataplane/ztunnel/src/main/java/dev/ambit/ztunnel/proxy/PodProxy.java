@@ -5,6 +5,7 @@ import dev.ambit.linux.NetworkNamespace;
 import dev.ambit.linux.SharedPort;
 import dev.ambit.ztunnel.dns.DnsProxy;
 import dev.ambit.ztunnel.state.LocalPod;
+import dev.ambit.ztunnel.zds.LiveConnection;
 import dev.ambit.ztunnel.zds.PodRuntime;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
@@ -241,6 +242,16 @@ public final class PodProxy implements PodRuntime.Running {
   @Override
   public int openConnections() {
     return openConnections.get();
+  }
+
+  @Override
+  public CompletionStage<List<LiveConnection>> connections() {
+    List<CompletableFuture<List<LiveConnection>>> parts = new ArrayList<>();
+    for (PodLoop podLoop : podLoops.values()) {
+      parts.add(CompletableFuture.supplyAsync(podLoop::connections, podLoop.loop()));
+    }
+    return CompletableFuture.allOf(parts.toArray(new CompletableFuture<?>[0]))
+        .thenApply(done -> parts.stream().flatMap(part -> part.join().stream()).toList());
   }
 
   TunnelLimits limits() {

@@ -5,6 +5,7 @@ import dev.ambit.ztunnel.hbone.HboneConnection;
 import dev.ambit.ztunnel.hbone.HboneListener;
 import dev.ambit.ztunnel.hbone.HboneStream;
 import dev.ambit.ztunnel.identity.Identity;
+import dev.ambit.ztunnel.telemetry.HandshakeFailure;
 import dev.ambit.ztunnel.telemetry.Reporter;
 import dev.ambit.ztunnel.telemetry.ResponseFlag;
 import io.netty.channel.epoll.EpollSocketChannel;
@@ -71,11 +72,13 @@ final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoo
         .certificate(
             source,
             this::connect,
-            error ->
-                fail(
-                    ConnectionFailure.of(
-                            "no certificate for " + source, error, ResponseFlag.TLS_FAILURE)
-                        .asOurs()));
+            error -> {
+              count(HandshakeFailure.OWN_CERTIFICATE);
+              fail(
+                  ConnectionFailure.of(
+                          "no certificate for " + source, error, ResponseFlag.TLS_FAILURE)
+                      .asOurs());
+            });
   }
 
   private void connect(TlsIdentity certificate) {
@@ -129,7 +132,14 @@ final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoo
 
   @Override
   public void onFailure(Throwable cause) {
+    count(HandshakeFailures.of(Reporter.SOURCE, cause));
     fail(tunnelFailure(cause));
+  }
+
+  private void count(HandshakeFailure reason) {
+    if (!ended) {
+      pool.pod().log().handshakeFailed(Reporter.SOURCE, reason);
+    }
   }
 
   private ConnectionFailure tunnelFailure(@Nullable Throwable cause) {
@@ -172,6 +182,10 @@ final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoo
 
   @Override
   public void onClosed(@Nullable Throwable cause) {
+    if (peer != null && !connection.isSettled()) {
+      // In TLS 1.3 a server judges our certificate when TLS stands already, as we see it.
+      count(HandshakeFailures.of(Reporter.SOURCE, cause));
+    }
     fail(tunnelFailure(cause == null ? new IOException("the peer closed it") : cause));
   }
 

@@ -111,6 +111,11 @@ class StreamEnd extends RelayEnd implements StreamHandler {
   public void onReset(Http2Error error) {
     if (error == Http2Error.NO_ERROR) {
       connection().onAbandoned(this);
+    } else if (!stream().connection().channel().isActive()) {
+      connection().onBroken(this, new IOException("the tunnel ended"));
+    } else if (error == Http2Error.CONNECT_ERROR || error == Http2Error.CANCEL) {
+      // What we send, and what Istio's ztunnel sends, where an application broke off.
+      connection().onReset(this);
     } else {
       connection().onBroken(this, new IOException("the tunnel's peer reset the stream: " + error));
     }

@@ -634,6 +634,8 @@ class DataPathIT {
     }
     await().until(() -> mesh.reports.size() == 4);
     assertThat(mesh.open).isEmpty();
+    // An application may end like this: nothing is wrong with the mesh.
+    assertThat(mesh.reports).extracting(TestMesh.Report::error).containsOnlyNulls();
   }
 
   @Test
@@ -652,6 +654,7 @@ class DataPathIT {
       assertReset(connection);
     }
     assertThat(report(Reporter.SOURCE).flag()).isEqualTo(ResponseFlag.IDENTITY_ERROR);
+    assertThat(mesh.handshakeFailures).contains("SOURCE IDENTITY_MISMATCH");
     assertThat(served).hasValue(0);
   }
 
@@ -667,6 +670,7 @@ class DataPathIT {
     }
     assertThat(report(Reporter.DESTINATION).flag()).isEqualTo(ResponseFlag.IDENTITY_ERROR);
     assertThat(report(Reporter.SOURCE).established()).isFalse();
+    assertThat(mesh.handshakeFailures).contains("DESTINATION TRUST_DOMAIN");
   }
 
   @Test
@@ -679,6 +683,7 @@ class DataPathIT {
       assertReset(connection);
     }
     assertThat(report(Reporter.SOURCE).error()).contains("the authority is down");
+    assertThat(mesh.handshakeFailures).containsExactly("SOURCE OWN_CERTIFICATE");
     assertThat(tunnels()).isZero();
   }
 
@@ -708,6 +713,7 @@ class DataPathIT {
     }
     assertThat(report(Reporter.DESTINATION).flag()).isEqualTo(ResponseFlag.TLS_FAILURE);
     assertThat(mesh.reports).hasSize(1);
+    assertThat(mesh.handshakeFailures).containsExactly("DESTINATION PLAINTEXT");
   }
 
   @Test
