@@ -1,5 +1,7 @@
 package dev.ambit.k3s;
 
+import java.time.Instant;
+import io.fabric8.kubernetes.api.model.apps.DaemonSetBuilder;
 import static dev.ambit.k3s.InstalledAmbit.MODE;
 import static dev.ambit.k3s.InstalledAmbit.isTrue;
 import static dev.ambit.k3s.InstalledAmbit.pods;
@@ -164,8 +166,18 @@ class FaultsIT {
         .daemonSets()
         .inNamespace(InstalledAmbit.ROOT)
         .withName("ambit-ztunnel")
-        .rolling()
-        .restart();
+        .edit(
+            daemonSet ->
+                new DaemonSetBuilder(daemonSet)
+                    .editSpec()
+                    .editTemplate()
+                    .editOrNewMetadata()
+                    .addToAnnotations(
+                        "kubectl.kubernetes.io/restartedAt", Instant.now().toString())
+                    .endMetadata()
+                    .endTemplate()
+                    .endSpec()
+                    .build());
     var together = new AtomicInteger();
     await("every ztunnel replaced")
         .atMost(Duration.ofSeconds(300))
