@@ -76,7 +76,13 @@ class AllocationIT {
     network = new TestNetwork();
     client = network.pod("client").capture();
     server = network.pod("server").capture();
-    proxies = new PodProxies(loops, ProxySettings.defaults(), mesh, mesh, mesh, mesh);
+    proxies =
+        new PodProxies(
+            loops,
+            ProxySettings.defaults(),
+            TunnelLimits.defaults(),
+            new Mesh(mesh, mesh, mesh, PeerTrust.plain(), mesh),
+            null);
     LocalPod clientPod = new LocalPod("1", "client", "default", "client");
     LocalPod serverPod = new LocalPod("2", "server", "default", "server");
     mesh.add(clientPod, "cluster.local", List.of(client.ipv4, client.ipv6));
