@@ -11,8 +11,8 @@ import dev.ambit.api.StageCounts;
 import dev.ambit.api.WellKnown;
 import dev.ambit.operator.CommonLabels;
 import dev.ambit.operator.EventRecorder;
-import dev.ambit.operator.StatusWriter;
 import dev.ambit.operator.FieldManager;
+import dev.ambit.operator.StatusWriter;
 import dev.ambit.operator.install.NodeComponents;
 import dev.ambit.operator.install.model.AgentDaemonSet;
 import dev.ambit.operator.install.model.RevocationConfigMap;
@@ -223,7 +223,7 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
             ? authority.inspect(spec, before == null ? null : before.ca(), this::secret)
             : new AuthorityVerdict.Unusable(
                 "NotLookedAt", "The certificate authority is not looked at."),
-        looked ? revocations.inspect(spec, this::secret) : new RevocationVerdict.Absent(),
+        looked ? revocations.inspect(spec, this::secret) : new RevocationVerdict.Unknown(),
         ComponentState.of(daemonSet(ZtunnelDaemonSet.NAME).orElse(null)),
         ComponentState.of(daemonSet(AgentDaemonSet.NAME).orElse(null)),
         stageCounts());
