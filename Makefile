@@ -20,7 +20,7 @@ export JAVA_HOME := $(JDK)
 MVN := mvn -B -ntp
 ARCHIVES := $(addprefix .build/images/,operator.tar ztunnel.tar agent.tar sample.tar)
 
-.PHONY: help build test images engine cluster demo demo-down format clean jdk packages
+.PHONY: help build test bench images engine cluster demo demo-down format clean jdk packages
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,7 @@ jdk:
 
 build: jdk ## Compile, package and lay out the programs, so that they run from here
 	$(MVN) -q package -DskipTests
+	@bin/archive-classes dataplane/ztunnel ztunnel
 
 packages:
 	@test-k3s/bin/packages
@@ -46,6 +47,14 @@ test: jdk packages engine images ## Run every test, from units to the cluster
 	@test-k3s/bin/tools
 	@test-k3s/bin/busybox-image
 	$(MVN) verify --fail-at-end
+
+bench: jdk packages build ## Measure the ztunnel, beside another one where PEER=command is given
+	@dataplane/ztunnel/bench/run
+
+soak: jdk packages ## Run the ztunnels under load for MINUTES (10) while all that is around them comes and goes
+	$(MVN) verify -pl dataplane/ztunnel -am -Dtest=None -Dsurefire.failIfNoSpecifiedTests=false \
+	  -Dit.test=SoakIT -Dfailsafe.failIfNoSpecifiedTests=false \
+	  -Dambit.soak.minutes=$(or $(MINUTES),10) -Dambit.soak.report=$(CURDIR)/.build/soak
 
 cluster: images ## Start a two-node cluster with the images on it, and leave it running
 	@test-k3s/bin/tools

@@ -46,6 +46,9 @@ final class PodCapture {
   /** Whether a ztunnel has said that it serves the pod. */
   volatile boolean acknowledged;
 
+  /** Whether the ztunnels have been told that the pod terminates. */
+  volatile boolean terminating;
+
   volatile boolean verificationDue;
 
   @Nullable PodNetwork network;

@@ -199,6 +199,14 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
   }
 
   @Override
+  public List<String> terminating() {
+    return captures.values().stream()
+        .filter(capture -> capture.terminating && capture.served != null)
+        .map(capture -> capture.uid)
+        .toList();
+  }
+
+  @Override
   public void answered(ZdsWorkload pod, AddOutcome outcome) {
     var capture = captures.get(pod.uid());
     if (capture == null || capture.served != pod) {
@@ -310,6 +318,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
       // Only now, since a connection that is redirected to no listener is refused.
       redirect(pod, capture, Objects.requireNonNull(capture.network));
     }
+    tellTermination(pod, capture);
     writeRedirection(pod, Redirection.ENABLED);
     return Optional.empty();
   }
@@ -400,6 +409,22 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
           throw new CaptureFailure(
               "NetworkNamespaceNotFound", "the pod's network namespace was closed meanwhile");
     }
+  }
+
+  /** Peers then open new tunnels elsewhere, before the pod's network is gone without a word. */
+  private void tellTermination(Pod pod, PodCapture capture) {
+    var connected = ztunnels;
+    if (capture.terminating
+        || connected == null
+        || pod.getMetadata().getDeletionTimestamp() == null) {
+      return;
+    }
+    capture.terminating = true;
+    connected.terminating(capture.uid);
+    LOG.atInfo()
+        .addKeyValue("namespace", pod.getMetadata().getNamespace())
+        .addKeyValue("name", pod.getMetadata().getName())
+        .log("the pod terminates; the ztunnel tells its peers");
   }
 
   private static String until(PodCapture capture) {
@@ -621,14 +646,32 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
   private void release(PodCapture capture) throws IOException {
     var connected = ztunnels;
     if (capture.served != null && connected != null) {
-      connected.delete(capture.uid, null);
+      connected.delete(capture.uid, isCutOff(capture) ? Duration.ZERO : null);
     }
     capture.served = null;
     capture.acknowledged = false;
+    capture.terminating = false;
     capture.stage = PodCapture.FREE;
     capture.examined = false;
     capture.closeNetwork();
     hostRules.remove(capture.uid);
+  }
+
+  /** Whether the namespace has no address of its own any more: no connection in it can go on. */
+  private static boolean isCutOff(PodCapture capture) {
+    var network = capture.network;
+    if (network == null) {
+      return false;
+    }
+    try {
+      return network.call(LocalAddresses::read).stream().allMatch(InetAddress::isLoopbackAddress);
+    } catch (IOException e) {
+      LOG.atDebug()
+          .addKeyValue("uid", capture.uid)
+          .addKeyValue("reason", e.getMessage())
+          .log("cannot look into the network namespace of a pod that is gone");
+      return false;
+    }
   }
 
   // Observing.

@@ -15,6 +15,9 @@ public interface CapturedPods {
   /** Those of {@link #served()} that are leaving, with how long their connections may go on. */
   Map<String, Duration> leaving();
 
+  /** The UIDs of those of {@link #served()} that have begun to terminate, and serve on. */
+  List<String> terminating();
+
   /** A ztunnel has answered for a pod of {@link #served()}, or has gone before it did. */
   void answered(ZdsWorkload pod, AddOutcome outcome);
 }

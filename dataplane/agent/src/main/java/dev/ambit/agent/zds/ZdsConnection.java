@@ -7,6 +7,7 @@ import dev.ambit.linux.SeqPacketSocket;
 import dev.ambit.protocol.zds.AddWorkload;
 import dev.ambit.protocol.zds.DelWorkload;
 import dev.ambit.protocol.zds.SnapshotSent;
+import dev.ambit.protocol.zds.TerminatingWorkload;
 import dev.ambit.protocol.zds.Version;
 import dev.ambit.protocol.zds.WorkloadInfo;
 import dev.ambit.protocol.zds.WorkloadRequest;
@@ -51,6 +52,9 @@ final class ZdsConnection {
   private final BiConsumer<ZdsConnection, String> ended;
   private final BlockingQueue<Task> tasks = new LinkedBlockingQueue<>();
   private final CompletableFuture<Void> hello = new CompletableFuture<>();
+
+  /** Known from the hello on, before which nothing is asked. */
+  private volatile boolean takesTerminating;
 
   private @Nullable CompletableFuture<String> awaited;
   private @Nullable String endReason;
@@ -98,6 +102,28 @@ final class ZdsConnection {
                         .addKeyValue("uid", uid)
                         .addKeyValue("error", refused.error())
                         .log("the ztunnel refused to let a pod go");
+                  }
+                });
+  }
+
+  /** Tells of a pod that has begun to terminate, where this ztunnel wants to know. */
+  void terminating(String uid) {
+    if (!takesTerminating) {
+      return;
+    }
+    var message =
+        WorkloadRequest.newBuilder()
+            .setTerminating(TerminatingWorkload.newBuilder().setUid(uid))
+            .build();
+    var unused =
+        enqueue(message, null)
+            .thenAccept(
+                outcome -> {
+                  if (outcome instanceof AddOutcome.Refused refused) {
+                    LOG.atWarn()
+                        .addKeyValue("uid", uid)
+                        .addKeyValue("error", refused.error())
+                        .log("the ztunnel refused to hear that a pod terminates");
                   }
                 });
   }
@@ -218,10 +244,12 @@ final class ZdsConnection {
     return packet;
   }
 
-  private static void acceptHello(Packet packet) throws IOException {
-    if (ZdsHello.parseFrom(packet.data()).getVersion() != Version.V1) {
+  private void acceptHello(Packet packet) throws IOException {
+    var greeting = ZdsHello.parseFrom(packet.data());
+    if (greeting.getVersion() != Version.V1) {
       throw new IOException("it speaks another version of the protocol than 1");
     }
+    takesTerminating = greeting.getTakesTerminating();
   }
 
   private synchronized @Nullable CompletableFuture<String> takeAwaited() {

@@ -64,6 +64,11 @@ public final class ZdsServer implements Ztunnels, AutoCloseable {
   }
 
   @Override
+  public synchronized void terminating(String uid) {
+    connections.forEach(connection -> connection.terminating(uid));
+  }
+
+  @Override
   public synchronized int connected() {
     return connections.size();
   }
@@ -99,6 +104,7 @@ public final class ZdsServer implements Ztunnels, AutoCloseable {
     connection.snapshotSent();
     // Named in the snapshot, so that a ztunnel that has them does not drop them at once.
     pods.leaving().forEach(connection::delete);
+    pods.terminating().forEach(connection::terminating);
   }
 
   private synchronized void ended(ZdsConnection connection, String reason) {
@@ -116,6 +122,7 @@ public final class ZdsServer implements Ztunnels, AutoCloseable {
       // What was added meanwhile went only to the one that has gone.
       addAll(next, pods.served());
       pods.leaving().forEach(next::delete);
+      pods.terminating().forEach(next::terminating);
     }
   }
 

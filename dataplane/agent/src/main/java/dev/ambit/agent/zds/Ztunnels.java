@@ -12,9 +12,13 @@ public interface Ztunnels {
   /**
    * Takes a pod from every ztunnel.
    *
-   * @param drain how long its open connections may go on; null where the pod itself has ended
+   * @param drain how long its open connections may go on; null where the pod itself has ended, zero
+   *     where its network is gone too
    */
   void delete(String uid, @Nullable Duration drain);
+
+  /** Tells every ztunnel that a pod has begun to terminate; it is served on. */
+  void terminating(String uid);
 
   /** How many are connected. */
   int connected();

@@ -14,7 +14,10 @@ import dev.ambit.agent.zds.ZdsServer;
 import dev.ambit.api.AmbientMeshSpec;
 import dev.ambit.capture.Redirection;
 import dev.ambit.linux.Nftables;
+import dev.ambit.protocol.zds.Version;
+import dev.ambit.protocol.zds.ZdsHello;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.net.InetAddress;
 import java.nio.file.Path;
@@ -294,6 +297,45 @@ class PodCapturesIT {
   }
 
   @Test
+  void theZtunnelsHearOnceThatAPodHasBegunToTerminate() throws Exception {
+    var ztunnel = ztunnel();
+    var istios = new FakeZtunnel(socket, ZdsHello.newBuilder().setVersion(Version.V1).build());
+    open.add(istios);
+    until(() -> assertThat(zds.connected()).isEqualTo(2));
+    cluster.label("shop", "ambient");
+    cluster.put(pod);
+    until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));
+
+    cluster.put(terminating(cluster.pod(UID).orElseThrow()));
+    until(() -> assertThat(ztunnel.requests).contains("terminating uid-of-a"));
+    assertThat(rules()).as("it serves on").contains("redirect to :15001");
+    cluster.put(cluster.pod(UID).orElseThrow());
+    var successor = ztunnel();
+    until(() -> assertThat(successor.requests).contains("terminating uid-of-a"));
+
+    cluster.remove(pod);
+    until(() -> assertThat(successor.requests).contains("del uid-of-a"));
+    until(() -> assertThat(istios.requests.getLast()).isEqualTo("del uid-of-a"));
+    until(() -> assertThat(ztunnel.requests.getLast()).isEqualTo("del uid-of-a"));
+    assertThat(ztunnel.requests).containsOnlyOnce("terminating uid-of-a");
+    assertThat(istios.requests)
+        .as("one that knows no such request")
+        .noneMatch(PodCapturesIT::tells);
+  }
+
+  private static boolean tells(String request) {
+    return request.startsWith("terminating");
+  }
+
+  private static Pod terminating(Pod pod) {
+    return new PodBuilder(pod)
+        .editMetadata()
+        .withDeletionTimestamp("2026-01-01T00:00:00Z")
+        .endMetadata()
+        .build();
+  }
+
+  @Test
   void aZtunnelThatDoesNotAnswerIsDisconnected() throws Exception {
     var ztunnel = ztunnel();
     until(() -> assertThat(ztunnel.requests).contains("snapshot"));
@@ -391,7 +433,8 @@ class PodCapturesIT {
     var fresh = network(ADDRESS);
     cluster.put(cluster.pod(UID).orElseThrow());
     until(() -> assertThat(rules(fresh)).contains("redirect to :15001"));
-    until(() -> assertThat(ztunnel.requests).contains("del uid-of-a"));
+    // At once: nothing can go on where the pod's address is gone.
+    until(() -> assertThat(ztunnel.requests).contains("del uid-of-a 0"));
     until(() -> assertThat(ztunnel.requests.getLast()).startsWith("add uid-of-a"));
   }
 
@@ -401,7 +444,7 @@ class PodCapturesIT {
     cluster.label("shop", "ambient");
     cluster.store(pod);
     captures.captureNew(
-        pod, network.path(), List.of(InetAddress.ofLiteral(ADDRESS)), Duration.ofSeconds(5));
+        pod, network.path(), List.of(InetAddress.ofLiteral(ADDRESS)), Duration.ofSeconds(45));
     assertThat(rules()).contains("redirect to :15001");
     assertThat(hostTable()).contains(ADDRESS);
     until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));
@@ -422,7 +465,7 @@ class PodCapturesIT {
     assertThat(captures.allFree()).isTrue();
     assertThat(rules()).as("until the runtime takes it down").contains("redirect to :15001");
     ztunnel();
-    captures.captureNew(pod, network.path(), List.of(), Duration.ofSeconds(5));
+    captures.captureNew(pod, network.path(), List.of(), Duration.ofSeconds(45));
     until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));
   }
 

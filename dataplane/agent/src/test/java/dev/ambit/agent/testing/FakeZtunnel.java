@@ -22,7 +22,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 public final class FakeZtunnel implements AutoCloseable {
   public static final int[] PORTS = {15001, 15006, 15008};
 
-  /** What was asked, in order: "add UID", "del UID", "snapshot". */
+  /** What was asked, in order: "add UID", "del UID", "terminating UID", "snapshot". */
   public final List<String> requests = new CopyOnWriteArrayList<>();
 
   /** Pods that it does not take, with what it says then. */
@@ -35,8 +35,12 @@ public final class FakeZtunnel implements AutoCloseable {
   private final Thread thread;
 
   public FakeZtunnel(Path path) throws IOException {
+    this(path, ZdsHello.newBuilder().setVersion(Version.V1).setTakesTerminating(true).build());
+  }
+
+  public FakeZtunnel(Path path, ZdsHello hello) throws IOException {
     socket = SeqPacketSocket.connect(path);
-    socket.send(ZdsHello.newBuilder().setVersion(Version.V1).build().toByteArray());
+    socket.send(hello.toByteArray());
     thread = Thread.ofPlatform().daemon().start(this::serve);
   }
 
@@ -74,6 +78,7 @@ public final class FakeZtunnel implements AutoCloseable {
             stop(del.getUid());
           }
           case SNAPSHOT_SENT -> requests.add("snapshot");
+          case TERMINATING -> requests.add("terminating " + request.getTerminating().getUid());
           case KEEP, PAYLOAD_NOT_SET -> throw new IOException("unexpected " + request);
         }
         if (!silent) {

@@ -12,14 +12,25 @@ import org.jspecify.annotations.Nullable;
  *
  * @param error for the log
  * @param flag for metrics
+ * @param ours whether the cause is on this side, so that nobody else would be reached either
  */
-record ConnectionFailure(String error, ResponseFlag flag) {
+record ConnectionFailure(String error, ResponseFlag flag, boolean ours) {
+  ConnectionFailure(String error, ResponseFlag flag) {
+    this(error, flag, false);
+  }
+
+  /** The same, as a cause on this side. */
+  ConnectionFailure asOurs() {
+    return new ConnectionFailure(error, flag, true);
+  }
+
   /** What went wrong while a tunnel was set up. */
   static ConnectionFailure ofTunnel(String what, @Nullable Throwable cause) {
     Throwable root = unwrap(cause);
     ResponseFlag flag =
         switch (root) {
           case IdentityMismatchException e -> ResponseFlag.IDENTITY_ERROR;
+          case RevokedCertificateException e -> ResponseFlag.CERTIFICATE_REVOKED;
           case SSLException e -> ResponseFlag.TLS_FAILURE;
           case HboneException e -> ResponseFlag.HTTP2_HANDSHAKE_FAILURE;
           case null, default -> ResponseFlag.CONNECT_FAILED;

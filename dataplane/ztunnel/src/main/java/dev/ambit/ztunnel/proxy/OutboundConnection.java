@@ -13,11 +13,28 @@ import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Headers;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** A connection that the pod opened: through a tunnel, plain, or not at all. */
+/**
+ * A connection that the pod opened: through a tunnel, plain, or not at all. Where it goes to one of
+ * several by a service's choice, and that one cannot be reached, another is tried; no byte of the
+ * application's has been sent by then.
+ */
 final class OutboundConnection extends ProxiedConnection {
-  private static final int MAX_ATTEMPTS = 2;
+  /** Tunnels to one next hop: the first may just be going away. */
+  private static final int MAX_TUNNELS = 2;
+
+  /** Endpoints, the first one included. */
+  private static final int MAX_ATTEMPTS = 3;
+
+  /** No attempt begins later than this after the connection. */
+  private static final Duration ATTEMPTS_BEGIN_WITHIN = Duration.ofSeconds(15);
+
+  /** Longer than those have who are asked: a last resort. */
+  private static final Duration ROUTE_TIMEOUT = Duration.ofSeconds(20);
 
   private final SocketEnd application;
   private final InetSocketAddress source;
@@ -25,7 +42,10 @@ final class OutboundConnection extends ProxiedConnection {
   private @Nullable MeshWorkload workload;
   private @Nullable OutboundRoute route;
   private @Nullable Identity peer;
-  private int attempts;
+  private final long begin = System.nanoTime();
+  private Set<String> tried = Set.of();
+  private int attempts = 1;
+  private int tunnels;
 
   private OutboundConnection(PodLoop pod, EpollSocketChannel channel) {
     super(pod);
@@ -68,27 +88,80 @@ final class OutboundConnection extends ProxiedConnection {
       return;
     }
     workload = self;
-    OutboundRoute chosen = pod().state().route(self, destination);
+    take(self, pod().state().route(self, destination, tried));
+  }
+
+  private void take(MeshWorkload self, OutboundRoute chosen) {
+    if (isDone()) {
+      return;
+    }
     route = chosen;
     switch (chosen) {
-      case OutboundRoute.Tunnel tunnel -> openTunnel(self, tunnel);
+      case OutboundRoute.Tunnel tunnel -> {
+        tunnels = 0;
+        openTunnel(self, tunnel);
+      }
       case OutboundRoute.Plain plain ->
           connect(
               plain.to(),
               null,
               this::establish,
               error ->
-                  abort(
+                  attemptFailed(
                       ConnectionFailure.of(
                           "cannot connect to " + Addresses.text(plain.to()),
                           error,
                           ResponseFlag.CONNECT_FAILED)));
-      case OutboundRoute.Refused refused -> abort(refused.reason(), ResponseFlag.CONNECT_FAILED);
+      case OutboundRoute.Awaited awaited ->
+          EventLoopAwait.await(
+              awaited.route(),
+              pod().loop(),
+              ROUTE_TIMEOUT,
+              found -> take(self, found),
+              error ->
+                  abort(
+                      ConnectionFailure.of(
+                          "no route to " + Addresses.text(destination),
+                          error,
+                          ResponseFlag.CONNECT_FAILED)));
+      case OutboundRoute.Refused refused ->
+          attemptFailed(new ConnectionFailure(refused.reason(), ResponseFlag.CONNECT_FAILED));
     }
   }
 
-  private void openTunnel(MeshWorkload self, OutboundRoute.Tunnel tunnel) {
+  /** Whoever was chosen was not reached: tries another, where there is one. */
+  private void attemptFailed(ConnectionFailure failure) {
+    MeshWorkload self = workload;
+    String chosen = route == null ? "" : route.chosen();
+    if (isDone()) {
+      return;
+    }
+    if (self == null
+        || chosen.isEmpty()
+        || failure.ours()
+        || attempts >= MAX_ATTEMPTS
+        || pod().isDraining()
+        || System.nanoTime() - begin > ATTEMPTS_BEGIN_WITHIN.toNanos()) {
+      abort(failure);
+      return;
+    }
+    Set<String> failed = new HashSet<>(tried);
+    failed.add(chosen);
+    tried = failed;
+    OutboundRoute other = pod().state().route(self, destination, failed);
+    if (other instanceof OutboundRoute.Refused) {
+      // There is no other. What went wrong with this one says more.
+      abort(failure);
+      return;
+    }
+    pod().log().retried(info(), failure.error(), failure.flag());
     attempts++;
+    peer = null;
+    take(self, other);
+  }
+
+  private void openTunnel(MeshWorkload self, OutboundRoute.Tunnel tunnel) {
+    tunnels++;
     PoolKey key = new PoolKey(self.identity(), tunnel.nextHop(), tunnel.expected());
     pod().pool(key).acquire(this);
   }
@@ -108,9 +181,19 @@ final class OutboundConnection extends ProxiedConnection {
     end.attach(tunnel.open(request, end));
   }
 
-  /** No tunnel could be had. There is no other way: never plain text instead. */
+  @Override
+  @Nullable HboneConnection tunnel() {
+    return destination() instanceof StreamEnd end ? end.tunnel() : null;
+  }
+
+  /** No tunnel could be had. Never plain text instead. */
   void onTunnelFailure(ConnectionFailure failure) {
-    abort(failure);
+    attemptFailed(failure);
+  }
+
+  @Override
+  String originalDestination() {
+    return Addresses.text(destination);
   }
 
   @Override
@@ -131,6 +214,7 @@ final class OutboundConnection extends ProxiedConnection {
       }
       case OutboundRoute.Plain plain -> hop = plain.to();
       case OutboundRoute.Refused refused -> {}
+      case OutboundRoute.Awaited awaited -> {}
       case null -> {}
     }
     return new ConnectionInfo(
@@ -141,7 +225,8 @@ final class OutboundConnection extends ProxiedConnection {
         hop,
         authority,
         endpoint,
-        destinationIdentity);
+        destinationIdentity,
+        attempts);
   }
 
   /** The stream of the tunnel; until the answer is there it carries nothing. */
@@ -161,9 +246,23 @@ final class OutboundConnection extends ProxiedConnection {
         return;
       }
       boolean denied = status != null && "401".contentEquals(status);
-      abort(
-          "the next hop answered CONNECT with " + status,
-          denied ? ResponseFlag.DENIED : ResponseFlag.CONNECT_FAILED);
+      ConnectionFailure failure =
+          new ConnectionFailure(
+              "the next hop answered CONNECT with " + status,
+              denied ? ResponseFlag.DENIED : ResponseFlag.CONNECT_FAILED);
+      if (status != null && "503".contentEquals(status)) {
+        // Not connected to the application behind it, so another one may be asked.
+        leave(failure);
+      } else {
+        abort(failure);
+      }
+    }
+
+    /** Gives up this stream, and maybe the connection. */
+    private void leave(ConnectionFailure failure) {
+      stream().reset(Http2Error.CANCEL);
+      discardEarly();
+      attemptFailed(failure);
     }
 
     @Override
@@ -172,7 +271,7 @@ final class OutboundConnection extends ProxiedConnection {
       if (!isEstablished()
           && !isDone()
           && (error == Http2Error.REFUSED_STREAM || lost)
-          && attempts < MAX_ATTEMPTS
+          && tunnels < MAX_TUNNELS
           && workload != null
           && route instanceof OutboundRoute.Tunnel tunnel) {
         // Nothing was sent yet: another tunnel may be asked, where this one was just going away.
@@ -180,7 +279,10 @@ final class OutboundConnection extends ProxiedConnection {
         return;
       }
       if (!isEstablished() && !isDone()) {
-        abort("the next hop refused the stream: " + error, ResponseFlag.CONNECT_FAILED);
+        discardEarly();
+        attemptFailed(
+            new ConnectionFailure(
+                "the next hop refused the stream: " + error, ResponseFlag.CONNECT_FAILED));
         return;
       }
       super.onReset(error);

@@ -8,7 +8,8 @@ import java.time.Duration;
  *
  * @param ipv6 listen on {@code [::]}, for both families, where the kernel has IPv6
  * @param originalSource connect to applications from the caller's address
- * @param mark SO_MARK of every socket, by which redirection leaves them alone
+ * @param loopbackForTunnels reach applications that ask for the PROXY protocol on loopback
+ * @param mark SO_MARK of every socket, by which redirection leaves them alone; 0 for none
  * @param backlog of the listeners
  * @param maxStreamsPerTunnel connections that share a tunnel at most
  * @param idleTunnelTimeout after which a tunnel without connections is closed
@@ -21,6 +22,7 @@ import java.time.Duration;
 public record ProxySettings(
     boolean ipv6,
     boolean originalSource,
+    boolean loopbackForTunnels,
     int mark,
     int backlog,
     int maxStreamsPerTunnel,
@@ -53,6 +55,7 @@ public record ProxySettings(
     return new ProxySettings(
         true,
         true,
+        true,
         DEFAULT_MARK,
         DEFAULT_BACKLOG,
         DEFAULT_MAX_STREAMS,
@@ -69,6 +72,7 @@ public record ProxySettings(
     return new ProxySettings(
         enabled,
         originalSource,
+        loopbackForTunnels,
         mark,
         backlog,
         maxStreamsPerTunnel,
@@ -85,6 +89,7 @@ public record ProxySettings(
     return new ProxySettings(
         ipv6,
         originalSource,
+        loopbackForTunnels,
         socketMark,
         backlog,
         maxStreamsPerTunnel,
@@ -102,6 +107,7 @@ public record ProxySettings(
     return new ProxySettings(
         ipv6,
         originalSource,
+        loopbackForTunnels,
         mark,
         backlog,
         maxStreams,

@@ -1,5 +1,6 @@
 package dev.ambit.ztunnel.proxy;
 
+import dev.ambit.ztunnel.hbone.HboneConnection;
 import dev.ambit.ztunnel.hbone.HboneStream;
 import dev.ambit.ztunnel.identity.Identity;
 import dev.ambit.ztunnel.policy.PolicyInput;
@@ -19,10 +20,14 @@ import io.netty.util.NetUtil;
 import java.net.Inet4Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /** A connection to the pod that arrived through a tunnel. */
 final class TunnelledConnection extends ProxiedConnection {
+  /** Longer than those have who are asked: a last resort. */
+  private static final Duration ROUTE_TIMEOUT = Duration.ofSeconds(20);
+
   private static final byte[] LOOPBACK_4 = {127, 0, 0, 1};
   private static final byte[] LOOPBACK_6 = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
 
@@ -81,10 +86,28 @@ final class TunnelledConnection extends ProxiedConnection {
       return;
     }
     self = workload;
-    switch (pod().state().inbound(workload, tunnel.destination(), authority)) {
+    take(workload, pod().state().inbound(workload, tunnel.destination(), authority));
+  }
+
+  private void take(MeshWorkload workload, InboundRoute route) {
+    if (isDone()) {
+      return;
+    }
+    switch (route) {
       case InboundRoute.Rejected rejected ->
           reject(rejected.status(), rejected.reason(), ResponseFlag.CONNECT_FAILED);
       case InboundRoute.Accepted accepted -> authorize(workload, accepted);
+      case InboundRoute.Awaited awaited ->
+          EventLoopAwait.await(
+              awaited.route(),
+              pod().loop(),
+              ROUTE_TIMEOUT,
+              found -> take(workload, found),
+              error ->
+                  reject(
+                      ConnectHeaders.SERVICE_UNAVAILABLE,
+                      "no way to " + authority + ": " + ConnectionFailure.text(error),
+                      ResponseFlag.CONNECT_FAILED));
     }
   }
 
@@ -121,11 +144,11 @@ final class TunnelledConnection extends ProxiedConnection {
     }
     InetSocketAddress to = target;
     InetAddress from = pod().sourceFor(tunnel.source().getAddress(), to.getAddress());
-    if (wanted != null) {
+    if (announce && pod().settings().loopbackForTunnels()) {
       // Such an application learns of the caller otherwise, and may listen on loopback alone.
       byte[] loopback = to.getAddress() instanceof Inet4Address ? LOOPBACK_4 : LOOPBACK_6;
       to = new InetSocketAddress(Addresses.of(loopback), to.getPort());
-      from = null;
+      from = null; // the kernel takes loopback's own
     }
     connect(
         to,
@@ -155,16 +178,25 @@ final class TunnelledConnection extends ProxiedConnection {
   private @Nullable InetSocketAddress askedFor() {
     int colon = authority.lastIndexOf(':');
     int port = Integer.parseInt(authority.substring(colon + 1));
-    byte[] literal = NetUtil.createByteArrayFromIpAddressString(authority.substring(0, colon));
+    boolean brackets = authority.charAt(0) == '[';
+    byte[] literal =
+        NetUtil.createByteArrayFromIpAddressString(
+            brackets ? authority.substring(1, colon - 1) : authority.substring(0, colon));
     if (literal != null) {
       return new InetSocketAddress(Addresses.of(literal), port);
     }
     MeshService named = service;
     InetAddress chosen = null;
+    int best = -1;
+    String network = self == null ? "" : self.network();
     if (named != null) {
       for (VirtualAddress address : named.addresses()) {
         InetAddress candidate = address.address().address();
-        if (address.isSingle() && (chosen == null || candidate instanceof Inet4Address)) {
+        int fit =
+            (address.address().network().equals(network) ? 2 : 0)
+                + (candidate instanceof Inet4Address ? 1 : 0);
+        if (address.isSingle() && fit > best) {
+          best = fit;
           chosen = candidate;
         }
       }
@@ -180,6 +212,11 @@ final class TunnelledConnection extends ProxiedConnection {
     stream.respond(
         ConnectHeaders.response(status, workload == null ? "" : pod().baggage(workload)), true);
     abort(error, flag);
+  }
+
+  @Override
+  HboneConnection tunnel() {
+    return tunnel.connection();
   }
 
   @Override

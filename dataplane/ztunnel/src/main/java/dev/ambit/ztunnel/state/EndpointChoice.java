@@ -5,6 +5,7 @@ import java.net.Inet4Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.List;
+import java.util.Set;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
@@ -13,11 +14,13 @@ final class EndpointChoice {
   // A service whose endpoints are mostly fit is served by a few throws of the dice, whatever its
   // size; the exact scan comes after.
   private static final int THROWS = 4;
-  private static final int ANY_PORT = -1;
 
   private EndpointChoice() {}
 
-  /** An endpoint and the address and port of it to use. */
+  /**
+   * An endpoint and the address and port of it to use; the address is unresolved where the endpoint
+   * has a hostname alone.
+   */
   record Chosen(MeshWorkload workload, InetSocketAddress address) {}
 
   /**
@@ -25,6 +28,7 @@ final class EndpointChoice {
    *
    * @param servicePort the port that was asked for
    * @param wanted the address that was asked for, whose family is preferred
+   * @param without uids of endpoints that are not to be chosen
    * @return null where no endpoint will do
    */
   static @Nullable Chosen choose(
@@ -33,19 +37,24 @@ final class EndpointChoice {
       MeshWorkload source,
       int servicePort,
       InetAddress wanted,
+      Set<String> without,
       RandomGenerator random) {
-    return choose(entry, service, source, servicePort, wanted, random, 0);
+    return choose(entry, service, source, servicePort, wanted, without, random, false);
   }
 
-  /** As {@link #choose}, but always with {@code port}, whatever the service's ports are. */
+  /**
+   * As {@link #choose}, for a service that stands for a gateway: its {@code port} may be mapped as
+   * any port, and where it is not, is the endpoint's own.
+   */
   static @Nullable Chosen chooseGateway(
       ServiceEntry entry,
       MeshService service,
       MeshWorkload source,
       int port,
       InetAddress wanted,
+      Set<String> without,
       RandomGenerator random) {
-    return choose(entry, service, source, ANY_PORT, wanted, random, port);
+    return choose(entry, service, source, port, wanted, without, random, true);
   }
 
   private static @Nullable Chosen choose(
@@ -54,23 +63,30 @@ final class EndpointChoice {
       MeshWorkload source,
       int servicePort,
       InetAddress wanted,
+      Set<String> without,
       RandomGenerator random,
-      int gatewayPort) {
+      boolean gateway) {
     ServiceEndpoint[] endpoints = entry.endpoints();
     if (endpoints.length == 0) {
       return null;
     }
     LoadBalancing balancing = service.loadBalancing();
-    if (balancing.routingPreference().isEmpty() && entry.hasEqualCapacity()) {
+    if (preferences(balancing).isEmpty() && entry.hasEqualCapacity()) {
       for (int i = 0; i < THROWS; i++) {
         ServiceEndpoint endpoint = endpoints[random.nextInt(endpoints.length)];
-        Chosen chosen = use(endpoint, service, source, servicePort, gatewayPort, wanted);
-        if (chosen != null) {
-          return chosen;
+        if (fits(endpoint, service, source, servicePort, gateway, wanted, without)) {
+          return use(endpoint, service, servicePort, gateway, wanted);
         }
       }
     }
-    return scan(endpoints, service, source, servicePort, gatewayPort, wanted, random);
+    return scan(endpoints, service, source, servicePort, gateway, wanted, without, random);
+  }
+
+  private static List<LoadBalancing.Scope> preferences(LoadBalancing balancing) {
+    return switch (balancing.mode()) {
+      case STRICT, FAILOVER -> balancing.routingPreference();
+      case ANY, PASSTHROUGH -> List.of();
+    };
   }
 
   private static @Nullable Chosen scan(
@@ -78,20 +94,22 @@ final class EndpointChoice {
       MeshService service,
       MeshWorkload source,
       int servicePort,
-      int gatewayPort,
+      boolean gateway,
       InetAddress wanted,
+      Set<String> without,
       RandomGenerator random) {
     LoadBalancing balancing = service.loadBalancing();
-    int preferences = balancing.routingPreference().size();
-    int bestRank = balancing.mode() == LoadBalancing.Mode.STRICT ? preferences : 0;
+    List<LoadBalancing.Scope> preferences = preferences(balancing);
+    int bestRank = balancing.mode() == LoadBalancing.Mode.STRICT ? preferences.size() : 0;
     long total = 0;
     ServiceEndpoint best = null;
     for (ServiceEndpoint endpoint : endpoints) {
-      int capacity = endpoint.workload().capacity();
-      if (capacity <= 0 || !fits(endpoint, service, source, servicePort, wanted)) {
+      long capacity = Integer.toUnsignedLong(endpoint.workload().capacity());
+      if (capacity == 0
+          || !fits(endpoint, service, source, servicePort, gateway, wanted, without)) {
         continue;
       }
-      int rank = rank(balancing.routingPreference(), source, endpoint.workload());
+      int rank = rank(preferences, source, endpoint.workload());
       if (rank < bestRank) {
         continue;
       }
@@ -105,7 +123,7 @@ final class EndpointChoice {
         best = endpoint;
       }
     }
-    return best == null ? null : use(best, service, source, servicePort, gatewayPort, wanted);
+    return best == null ? null : use(best, service, servicePort, gateway, wanted);
   }
 
   private static boolean fits(
@@ -113,64 +131,79 @@ final class EndpointChoice {
       MeshService service,
       MeshWorkload source,
       int servicePort,
-      InetAddress wanted) {
+      boolean gateway,
+      InetAddress wanted,
+      Set<String> without) {
     MeshWorkload workload = endpoint.workload();
     boolean fitForTraffic =
         workload.healthy()
             || service.loadBalancing().healthPolicy() == LoadBalancing.HealthPolicy.ALLOW_ALL;
     return fitForTraffic
         && workload.network().equals(source.network())
-        && (servicePort == ANY_PORT || targetPort(endpoint.ports(), service, servicePort) > 0)
-        && address(workload, service.ipFamilies(), wanted) != null;
+        && (gateway || targetPort(endpoint.ports(), service, servicePort) > 0)
+        && (address(workload, service.ipFamilies(), wanted) != null
+            || !workload.hostname().isEmpty())
+        && (without.isEmpty() || !without.contains(workload.uid()));
   }
 
-  private static @Nullable Chosen use(
+  private static Chosen use(
       ServiceEndpoint endpoint,
       MeshService service,
-      MeshWorkload source,
       int servicePort,
-      int gatewayPort,
+      boolean gateway,
       InetAddress wanted) {
-    if (!fits(endpoint, service, source, servicePort, wanted)) {
-      return null;
-    }
-    InetAddress address = address(endpoint.workload(), service.ipFamilies(), wanted);
-    int port =
-        servicePort == ANY_PORT ? gatewayPort : targetPort(endpoint.ports(), service, servicePort);
-    return address == null
-        ? null
-        : new Chosen(endpoint.workload(), new InetSocketAddress(address, port));
+    MeshWorkload workload = endpoint.workload();
+    int mapped = targetPort(endpoint.ports(), service, servicePort);
+    int port = gateway && mapped == 0 ? servicePort : mapped;
+    InetAddress address = address(workload, service.ipFamilies(), wanted);
+    return new Chosen(
+        workload,
+        address == null
+            ? InetSocketAddress.createUnresolved(workload.hostname(), port)
+            : new InetSocketAddress(address, port));
   }
 
-  /** The workload's port for {@code servicePort}; 0 where there is none. */
+  /**
+   * The workload's port for {@code servicePort}: its own mapping, else the service's; 0 where there
+   * is none, or the service does not have the port.
+   */
   static int targetPort(List<PortMapping> ports, MeshService service, int servicePort) {
+    int target = serviceTargetPort(service, servicePort);
+    if (target < 0) {
+      return 0;
+    }
     for (int i = 0; i < ports.size(); i++) {
       PortMapping port = ports.get(i);
-      if (port.servicePort() == servicePort) {
-        return port.targetPort() != 0 ? port.targetPort() : serviceTargetPort(service, servicePort);
+      if (port.servicePort() == servicePort && port.targetPort() != 0) {
+        return port.targetPort();
       }
     }
-    return 0;
+    return target;
   }
 
-  /** The service's own target for {@code servicePort}; 0 where it has none or names it. */
-  static int serviceTargetPort(MeshService service, int servicePort) {
+  /** The service's own target for {@code servicePort}: 0 where it names it, -1 without the port. */
+  private static int serviceTargetPort(MeshService service, int servicePort) {
     for (int i = 0; i < service.ports().size(); i++) {
       PortMapping port = service.ports().get(i);
       if (port.servicePort() == servicePort) {
         return port.targetPort();
       }
     }
-    return 0;
+    return -1;
   }
 
   /** The address to use: the wanted one if it is the workload's, else one of its family. */
   static @Nullable InetAddress address(
       MeshWorkload workload, MeshService.IpFamilies families, InetAddress wanted) {
+    return address(workload.addresses(), families, wanted);
+  }
+
+  /** Of {@code addresses} the wanted one, else the first of its family, else any allowed one. */
+  static @Nullable InetAddress address(
+      List<InetAddress> addresses, MeshService.IpFamilies families, InetAddress wanted) {
     InetAddress other = null;
     InetAddress sameFamily = null;
     boolean wantedIpv4 = wanted instanceof Inet4Address;
-    List<InetAddress> addresses = workload.addresses();
     for (int i = 0; i < addresses.size(); i++) {
       InetAddress address = addresses.get(i);
       if (address.equals(wanted)) {

@@ -1,5 +1,6 @@
 package dev.ambit.ztunnel.state;
 
+import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
 
 /** Where a connection that arrived through HBONE goes within its pod. */
@@ -18,4 +19,11 @@ public sealed interface InboundRoute {
    * @param status of the answer to CONNECT
    */
   record Rejected(int status, String reason) implements InboundRoute {}
+
+  /**
+   * Not known yet: the control plane was asked.
+   *
+   * @param route completes on any thread, never exceptionally
+   */
+  record Awaited(CompletionStage<InboundRoute> route) implements InboundRoute {}
 }

@@ -24,7 +24,7 @@ public record LoadBalancing(List<Scope> routingPreference, Mode mode, HealthPoli
 
   /** How preferences count. */
   public enum Mode {
-    /** As {@link #FAILOVER}; with no preferences, any endpoint. */
+    /** Preferences do not count. */
     ANY,
     /** Only endpoints that match every preference. */
     STRICT,

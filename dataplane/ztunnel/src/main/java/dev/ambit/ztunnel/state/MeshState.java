@@ -2,6 +2,7 @@ package dev.ambit.ztunnel.state;
 
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.util.Set;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
 
@@ -18,7 +19,17 @@ public interface MeshState {
   CompletionStage<MeshWorkload> local(LocalPod pod);
 
   /** How a connection from {@code source} to {@code destination} goes on. */
-  OutboundRoute route(MeshWorkload source, InetSocketAddress destination);
+  default OutboundRoute route(MeshWorkload source, InetSocketAddress destination) {
+    return route(source, destination, Set.of());
+  }
+
+  /**
+   * How a connection from {@code source} to {@code destination} goes on, where those it might have
+   * gone to by a service's choice could not be reached.
+   *
+   * @param without their uids: none of them is chosen
+   */
+  OutboundRoute route(MeshWorkload source, InetSocketAddress destination, Set<String> without);
 
   /**
    * Where a CONNECT request goes.

@@ -35,6 +35,7 @@ public final class MeshStore {
   private final Map<ServiceKey, ServiceEntry> services = new ConcurrentHashMap<>();
   private final Map<NetworkAddress, List<MeshService>> byVirtualAddress = new ConcurrentHashMap<>();
   private final Map<String, List<MeshService>> byHostname = new ConcurrentHashMap<>();
+  private final Map<ServiceKey, List<MeshWorkload>> byWorkloadHostname = new ConcurrentHashMap<>();
   private volatile List<AddressBlock> blocks = List.of();
 
   private final Map<PodName, List<Waiter>> waiters = new ConcurrentHashMap<>();
@@ -140,8 +141,77 @@ public final class MeshStore {
 
   /** The service called {@code hostname}, as {@code namespace} sees it. */
   @Nullable MeshService serviceNamed(String hostname, String namespace) {
+    return serviceNamed(hostname, namespace, service -> true);
+  }
+
+  /** The same, among the services that {@code wanted} holds for. */
+  @Nullable MeshService serviceNamed(
+      String hostname, String namespace, java.util.function.Predicate<MeshService> wanted) {
     List<MeshService> candidates = byHostname.get(hostname);
-    return candidates == null ? null : seenFrom(namespace, candidates);
+    return candidates == null
+        ? null
+        : seenFrom(namespace, candidates.stream().filter(wanted).toList());
+  }
+
+  /** The workload whose own hostname is {@code name}; there may be no addresses besides. */
+  @Nullable MeshWorkload workloadNamed(ServiceKey name) {
+    List<MeshWorkload> candidates = byWorkloadHostname.get(name);
+    return candidates == null ? null : candidates.getFirst();
+  }
+
+  /**
+   * The resources that {@code name} leads to: a workload by its uid, a service or a workload by
+   * {@code NAMESPACE/HOSTNAME}, whatever has an address by {@code NETWORK/ADDRESS}.
+   */
+  public Set<String> resourcesBehind(String name) {
+    Set<String> found = new HashSet<>();
+    if (byUid.containsKey(name)) {
+      found.add(name);
+    }
+    int slash = name.indexOf('/');
+    if (slash < 0 || name.indexOf('/', slash + 1) >= 0) {
+      return found;
+    }
+    String rest = name.substring(slash + 1);
+    InetAddress literal = Addresses.parseLiteral(rest);
+    if (literal != null) {
+      NetworkAddress address = new NetworkAddress(name.substring(0, slash), literal);
+      byVirtualAddress
+          .getOrDefault(address, List.of())
+          .forEach(service -> found.add(service.key().toString()));
+      byAddress.getOrDefault(address, List.of()).forEach(workload -> found.add(workload.uid()));
+      for (AddressBlock block : blocks) {
+        if (block.contains(address.network(), literal.getAddress())) {
+          found.add(block.service().key().toString());
+        }
+      }
+    } else if (slash > 0 && !rest.isEmpty()) {
+      ServiceKey key = ServiceKey.parse(name);
+      ServiceEntry entry = services.get(key);
+      if (entry != null && entry.service() != null) {
+        found.add(name);
+      }
+      byWorkloadHostname
+          .getOrDefault(key, List.of())
+          .forEach(workload -> found.add(workload.uid()));
+    }
+    return found;
+  }
+
+  /** The resources that {@code names} lead to, and the endpoints of the services among them. */
+  public Set<String> neededFor(Collection<String> names) {
+    Set<String> needed = new HashSet<>();
+    for (String name : names) {
+      needed.addAll(resourcesBehind(name));
+    }
+    for (ServiceEntry entry : services.values()) {
+      if (needed.contains(entry.key.toString())) {
+        for (ServiceEntry.ServiceEndpoint endpoint : entry.endpoints()) {
+          needed.add(endpoint.workload().uid());
+        }
+      }
+    }
+    return needed;
   }
 
   CompletableFuture<MeshWorkload> local(LocalPod pod) {
@@ -207,6 +277,10 @@ public final class MeshStore {
     }
     PodName name = new PodName(workload.namespace(), workload.name());
     putSorted(byName, name, workload, MeshWorkload::uid, MEANT_FIRST);
+    ServiceKey hostname = hostname(workload);
+    if (hostname != null) {
+      putSorted(byWorkloadHostname, hostname, workload, MeshWorkload::uid, MEANT_FIRST);
+    }
     workload
         .services()
         .forEach(
@@ -225,6 +299,10 @@ public final class MeshStore {
       PodName oldName = new PodName(old.namespace(), old.name());
       if (!oldName.equals(name)) {
         removeFrom(byName, oldName, workload.uid(), MeshWorkload::uid);
+      }
+      ServiceKey oldHostname = hostname(old);
+      if (oldHostname != null && !oldHostname.equals(hostname)) {
+        removeFrom(byWorkloadHostname, oldHostname, workload.uid(), MeshWorkload::uid);
       }
       for (ServiceKey key : old.services().keySet()) {
         if (!workload.services().containsKey(key)) {
@@ -277,6 +355,10 @@ public final class MeshStore {
       }
       PodName podName = new PodName(workload.namespace(), workload.name());
       removeFrom(byName, podName, name, MeshWorkload::uid);
+      ServiceKey hostname = hostname(workload);
+      if (hostname != null) {
+        removeFrom(byWorkloadHostname, hostname, name, MeshWorkload::uid);
+      }
       for (ServiceKey key : workload.services().keySet()) {
         leaveService(key, name, touched);
       }
@@ -378,6 +460,12 @@ public final class MeshStore {
 
   private static boolean isVisible(MeshService service, String namespace) {
     return !service.namespacePrivate() || service.namespace().equals(namespace);
+  }
+
+  private static @Nullable ServiceKey hostname(MeshWorkload workload) {
+    return workload.hostname().isEmpty()
+        ? null
+        : new ServiceKey(workload.namespace(), workload.hostname());
   }
 
   private static List<NetworkAddress> indexedAddresses(MeshWorkload workload) {

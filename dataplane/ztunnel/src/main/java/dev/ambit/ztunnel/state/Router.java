@@ -9,8 +9,11 @@ import java.net.InetSocketAddress;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
@@ -26,25 +29,53 @@ public final class Router implements MeshState {
   private final MeshStore store;
   private final String network;
   private final Set<Integer> illegalPorts;
+  private final HostnameResolver resolver;
+  private final @Nullable Demand demand;
   private final Supplier<? extends RandomGenerator> random;
 
   /**
+   * For a mesh whose control plane sends everything, and gives no workload by name alone.
+   *
    * @param network the network of this node; empty is the default one
    * @param illegalPorts the ztunnel's own ports in each pod, which no one may be led to
    */
   public Router(MeshStore store, String network, Set<Integer> illegalPorts) {
-    this(store, network, illegalPorts, ThreadLocalRandom::current);
+    this(store, network, illegalPorts, Router::unresolvable, null);
+  }
+
+  /**
+   * @param network the network of this node; empty is the default one
+   * @param illegalPorts the ztunnel's own ports in each pod, which no one may be led to
+   * @param resolver for workloads that have no addresses
+   * @param demand asks for what the store lacks; null where it is sent everything
+   */
+  public Router(
+      MeshStore store,
+      String network,
+      Set<Integer> illegalPorts,
+      HostnameResolver resolver,
+      @Nullable Demand demand) {
+    this(store, network, illegalPorts, resolver, demand, ThreadLocalRandom::current);
   }
 
   Router(
       MeshStore store,
       String network,
       Set<Integer> illegalPorts,
+      HostnameResolver resolver,
+      @Nullable Demand demand,
       Supplier<? extends RandomGenerator> random) {
     this.store = store;
     this.network = network;
     this.illegalPorts = Set.copyOf(illegalPorts);
+    this.resolver = resolver;
+    this.demand = demand;
     this.random = random;
+  }
+
+  static CompletionStage<List<InetAddress>> unresolvable(
+      MeshWorkload source, MeshWorkload workload) {
+    return CompletableFuture.failedFuture(new IllegalStateException("nothing resolves names here"));
   }
 
   @Override
@@ -54,11 +85,18 @@ public final class Router implements MeshState {
 
   @Override
   public @Nullable MeshWorkload byAddress(InetAddress address) {
-    return store.workloadAt(new NetworkAddress(network, Addresses.canonical(address)));
+    NetworkAddress key = new NetworkAddress(network, Addresses.canonical(address));
+    MeshWorkload found = store.workloadAt(key);
+    if (demand != null) {
+      // Nobody waits for it: it is for telemetry alone, and there next time.
+      var unawaited = missing(key, null, found);
+    }
+    return found;
   }
 
   @Override
-  public OutboundRoute route(MeshWorkload source, InetSocketAddress destination) {
+  public OutboundRoute route(
+      MeshWorkload source, InetSocketAddress destination, Set<String> without) {
     InetAddress address = Addresses.canonical(destination.getAddress());
     InetSocketAddress target =
         address == destination.getAddress()
@@ -66,26 +104,166 @@ public final class Router implements MeshState {
             : new InetSocketAddress(address, destination.getPort());
     NetworkAddress key = new NetworkAddress(network, address);
     MeshService service = store.serviceAt(key, source.namespace());
+    MeshWorkload workload = service == null ? store.workloadAt(key) : null;
+    if (demand != null) {
+      CompletionStage<Void> answer = missing(key, service, workload);
+      if (answer != null) {
+        return again(answer, source, target, without, Endpoint.UNKNOWN);
+      }
+    }
     if (service != null) {
-      OutboundRoute route = toService(source, service, target);
+      OutboundRoute route = toService(source, service, target, without);
       if (route != null) {
         return route;
       }
+      workload = store.workloadAt(key);
     }
-    MeshWorkload workload = store.workloadAt(key);
     if (workload == null) {
       return new OutboundRoute.Plain(target, new Endpoint(null, service));
     }
-    return toWorkload(source, workload, target);
+    return toWorkload(source, workload, target, without);
   }
+
+  // -- what has to be asked for
+
+  /** Null where what {@code key} stands for is known. */
+  private @Nullable CompletionStage<Void> missing(
+      NetworkAddress key, @Nullable MeshService service, @Nullable MeshWorkload workload) {
+    Demand asked = demand;
+    if (asked == null) {
+      return null;
+    }
+    if (service == null && workload == null) {
+      return asked.ask(key.toString());
+    }
+    asked.used(key.toString());
+    if (service != null) {
+      asked.used(service.key().toString());
+    } else if (workload != null) {
+      asked.used(workload.uid());
+    }
+    return null;
+  }
+
+  /** Null where what is known of {@code gateway} is all there is. */
+  private @Nullable CompletionStage<Void> missing(GatewayReference gateway, String namespace) {
+    Demand asked = demand;
+    if (asked == null) {
+      return null;
+    }
+    MeshService service = gatewayService(gateway, namespace);
+    MeshWorkload workload = gatewayWorkload(gateway);
+    return switch (gateway) {
+      case GatewayReference.ByAddress(NetworkAddress address, int _) ->
+          missing(address, service, workload);
+      case GatewayReference.ByService(ServiceKey key, int _) -> {
+        if (service == null && workload == null) {
+          yield asked.ask(key.toString());
+        }
+        asked.used(key.toString());
+        if (workload != null) {
+          asked.used(workload.uid());
+        }
+        yield null;
+      }
+    };
+  }
+
+  private OutboundRoute again(
+      CompletionStage<Void> answer,
+      MeshWorkload source,
+      InetSocketAddress target,
+      Set<String> without,
+      Endpoint destination) {
+    return new OutboundRoute.Awaited(
+        answer
+            .handle((nothing, failure) -> failure)
+            .thenCompose(
+                failure ->
+                    failure == null
+                        ? settled(route(source, target, without))
+                        : CompletableFuture.completedStage(
+                            new OutboundRoute.Refused(
+                                "the control plane was asked for it: " + text(failure),
+                                destination))),
+        destination);
+  }
+
+  private static CompletionStage<OutboundRoute> settled(OutboundRoute route) {
+    return switch (route) {
+      case OutboundRoute.Awaited awaited -> awaited.route();
+      case OutboundRoute.Tunnel _, OutboundRoute.Plain _, OutboundRoute.Refused _ ->
+          CompletableFuture.completedStage(route);
+    };
+  }
+
+  // -- names
+
+  /** Goes on by {@code then} with an address of {@code workload}, looked up where it has none. */
+  private OutboundRoute located(
+      MeshWorkload source,
+      MeshWorkload workload,
+      InetSocketAddress at,
+      MeshService.IpFamilies families,
+      InetAddress wanted,
+      Endpoint destination,
+      String chosen,
+      Function<InetSocketAddress, OutboundRoute> then) {
+    if (!at.isUnresolved()) {
+      return then.apply(at);
+    }
+    return new OutboundRoute.Awaited(
+        resolver
+            .resolve(source, workload)
+            .handle(
+                (addresses, failure) -> {
+                  InetAddress address =
+                      addresses == null
+                          ? null
+                          : EndpointChoice.address(shuffled(addresses), families, wanted);
+                  if (address != null) {
+                    return then.apply(new InetSocketAddress(address, at.getPort()));
+                  }
+                  return new OutboundRoute.Refused(
+                      "workload "
+                          + workload.uid()
+                          + " has no address, and its hostname '"
+                          + workload.hostname()
+                          + "' none either: "
+                          + (failure == null ? "none of a fitting family" : text(failure)),
+                      destination,
+                      chosen);
+                }),
+        destination);
+  }
+
+  /** From a place by chance on, so that all addresses of a name take their share. */
+  private List<InetAddress> shuffled(List<InetAddress> addresses) {
+    if (addresses.size() < 2) {
+      return addresses;
+    }
+    List<InetAddress> turned = new java.util.ArrayList<>(addresses);
+    java.util.Collections.rotate(turned, random.get().nextInt(turned.size()));
+    return turned;
+  }
+
+  private static String text(Throwable failure) {
+    Throwable cause =
+        failure instanceof CompletionException && failure.getCause() != null
+            ? failure.getCause()
+            : failure;
+    return cause.getMessage() == null ? cause.getClass().getSimpleName() : cause.getMessage();
+  }
+
+  // -- where connections go
 
   /** Null: the service leaves the choice to the address that was asked for. */
   private @Nullable OutboundRoute toService(
-      MeshWorkload source, MeshService service, InetSocketAddress target) {
+      MeshWorkload source, MeshService service, InetSocketAddress target, Set<String> without) {
     Endpoint named = new Endpoint(null, service);
     GatewayReference waypoint = waypoint(service);
     if (waypoint != null && !isGateway(source, waypoint)) {
-      return throughWaypoint(source, waypoint, target, named);
+      return throughWaypoint(source, waypoint, target, named, without);
     }
     if (service.loadBalancing().mode() == LoadBalancing.Mode.PASSTHROUGH) {
       return null;
@@ -95,27 +273,45 @@ public final class Router implements MeshState {
         entry == null
             ? null
             : EndpointChoice.choose(
-                entry, service, source, target.getPort(), target.getAddress(), random.get());
+                entry,
+                service,
+                source,
+                target.getPort(),
+                target.getAddress(),
+                without,
+                random.get());
     if (entry == null || chosen == null) {
       return new OutboundRoute.Refused(noEndpoint(service, entry, target.getPort()), named);
     }
-    Endpoint endpoint = new Endpoint(chosen.workload(), service);
-    if (chosen.workload().tunnelProtocol() == TunnelProtocol.NONE) {
-      return new OutboundRoute.Plain(chosen.address(), endpoint);
-    }
-    return new OutboundRoute.Tunnel(
-        new InetSocketAddress(chosen.address().getAddress(), HBONE_PORT),
-        authority(chosen.address()),
-        identities(chosen.workload(), service),
-        endpoint);
+    MeshWorkload workload = chosen.workload();
+    Endpoint endpoint = new Endpoint(workload, service);
+    return located(
+        source,
+        workload,
+        chosen.address(),
+        service.ipFamilies(),
+        target.getAddress(),
+        endpoint,
+        workload.uid(),
+        address ->
+            switch (workload.tunnelProtocol()) {
+              case NONE -> new OutboundRoute.Plain(address, endpoint, workload.uid());
+              case HBONE ->
+                  new OutboundRoute.Tunnel(
+                      new InetSocketAddress(address.getAddress(), HBONE_PORT),
+                      authority(address),
+                      identities(workload, service),
+                      endpoint,
+                      workload.uid());
+            });
   }
 
   private OutboundRoute toWorkload(
-      MeshWorkload source, MeshWorkload workload, InetSocketAddress target) {
+      MeshWorkload source, MeshWorkload workload, InetSocketAddress target, Set<String> without) {
     Endpoint endpoint = new Endpoint(workload, null);
     GatewayReference waypoint = workload.waypoint();
     if (waypoint != null && !isGateway(source, waypoint)) {
-      return throughWaypoint(source, waypoint, target, endpoint);
+      return throughWaypoint(source, waypoint, target, endpoint, without);
     }
     return switch (workload.tunnelProtocol()) {
       case NONE -> new OutboundRoute.Plain(target, endpoint);
@@ -132,7 +328,12 @@ public final class Router implements MeshState {
       MeshWorkload source,
       GatewayReference waypoint,
       InetSocketAddress target,
-      Endpoint destination) {
+      Endpoint destination,
+      Set<String> without) {
+    CompletionStage<Void> answer = missing(waypoint, source.namespace());
+    if (answer != null) {
+      return again(answer, source, target, without, destination);
+    }
     int port = waypoint.hbonePort() == 0 ? HBONE_PORT : waypoint.hbonePort();
     MeshService service = gatewayService(waypoint, source.namespace());
     if (service != null) {
@@ -141,26 +342,24 @@ public final class Router implements MeshState {
           entry == null
               ? null
               : EndpointChoice.chooseGateway(
-                  entry, service, source, port, target.getAddress(), random.get());
+                  entry, service, source, port, wanted(waypoint, target), without, random.get());
       if (entry == null || chosen == null) {
         return new OutboundRoute.Refused(
             "waypoint " + waypoint + ": " + noEndpoint(service, entry, 0), destination);
       }
-      return new OutboundRoute.Tunnel(
-          chosen.address(), authority(target), identities(chosen.workload(), service), destination);
+      return toGateway(
+          source,
+          chosen.workload(),
+          chosen.address(),
+          service.ipFamilies(),
+          wanted(waypoint, target),
+          target,
+          identities(chosen.workload(), service),
+          destination,
+          chosen.workload().uid());
     }
-    MeshWorkload gateway =
-        switch (waypoint) {
-          case GatewayReference.ByAddress(NetworkAddress address, int _) ->
-              store.workloadAt(address);
-          case GatewayReference.ByService _ -> null;
-        };
-    InetAddress address =
-        gateway == null
-            ? null
-            : EndpointChoice.address(
-                gateway, MeshService.IpFamilies.ANY, gatewayAddress(waypoint, target));
-    if (gateway == null || address == null) {
+    MeshWorkload gateway = gatewayWorkload(waypoint);
+    if (gateway == null) {
       return new OutboundRoute.Refused("waypoint " + waypoint + " is not known", destination);
     }
     if (!gateway.network().equals(network)) {
@@ -168,14 +367,53 @@ public final class Router implements MeshState {
           "waypoint " + waypoint + " is on network '" + gateway.network() + "', not this one",
           destination);
     }
-    return new OutboundRoute.Tunnel(
-        new InetSocketAddress(address, port),
-        authority(target),
+    InetAddress wanted = wanted(waypoint, target);
+    InetAddress address = EndpointChoice.address(gateway, MeshService.IpFamilies.ANY, wanted);
+    if (address == null && gateway.hostname().isEmpty()) {
+      return new OutboundRoute.Refused(
+          "waypoint " + waypoint + " has neither address nor hostname", destination);
+    }
+    return toGateway(
+        source,
+        gateway,
+        address == null
+            ? InetSocketAddress.createUnresolved(gateway.hostname(), port)
+            : new InetSocketAddress(address, port),
+        MeshService.IpFamilies.ANY,
+        wanted,
+        target,
         List.of(gateway.identity()),
-        destination);
+        destination,
+        "");
   }
 
-  private static InetAddress gatewayAddress(GatewayReference waypoint, InetSocketAddress target) {
+  private OutboundRoute toGateway(
+      MeshWorkload source,
+      MeshWorkload gateway,
+      InetSocketAddress at,
+      MeshService.IpFamilies families,
+      InetAddress wanted,
+      InetSocketAddress target,
+      List<Identity> expected,
+      Endpoint destination,
+      String chosen) {
+    // For telemetry the waypoint is the destination's workload, as it is Istio's: it is where the
+    // connection goes.
+    Endpoint endpoint = new Endpoint(gateway, destination.service());
+    return located(
+        source,
+        gateway,
+        at,
+        families,
+        wanted,
+        endpoint,
+        chosen,
+        address ->
+            new OutboundRoute.Tunnel(address, authority(target), expected, endpoint, chosen));
+  }
+
+  /** The address whose family the gateway's is to have. */
+  private static InetAddress wanted(GatewayReference waypoint, InetSocketAddress target) {
     return switch (waypoint) {
       case GatewayReference.ByAddress(NetworkAddress address, int _) -> address.address();
       case GatewayReference.ByService _ -> target.getAddress();
@@ -193,6 +431,13 @@ public final class Router implements MeshState {
     };
   }
 
+  private @Nullable MeshWorkload gatewayWorkload(GatewayReference reference) {
+    return switch (reference) {
+      case GatewayReference.ByService(ServiceKey key, int _) -> store.workloadNamed(key);
+      case GatewayReference.ByAddress(NetworkAddress address, int _) -> store.workloadAt(address);
+    };
+  }
+
   /** Whether {@code workload} is behind the gateway that {@code reference} names. */
   private boolean isGateway(MeshWorkload workload, GatewayReference reference) {
     MeshService service = gatewayService(reference, workload.namespace());
@@ -204,7 +449,9 @@ public final class Router implements MeshState {
           workload.network().equals(address.network())
               && workload.addresses().contains(address.address());
       case GatewayReference.ByService(ServiceKey key, int _) ->
-          workload.services().containsKey(key);
+          workload.services().containsKey(key)
+              || (workload.namespace().equals(key.namespace())
+                  && workload.hostname().equals(key.hostname()));
     };
   }
 
@@ -214,10 +461,11 @@ public final class Router implements MeshState {
       return service.waypoint();
     }
     long total = 0;
-    GatewayReference chosen = weighted.getFirst().waypoint();
+    GatewayReference chosen = service.waypoint();
     for (WeightedWaypoint candidate : weighted) {
-      total += Math.max(0, candidate.weight());
-      if (total > 0 && random.get().nextLong(total) < candidate.weight()) {
+      long weight = Integer.toUnsignedLong(candidate.weight());
+      total += weight;
+      if (total > 0 && random.get().nextLong(total) < weight) {
         chosen = candidate.waypoint();
       }
     }
@@ -277,39 +525,96 @@ public final class Router implements MeshState {
 
   private InboundRoute byAddress(
       MeshWorkload self, InetAddress tunnelAddress, InetAddress address, Authority asked) {
-    boolean meansUs =
-        address.equals(tunnelAddress)
-            || self.applicationTunnel() != null
-            || isWaypointOf(self, new NetworkAddress(network, address));
-    if (!meansUs) {
-      return new InboundRoute.Rejected(
-          400, "the tunnel leads to " + tunnelAddress.getHostAddress() + ", not to the authority");
+    if (address.equals(tunnelAddress) || self.applicationTunnel() != null) {
+      return toPort(self, asked.port(), null);
     }
-    return toPort(self, asked.port(), null);
+    NetworkAddress key = new NetworkAddress(network, address);
+    CompletionStage<Void> answer = missingForWaypoint(self, key);
+    if (answer != null) {
+      return again(answer, () -> byAddress(self, tunnelAddress, address, asked));
+    }
+    return isWaypointOf(self, key)
+        ? toPort(self, asked.port(), null)
+        : new InboundRoute.Rejected(
+            400,
+            "the tunnel leads to " + tunnelAddress.getHostAddress() + ", not to the authority");
+  }
+
+  /** What has to be asked for to say whether {@code self} is the waypoint of {@code address}. */
+  private @Nullable CompletionStage<Void> missingForWaypoint(
+      MeshWorkload self, NetworkAddress address) {
+    if (demand == null) {
+      return null;
+    }
+    MeshService service = store.serviceAt(address, self.namespace());
+    MeshWorkload workload = service == null ? store.workloadAt(address) : null;
+    CompletionStage<Void> answer = missing(address, service, workload);
+    if (answer != null) {
+      return answer;
+    }
+    if (service != null) {
+      for (WeightedWaypoint weighted : service.weightedWaypoints()) {
+        answer = answer == null ? missing(weighted.waypoint(), self.namespace()) : answer;
+      }
+    }
+    GatewayReference waypoint =
+        service != null ? service.waypoint() : workload == null ? null : workload.waypoint();
+    return answer == null && waypoint != null ? missing(waypoint, self.namespace()) : answer;
+  }
+
+  private InboundRoute again(CompletionStage<Void> answer, Supplier<InboundRoute> route) {
+    return new InboundRoute.Awaited(
+        answer
+            .handle((nothing, failure) -> failure)
+            .thenCompose(
+                failure -> {
+                  if (failure != null) {
+                    return CompletableFuture.completedStage(
+                        new InboundRoute.Rejected(
+                            503, "the control plane was asked for it: " + text(failure)));
+                  }
+                  InboundRoute next = route.get();
+                  return next instanceof InboundRoute.Awaited awaited
+                      ? awaited.route()
+                      : CompletableFuture.completedStage(next);
+                }));
   }
 
   private InboundRoute byHostname(MeshWorkload self, Authority asked) {
     MeshService service = store.serviceNamed(asked.hostname(), self.namespace());
+    Demand source = demand;
+    if (service == null && source != null) {
+      // Of services by this name only those concern the pod that it is an endpoint of.
+      for (ServiceKey key : self.services().keySet()) {
+        CompletionStage<Void> answer =
+            key.hostname().equalsIgnoreCase(asked.hostname()) ? source.ask(key.toString()) : null;
+        if (answer != null) {
+          return again(answer, () -> byHostname(self, asked));
+        }
+      }
+    }
     if (service == null) {
       return new InboundRoute.Rejected(503, "unknown service " + asked.hostname());
     }
     List<PortMapping> own = self.services().getOrDefault(service.key(), List.of());
     int port = EndpointChoice.targetPort(own, service, asked.port());
-    if (port == 0) {
-      port = EndpointChoice.serviceTargetPort(service, asked.port());
-    }
-    if (port == 0 && self.applicationTunnel() == null) {
+    ApplicationTunnel tunnel = self.applicationTunnel();
+    if (port == 0 && (tunnel == null || tunnel.port() == 0)) {
       return new InboundRoute.Rejected(
           503, "service " + service.key() + " leads port " + asked.port() + " nowhere");
     }
     return toPort(self, port, service);
   }
 
+  /**
+   * @param asked 0 where the application tunnel's own port is all there is
+   */
   private InboundRoute toPort(MeshWorkload self, int asked, @Nullable MeshService service) {
     ApplicationTunnel tunnel = self.applicationTunnel();
     int port = tunnel != null && tunnel.port() != 0 ? tunnel.port() : asked;
-    if (port == 0 || illegalPorts.contains(port)) {
-      return new InboundRoute.Rejected(503, "port " + port + " is not for connections");
+    if (port == 0 || illegalPorts.contains(asked) || illegalPorts.contains(port)) {
+      return new InboundRoute.Rejected(
+          503, "port " + (port == 0 ? port : asked) + " is not for connections");
     }
     return new InboundRoute.Accepted(port, service);
   }

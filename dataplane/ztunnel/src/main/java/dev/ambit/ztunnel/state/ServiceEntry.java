@@ -59,7 +59,7 @@ final class ServiceEntry {
       for (ServiceEndpoint endpoint : copy) {
         equal &= endpoint.workload().capacity() == copy[0].workload().capacity();
       }
-      equalCapacity = equal && (copy.length == 0 || copy[0].workload().capacity() > 0);
+      equalCapacity = equal && (copy.length == 0 || copy[0].workload().capacity() != 0);
       published = copy;
     }
   }

@@ -48,6 +48,8 @@ public final class AccessLog implements AutoCloseable {
 
     record Failed(ConnectionInfo info, Instant time, String error) implements Event {}
 
+    record Retried(ConnectionInfo info, Instant time, String error) implements Event {}
+
     record DryRun(String policy, boolean wouldDeny, PolicyInput input, Instant time)
         implements Event {}
 
@@ -72,6 +74,12 @@ public final class AccessLog implements AutoCloseable {
   void closed(ConnectionInfo info, long sent, long received, long nanos, @Nullable String error) {
     if (error == null ? level.isInfoEnabled() : level.isErrorEnabled()) {
       offer(new Event.Closed(info, Instant.now(), sent, received, nanos, error));
+    }
+  }
+
+  void retried(ConnectionInfo info, String error) {
+    if (level.isDebugEnabled()) {
+      offer(new Event.Retried(info, Instant.now(), error));
     }
   }
 
@@ -162,6 +170,7 @@ public final class AccessLog implements AutoCloseable {
         line.number("bytes_sent", sent);
         line.number("bytes_recv", received);
         line.quoted("duration", nanos / 1_000_000 + "ms");
+        attempts(line, info);
         if (error != null) {
           line.quoted("error", error);
         }
@@ -171,6 +180,15 @@ public final class AccessLog implements AutoCloseable {
         line.begin(time, "warn", SCOPE, "connection failed");
         ends(line, info);
         line.quoted("direction", info.reporter().direction());
+        attempts(line, info);
+        line.quoted("error", error);
+        line.end();
+      }
+      case Event.Retried(ConnectionInfo info, Instant time, String error) -> {
+        line.begin(time, "debug", SCOPE, "connection attempt failed");
+        ends(line, info);
+        line.quoted("direction", info.reporter().direction());
+        attempts(line, info);
         line.quoted("error", error);
         line.end();
       }
@@ -185,6 +203,13 @@ public final class AccessLog implements AutoCloseable {
         line.end();
       }
       case Event.End() -> {}
+    }
+  }
+
+  /** The usual one is not told. */
+  private static void attempts(LogLine line, ConnectionInfo info) {
+    if (info.attempts() > 1) {
+      line.number("attempts", info.attempts());
     }
   }
 

@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param endpoint the workload and the service that are the destination
  * @param destinationIdentity whom the next hop proved to be, or inbound the own identity; null for
  *     plain text
+ * @param attempts how many endpoints were tried, the last one included; at least 1
  */
 public record ConnectionInfo(
     Reporter reporter,
@@ -28,7 +29,30 @@ public record ConnectionInfo(
     InetSocketAddress destination,
     @Nullable String hboneAuthority,
     Endpoint endpoint,
-    @Nullable Identity destinationIdentity) {
+    @Nullable Identity destinationIdentity,
+    int attempts) {
+  /** At the first attempt. */
+  public ConnectionInfo(
+      Reporter reporter,
+      InetSocketAddress source,
+      @Nullable MeshWorkload sourceWorkload,
+      @Nullable Identity sourceIdentity,
+      InetSocketAddress destination,
+      @Nullable String hboneAuthority,
+      Endpoint endpoint,
+      @Nullable Identity destinationIdentity) {
+    this(
+        reporter,
+        source,
+        sourceWorkload,
+        sourceIdentity,
+        destination,
+        hboneAuthority,
+        endpoint,
+        destinationIdentity,
+        1);
+  }
+
   /** Whether both ends have proven who they are. */
   public boolean mutualTls() {
     return sourceIdentity != null && destinationIdentity != null;

@@ -9,8 +9,17 @@ public interface ConnectionLog {
   OpenConnection opened(ConnectionInfo info);
 
   /**
+   * A connection could not be made to the endpoint that {@code info} tells, and another is tried.
+   * What becomes of it is told by one of the others.
+   */
+  void retried(ConnectionInfo info, String error, ResponseFlag flag);
+
+  /**
    * A connection failed before it was established: refused, denied, or the next hop was not to be
    * reached. Of {@code info} as much as was known.
    */
   void failed(ConnectionInfo info, String error, ResponseFlag flag);
+
+  /** A tunnel could not be set up; once for each, whatever number of connections waited for it. */
+  void handshakeFailed(Reporter reporter, HandshakeFailure reason);
 }

@@ -3,6 +3,7 @@ package dev.ambit.ztunnel.zds;
 import dev.ambit.linux.NetworkNamespace;
 import dev.ambit.ztunnel.state.LocalPod;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletionStage;
 
 /** Starts proxying for pods: what the node agent's requests come down to. */
@@ -21,7 +22,16 @@ public interface PodRuntime {
      */
     CompletionStage<Void> drain(Duration deadline);
 
+    /**
+     * The pod has begun to terminate: has peers open new tunnels for what they begin from now on,
+     * which may be elsewhere. The pod is served on; open connections are left alone.
+     */
+    void terminating();
+
     /** How many connections are open in and out of the pod. */
     int openConnections();
+
+    /** What is open in and out of the pod. */
+    CompletionStage<List<LiveConnection>> connections();
   }
 }

@@ -33,7 +33,7 @@ import org.slf4j.LoggerFactory;
  * for ever. Pods that are served go on being served while there is no agent. Runs on a platform
  * thread of its own, since the socket blocks.
  */
-public final class ZdsClient implements AutoCloseable {
+public final class ZdsClient implements PodSource, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(ZdsClient.class);
   private static final int LONGEST_MESSAGE = 1024;
 
@@ -68,11 +68,13 @@ public final class ZdsClient implements AutoCloseable {
   }
 
   /** Begins to connect. */
+  @Override
   public void start() {
     thread.start();
   }
 
   /** Whether the agent has, since this program began, named all pods of the node. */
+  @Override
   public boolean hasSnapshot() {
     return snapshotReceived;
   }
@@ -89,6 +91,7 @@ public final class ZdsClient implements AutoCloseable {
   }
 
   /** Ends taking pods and removes all; completes when no connection of any is left. */
+  @Override
   public CompletionStage<Void> drain(Duration deadline) {
     close();
     return pods.drainAll(deadline);
@@ -100,14 +103,26 @@ public final class ZdsClient implements AutoCloseable {
         if (!adopt(connected)) {
           return;
         }
-        new Session(connected).serve();
-        if (!isClosed()) {
-          log.atWarn().addKeyValue("socket", path).log("the node agent closed the connection");
-        }
+        serve(connected);
       } catch (IOException e) {
         complain(e);
       }
       pause();
+    }
+  }
+
+  private void serve(SeqPacketSocket connected) {
+    String reason = "the node agent closed it";
+    try {
+      new Session(connected).serve();
+    } catch (IOException e) {
+      reason = String.valueOf(e.getMessage());
+    }
+    if (!isClosed()) {
+      log.atWarn()
+          .addKeyValue("socket", path)
+          .addKeyValue("reason", reason)
+          .log("the connection to the node agent ended; connecting again");
     }
   }
 
@@ -165,7 +180,12 @@ public final class ZdsClient implements AutoCloseable {
     }
 
     void serve() throws IOException {
-      socket.send(ZdsHello.newBuilder().setVersion(Version.V1).build().toByteArray());
+      socket.send(
+          ZdsHello.newBuilder()
+              .setVersion(Version.V1)
+              .setTakesTerminating(true)
+              .build()
+              .toByteArray());
       while (true) {
         Packet packet = socket.receive(LONGEST_MESSAGE);
         if (packet.isEnd()) {
@@ -208,6 +228,7 @@ public final class ZdsClient implements AutoCloseable {
         case KEEP -> keep(request.getKeep().getUid());
         case DEL -> delete(request.getDel());
         case SNAPSHOT_SENT -> snapshotSent();
+        case TERMINATING -> terminating(request.getTerminating().getUid());
         case PAYLOAD_NOT_SET -> "a request of an unknown kind";
       };
     }
@@ -265,6 +286,11 @@ public final class ZdsClient implements AutoCloseable {
               ? Duration.ofSeconds(Integer.toUnsignedLong(delete.getDrainSeconds()))
               : defaultDrain;
       pods.remove(delete.getUid(), deadline);
+      return "";
+    }
+
+    private String terminating(String uid) {
+      pods.terminating(uid);
       return "";
     }
 

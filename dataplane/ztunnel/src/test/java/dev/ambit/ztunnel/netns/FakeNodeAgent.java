@@ -7,6 +7,7 @@ import dev.ambit.protocol.zds.AddWorkload;
 import dev.ambit.protocol.zds.DelWorkload;
 import dev.ambit.protocol.zds.KeepWorkload;
 import dev.ambit.protocol.zds.SnapshotSent;
+import dev.ambit.protocol.zds.TerminatingWorkload;
 import dev.ambit.protocol.zds.WorkloadInfo;
 import dev.ambit.protocol.zds.WorkloadRequest;
 import dev.ambit.protocol.zds.WorkloadResponse;
@@ -94,9 +95,16 @@ final class FakeNodeAgent implements AutoCloseable {
       captured.add(pod);
     }
     for (var connection : live()) {
-      var error = connection.add(pod);
-      if (!error.isEmpty()) {
-        throw new IllegalStateException("the ztunnel refuses " + pod + ": " + error);
+      try {
+        var error = connection.add(pod);
+        if (!error.isEmpty()) {
+          throw new IllegalStateException("the ztunnel refuses " + pod + ": " + error);
+        }
+      } catch (IllegalStateException e) {
+        if (connections.contains(connection)) {
+          throw e;
+        }
+        // This ztunnel has ended; the next one learns of the pod by its snapshot.
       }
     }
   }
@@ -104,6 +112,21 @@ final class FakeNodeAgent implements AutoCloseable {
   /** The pod is no more. */
   void forget(Pod pod) {
     leave(pod, DelWorkload.newBuilder().setUid(pod.uid()).build());
+  }
+
+  /** The pod is no more, and neither is its network. */
+  void cutOff(Pod pod) {
+    leave(pod, DelWorkload.newBuilder().setUid(pod.uid()).setDrainSeconds(0).build());
+  }
+
+  /** The pod has begun to terminate; it serves on. */
+  void terminating(Pod pod) {
+    for (var connection : live()) {
+      connection.ask(
+          WorkloadRequest.newBuilder()
+              .setTerminating(TerminatingWorkload.newBuilder().setUid(pod.uid()))
+              .build());
+    }
   }
 
   /** The pod leaves the mesh and lives on: nothing new is redirected, open connections go on. */
@@ -280,10 +303,20 @@ final class FakeNodeAgent implements AutoCloseable {
       }
     }
 
+    /**
+     * Like the real agent it asks again where the ztunnel needs longer than it may for an answer.
+     */
     String add(Pod pod) {
-      return exchange(
-          () -> socket.send(addition(pod).toByteArray(), pod.host().namespace().fd()),
-          "AddWorkload of " + pod);
+      long end = System.nanoTime() + Patience.LONG.toNanos();
+      while (true) {
+        var error =
+            exchange(
+                () -> socket.send(addition(pod).toByteArray(), pod.host().namespace().fd()),
+                "AddWorkload of " + pod);
+        if (!error.contains("is not served yet") || System.nanoTime() > end) {
+          return error;
+        }
+      }
     }
 
     String ask(WorkloadRequest request) {
@@ -293,7 +326,8 @@ final class FakeNodeAgent implements AutoCloseable {
     synchronized String provoke(Sending sending) {
       try {
         sending.send();
-        for (int i = 0; i < 100 && connections.contains(this); i++) {
+        long end = System.nanoTime() + ANSWER.toNanos();
+        while (System.nanoTime() < end && connections.contains(this)) {
           var answer = answers.poll(100, TimeUnit.MILLISECONDS);
           if (answer != null) {
             return answer.getAck().getError();
@@ -315,12 +349,16 @@ final class FakeNodeAgent implements AutoCloseable {
           answers.clear();
         }
         sending.send();
-        var answer = answers.poll(ANSWER.toSeconds(), TimeUnit.SECONDS);
-        if (answer == null) {
-          throw new IllegalStateException("the ztunnel does not answer " + what);
+        long end = System.nanoTime() + ANSWER.toNanos();
+        while (System.nanoTime() < end && connections.contains(this)) {
+          var answer = answers.poll(100, TimeUnit.MILLISECONDS);
+          if (answer != null) {
+            return answer.getAck().getError();
+          }
         }
-        return answer.getAck().getError();
+        throw new IllegalStateException("the ztunnel does not answer " + what);
       } catch (IOException e) {
+        close();
         throw new IllegalStateException("the ztunnel is gone before " + what, e);
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();

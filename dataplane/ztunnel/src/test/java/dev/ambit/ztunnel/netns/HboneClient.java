@@ -11,6 +11,7 @@ import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.security.KeyStore;
@@ -114,6 +115,10 @@ final class HboneClient implements AutoCloseable {
     } catch (GeneralSecurityException e) {
       throw new IOException("cannot set up TLS", e);
     }
+  }
+
+  java.net.Socket socket() {
+    return tls;
   }
 
   /** The first URI among the names in the certificate that the other side showed. */
@@ -222,6 +227,28 @@ final class HboneClient implements AutoCloseable {
     }
   }
 
+  /**
+   * Reads up to the GOAWAY that names the last stream taken, past those that announce it.
+   *
+   * @return its error code
+   */
+  int awaitGoAway() throws IOException {
+    while (true) {
+      var event = next(lastStream);
+      if (event.type() == GOAWAY) {
+        var payload = ByteBuffer.wrap(event.data());
+        if (payload.getInt() != Integer.MAX_VALUE) {
+          return payload.getInt();
+        }
+      }
+    }
+  }
+
+  /** Whether the connection ends in order, with nothing of it left to read. */
+  boolean isFinished() throws IOException {
+    return input.read() < 0;
+  }
+
   private byte[] encode(Http2Headers headers) throws IOException {
     var buffer = Unpooled.buffer();
     try {
@@ -314,6 +341,11 @@ final class HboneClient implements AutoCloseable {
     } catch (Http2Exception e) {
       throw new IOException(e);
     }
+  }
+
+  /** Breaks the connection off, also where somebody is stuck in writing to it. */
+  void reset() throws IOException {
+    tcp.reset();
   }
 
   @Override

@@ -36,16 +36,15 @@ final class Mesh implements AutoCloseable {
   private final MeshNode a;
   private final MeshNode b;
 
-  private Mesh(Map<String, String> environment) {
-    this.environment = new HashMap<>(environment);
-    this.environment.putIfAbsent("AMBIT_JVM_OPTIONS", JVM_OPTIONS);
+  private Mesh(Map<String, String> environment, ZtunnelProgram onA, ZtunnelProgram onB) {
+    this.environment = Map.copyOf(environment);
     // First, since it can decide that nothing is to be done here.
     this.network = keep(Network.create());
     this.folder = temporaryFolder();
     keep(() -> delete(folder));
     this.controlPlane = keep(new FakeControlPlane(network.control()));
-    this.a = keep(new MeshNode(this, network.a(), folder.resolve("a")));
-    this.b = keep(new MeshNode(this, network.b(), folder.resolve("b")));
+    this.a = keep(new MeshNode(this, network.a(), folder.resolve("a"), onA));
+    this.b = keep(new MeshNode(this, network.b(), folder.resolve("b"), onB));
   }
 
   /** Makes the mesh, with a ztunnel on each node that is ready. */
@@ -59,7 +58,15 @@ final class Mesh implements AutoCloseable {
    * @param environment further variables of the ztunnels
    */
   static Mesh start(Map<String, String> environment) {
-    var mesh = withoutZtunnels(environment);
+    return started(withoutZtunnels(environment));
+  }
+
+  /** Makes the mesh, with ready ztunnels that are these programs. */
+  static Mesh start(ZtunnelProgram onA, ZtunnelProgram onB, Map<String, String> environment) {
+    return started(new Mesh(forTests(environment), onA, onB).withControlPlane());
+  }
+
+  private static Mesh started(Mesh mesh) {
     try {
       mesh.a.startZtunnel();
       mesh.b.startZtunnel();
@@ -74,9 +81,28 @@ final class Mesh implements AutoCloseable {
 
   /** Makes the mesh, with a control plane that runs, and without ztunnels. */
   static Mesh withoutZtunnels(Map<String, String> environment) {
-    var mesh = new Mesh(environment);
-    mesh.controlPlane.start();
-    return mesh;
+    var ambit = ZtunnelProgram.ambit();
+    return new Mesh(forTests(environment), ambit, ambit).withControlPlane();
+  }
+
+  /**
+   * Makes the mesh, with a control plane that runs, and without ztunnels; those that are started
+   * get no variables but these and what tells them where they are.
+   */
+  static Mesh toMeasure(ZtunnelProgram program, Map<String, String> environment) {
+    return new Mesh(environment, program, program).withControlPlane();
+  }
+
+  private static Map<String, String> forTests(Map<String, String> environment) {
+    var variables = new HashMap<>(environment);
+    variables.putIfAbsent("AMBIT_JVM_OPTIONS", JVM_OPTIONS);
+    variables.putIfAbsent("ZTUNNEL_WORKER_THREADS", "1");
+    return variables;
+  }
+
+  private Mesh withControlPlane() {
+    controlPlane.start();
+    return this;
   }
 
   private static Path temporaryFolder() {
@@ -165,7 +191,7 @@ final class Mesh implements AutoCloseable {
     await(count + " xDS clients")
         .atMost(Patience.LONG)
         .pollInterval(Duration.ofMillis(50))
-        .until(() -> controlPlane.discovery().subscribedClients() == count);
+        .until(() -> controlPlane.subscribedClients() == count);
     controlPlane.awaitSettled();
   }
 

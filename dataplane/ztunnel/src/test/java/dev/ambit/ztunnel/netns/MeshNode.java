@@ -3,22 +3,24 @@ package dev.ambit.ztunnel.netns;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
 
 /** A node of a {@link Mesh}: its node agent, and its ztunnels in the order of their start. */
 final class MeshNode implements AutoCloseable {
   private final Mesh mesh;
   private final Node node;
   private final Path folder;
+  private final ZtunnelProgram program;
   private final FakeNodeAgent agent;
-  private final List<ZtunnelProcess> ztunnels = new ArrayList<>();
+  private final List<ZtunnelProcess> ztunnels = new CopyOnWriteArrayList<>();
 
-  MeshNode(Mesh mesh, Node node, Path folder) {
+  MeshNode(Mesh mesh, Node node, Path folder, ZtunnelProgram program) {
     this.mesh = mesh;
     this.node = node;
     this.folder = folder;
+    this.program = program;
     try {
       Files.createDirectories(folder);
     } catch (IOException e) {
@@ -29,6 +31,11 @@ final class MeshNode implements AutoCloseable {
 
   Node node() {
     return node;
+  }
+
+  /** What runs as its ztunnel. */
+  ZtunnelProgram program() {
+    return program;
   }
 
   FakeNodeAgent agent() {
@@ -52,7 +59,12 @@ final class MeshNode implements AutoCloseable {
     variables.putAll(environment);
     var started =
         ZtunnelProcess.start(
-            pod, mesh.controlPlane(), agent.path(), folder.resolve("ztunnel-" + number), variables);
+            program,
+            pod,
+            mesh.controlPlane(),
+            agent.path(),
+            folder.resolve("ztunnel-" + number),
+            variables);
     ztunnels.add(started);
     return started;
   }

@@ -22,10 +22,6 @@ final class ZtunnelProcess implements AutoCloseable {
   private static final int METRICS_PORT = 15020;
   private static final int ADMIN_PORT = 15000;
 
-  /** As in its DaemonSet: no more capabilities than these, and no way to more. */
-  private static final List<String> CONFINED =
-      List.of("setpriv", "--no-new-privs", "--bounding-set=-all,+net_admin,+sys_admin");
-
   private final Pod pod;
   private final Process process;
   private final List<LogLine> log = new ArrayList<>();
@@ -40,10 +36,12 @@ final class ZtunnelProcess implements AutoCloseable {
   /**
    * Starts it.
    *
+   * @param program what is run
    * @param pod the pod in which it runs
    * @param environment variables besides those that each ztunnel has
    */
   static ZtunnelProcess start(
+      ZtunnelProgram program,
       Pod pod,
       FakeControlPlane controlPlane,
       Path zds,
@@ -54,9 +52,7 @@ final class ZtunnelProcess implements AutoCloseable {
       var root =
           Files.writeString(folder.resolve("root-cert.pem"), controlPlane.authority().rootPem());
       var token = Files.writeString(folder.resolve("token"), CertificateService.TOKEN);
-      var command = new ArrayList<>(CONFINED);
-      command.add(program().toString());
-      var builder = new ProcessBuilder(pod.host().command(command));
+      var builder = new ProcessBuilder(pod.host().command(program.confined()));
       builder.redirectErrorStream(true);
       var variables = new HashMap<String, String>();
       variables.put("XDS_ADDRESS", FakeControlPlane.url());
@@ -71,23 +67,12 @@ final class ZtunnelProcess implements AutoCloseable {
       variables.put("SERVICE_ACCOUNT", pod.serviceAccount());
       variables.put("INSTANCE_IP", pod.ipv4().getHostAddress());
       variables.put("CLUSTER_ID", "Kubernetes");
-      variables.put("ZTUNNEL_WORKER_THREADS", "1");
       variables.putAll(environment);
       builder.environment().putAll(variables);
       return new ZtunnelProcess(pod, builder.start());
     } catch (IOException e) {
       throw new IllegalStateException("cannot start the ztunnel in " + pod, e);
     }
-  }
-
-  /** What {@code make build} leaves to be run. */
-  private static Path program() {
-    var program = Path.of("bin", "ztunnel").toAbsolutePath();
-    if (!Files.isExecutable(program)) {
-      throw new IllegalStateException(
-          program + " is missing: run these tests in the ztunnel's folder of a checkout");
-    }
-    return program;
   }
 
   private void read() {
@@ -151,6 +136,16 @@ final class ZtunnelProcess implements AutoCloseable {
   String configDump() throws IOException {
     return HttpProbe.get(pod.host(), new InetSocketAddress("127.0.0.1", ADMIN_PORT), "/config_dump")
         .body();
+  }
+
+  /** Asks at the loopback port that is for people. */
+  HttpProbe.Answer admin(String method, String path) throws IOException {
+    return HttpProbe.send(pod.host(), new InetSocketAddress("127.0.0.1", ADMIN_PORT), method, path);
+  }
+
+  /** Asks for metrics as a scraper does. */
+  HttpProbe.Answer scrape(String... headers) throws IOException {
+    return HttpProbe.send(pod.host(), pod.at(METRICS_PORT), "GET", "/stats/prometheus", headers);
   }
 
   private HttpProbe.Answer get(int port, String path) throws IOException {

@@ -40,7 +40,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class RouterTest {
   private final MeshStore store = new MeshStore();
   private final SplittableRandom random = new SplittableRandom(1);
-  private final Router router = new Router(store, "", Set.of(15001, 15006, 15008), () -> random);
+  private final Router router =
+      new Router(store, "", Set.of(15001, 15006, 15008), Router::unresolvable, null, () -> random);
   private final MeshWorkload client = put(pod("shop", "client", "10.0.0.1"));
 
   private MeshWorkload put(Workload.Builder proto) {
@@ -120,7 +121,8 @@ class RouterTest {
                 socket("10.0.0.2", 15008),
                 "10.0.0.2:8080",
                 List.of(server.identity()),
-                new Endpoint(server, web)));
+                new Endpoint(server, web),
+                server.uid()));
   }
 
   @Test
@@ -478,6 +480,7 @@ class RouterTest {
     return switch (route) {
       case InboundRoute.Accepted _ -> 200;
       case InboundRoute.Rejected(int status, String _) -> status;
+      case InboundRoute.Awaited _ -> 0;
     };
   }
 

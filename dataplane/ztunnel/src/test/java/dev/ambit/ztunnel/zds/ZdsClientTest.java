@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.ambit.linux.NetworkNamespace;
-import dev.ambit.linux.Packet;
 import dev.ambit.linux.SeqPacketSocket;
 import dev.ambit.protocol.zds.AddWorkload;
 import dev.ambit.protocol.zds.DelWorkload;
 import dev.ambit.protocol.zds.KeepWorkload;
 import dev.ambit.protocol.zds.SnapshotSent;
+import dev.ambit.protocol.zds.TerminatingWorkload;
 import dev.ambit.protocol.zds.Version;
 import dev.ambit.protocol.zds.WorkloadInfo;
 import dev.ambit.protocol.zds.WorkloadRequest;
@@ -22,6 +22,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -77,6 +78,7 @@ class ZdsClientTest {
     final NetworkNamespace namespace;
     final CompletableFuture<Void> over = new CompletableFuture<>();
     volatile @Nullable Duration drained;
+    volatile boolean terminating;
 
     FakePod(LocalPod pod, NetworkNamespace namespace) {
       this.pod = pod;
@@ -94,8 +96,18 @@ class ZdsClientTest {
     }
 
     @Override
+    public void terminating() {
+      terminating = true;
+    }
+
+    @Override
     public int openConnections() {
       return 3;
+    }
+
+    @Override
+    public CompletionStage<List<LiveConnection>> connections() {
+      return CompletableFuture.completedFuture(List.of());
     }
   }
 
@@ -144,8 +156,9 @@ class ZdsClientTest {
   private void accept() throws IOException {
     SeqPacketSocket accepted = listener.accept();
     agent = accepted;
-    Packet hello = accepted.receive(1024);
-    assertThat(ZdsHello.parseFrom(hello.data()).getVersion()).isEqualTo(Version.V1);
+    ZdsHello hello = ZdsHello.parseFrom(accepted.receive(1024).data());
+    assertThat(hello.getVersion()).isEqualTo(Version.V1);
+    assertThat(hello.getTakesTerminating()).isTrue();
   }
 
   private SeqPacketSocket agent() {
@@ -199,6 +212,34 @@ class ZdsClientTest {
     return send(WorkloadRequest.newBuilder().setDel(delete));
   }
 
+  /** Whatever comes, with a descriptor or without, is answered, and the next request is served. */
+  @Test
+  void survivesAnything() throws IOException {
+    accept();
+    var random = new Random(11);
+    Path file = Files.createFile(directory.resolve("any"));
+    for (int i = 0; i < 400; i++) {
+      byte[] bytes = addRequest("x" + i).build().toByteArray();
+      if (random.nextInt(3) == 0) {
+        bytes = new byte[1 + random.nextInt(60)];
+        random.nextBytes(bytes);
+      }
+      for (int n = random.nextInt(4); n > 0; n--) {
+        bytes[random.nextInt(bytes.length)] = (byte) random.nextInt();
+      }
+      if (random.nextBoolean()) {
+        try (NetworkNamespace fd = NetworkNamespace.open(file.toString())) {
+          agent().send(bytes, fd.fd());
+        }
+      } else {
+        agent().send(bytes);
+      }
+      assertThat(answer()).isNotNull();
+    }
+    assertThat(add("last", "ns-last")).isEmpty();
+    assertThat(runtime.live()).contains("last");
+  }
+
   @Test
   void servesWhatIsAddedAndDrainsWhatIsDeleted() throws IOException {
     accept();
@@ -211,7 +252,8 @@ class ZdsClientTest {
     assertThat(runtime.started.getFirst().pod)
         .isEqualTo(new LocalPod("1", "pod-1", "shop", "cart"));
     assertThat(pods.active()).isEqualTo(2);
-    assertThat(pods.statuses()).allSatisfy(s -> assertThat(s.connections()).isEqualTo(3));
+    assertThat(pods.statuses())
+        .allSatisfy(s -> assertThat(s.up() && s.connections().isEmpty()).isTrue());
 
     assertThat(delete(DelWorkload.newBuilder().setUid("1").setDrainSeconds(60))).isEmpty();
     assertThat(runtime.started.getFirst().drained).isEqualTo(Duration.ofSeconds(60));
@@ -287,6 +329,34 @@ class ZdsClientTest {
     assertThat(add("1", "ns1")).isEmpty();
     assertThat(runtime.live()).containsExactly("1");
     assertThat(events.seen).containsExactly("added 1", "started 1");
+  }
+
+  @Test
+  void aPodThatTerminatesIsServedOn() throws IOException {
+    accept();
+    assertThat(add("1", "ns1")).isEmpty();
+    assertThat(terminating("1")).isEmpty();
+    assertThat(terminating("9")).as("one that is not served").isEmpty();
+    assertThat(runtime.started.getFirst().terminating).isTrue();
+    assertThat(runtime.live()).containsExactly("1");
+    assertThat(delete(DelWorkload.newBuilder().setUid("1").setDrainSeconds(0))).isEmpty();
+    assertThat(runtime.live()).isEmpty();
+  }
+
+  @Test
+  void aPodThatTerminatesBeforeItsListenersAreBoundIsToldOnceTheyAre() throws IOException {
+    accept();
+    runtime.fail = true;
+    add("1", "ns1");
+    assertThat(terminating("1")).isEmpty();
+    runtime.fail = false;
+    assertThat(add("1", "ns1")).isEmpty();
+    assertThat(runtime.started.getFirst().terminating).isTrue();
+  }
+
+  private String terminating(String uid) throws IOException {
+    return send(
+        WorkloadRequest.newBuilder().setTerminating(TerminatingWorkload.newBuilder().setUid(uid)));
   }
 
   @Test

@@ -1,0 +1,66 @@
+package dev.ambit.ztunnel.bench;
+
+/** What is measured. Processors' time and memory of connections are of both nodes' proxies. */
+enum Metric {
+  REQUESTS_1("1 connection", "requests/s", new Goal.AtLeastPeers(1.0)),
+  REQUESTS_1_P50("1 connection, median", "µs", new Goal.None()),
+  REQUESTS_1_P99("1 connection, p99", "µs", new Goal.AtMostPeers(1.0)),
+  REQUESTS_1_CPU("1 connection, CPU a request", "µs", new Goal.None()),
+  REQUESTS_64("64 connections", "requests/s", new Goal.AtLeastPeers(1.6)),
+  REQUESTS_64_P50("64 connections, median", "µs", new Goal.None()),
+  REQUESTS_64_P99("64 connections, p99", "µs", new Goal.AtMostPeers(1.0)),
+  REQUESTS_64_CPU("64 connections, CPU a request", "µs", new Goal.None()),
+  CONNECTIONS("a connection for each request", "connections/s", new Goal.AtLeastPeers(1.2)),
+  CONNECTIONS_P99("a connection for each request, p99", "µs", new Goal.AtMostPeers(1.0)),
+  CONNECTIONS_CPU("CPU a connection", "µs", new Goal.None()),
+  STREAM_1("1 stream", "Gbit/s", new Goal.AtLeastPeers(1.1)),
+  STREAM_1_CPU("1 stream, CPU a GB", "s", new Goal.None()),
+  STREAM_1_REVERSE("1 stream back", "Gbit/s", new Goal.AtLeastPeers(1.1)),
+  STREAM_1_REVERSE_CPU("1 stream back, CPU a GB", "s", new Goal.None()),
+  STREAM_8("8 streams", "Gbit/s", new Goal.AtLeastPeers(1.1)),
+  STREAM_8_CPU("8 streams, CPU a GB", "s", new Goal.None()),
+  STREAM_8_REVERSE("8 streams back", "Gbit/s", new Goal.AtLeastPeers(1.1)),
+  STREAM_8_REVERSE_CPU("8 streams back, CPU a GB", "s", new Goal.None()),
+  STEADY_P50("1,000 requests/s, median", "µs", new Goal.None()),
+  STEADY_P99("1,000 requests/s, p99", "µs", new Goal.AtMostPeers(1.0)),
+  STEADY_CPU("1,000 requests/s, CPU", "cores", new Goal.None()),
+  COLD_P50("1,000 requests/s at once after the start, median", "µs", new Goal.None()),
+  COLD_P99("1,000 requests/s at once after the start, p99", "µs", new Goal.AtMostPeers(2.0)),
+  START("start to ready", "ms", new Goal.AtMost(1000)),
+  IDLE_RSS("memory of an idle process (RSS)", "MiB", new Goal.AtMost(80)),
+  IDLE_PSS("memory of an idle process (PSS)", "MiB", new Goal.None()),
+  LOADED_RSS("memory of a process after the load (RSS)", "MiB", new Goal.None()),
+  IDLE_CONNECTION("memory of an idle connection", "KiB", new Goal.None()),
+  LARGE_START("start to ready with 100,000 workloads", "ms", new Goal.None()),
+  LARGE_RSS("memory with 100,000 workloads (RSS)", "MiB", new Goal.None()),
+  LARGE_PSS("memory with 100,000 workloads (PSS)", "MiB", new Goal.None()),
+  LARGE_CHANGE("a moved endpoint in use, of 100,000 workloads", "ms", new Goal.None()),
+  LARGE_CHANGE_MAX("the same, slowest", "ms", new Goal.None());
+
+  private final String title;
+  private final String unit;
+  private final Goal goal;
+
+  Metric(String title, String unit, Goal goal) {
+    this.title = title;
+    this.unit = unit;
+    this.goal = goal;
+  }
+
+  String title() {
+    return title;
+  }
+
+  String unit() {
+    return unit;
+  }
+
+  Goal goal() {
+    return goal;
+  }
+
+  /** Whether more of it is better. */
+  boolean moreIsBetter() {
+    return unit.endsWith("/s");
+  }
+}
