@@ -36,7 +36,6 @@ public final class Bench {
       }
     } else {
       var settings = BenchSettings.of(System.getenv(), folder);
-      record(settings);
       measure(settings, measurements);
     }
     publish(folder, measurements);
