@@ -20,7 +20,7 @@ export JAVA_HOME := $(JDK)
 MVN := mvn -B -ntp
 ARCHIVES := $(addprefix .build/images/,operator.tar ztunnel.tar agent.tar sample.tar)
 
-.PHONY: help build test bench jmh images engine cluster demo demo-down format clean jdk packages
+.PHONY: help build test bench jmh soak images engine cluster demo demo-down format clean jdk packages
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

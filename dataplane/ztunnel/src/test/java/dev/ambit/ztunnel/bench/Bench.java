@@ -35,8 +35,7 @@ public final class Bench {
         measurements.addAll(ResultsFile.read(Path.of(earlier)));
       }
     } else {
-      var settings = BenchSettings.of(System.getenv(), folder);
-      measure(settings, measurements);
+      measure(BenchSettings.of(System.getenv(), folder), measurements);
     }
     publish(folder, measurements);
   }
