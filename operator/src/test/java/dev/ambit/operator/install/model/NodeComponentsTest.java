@@ -105,6 +105,9 @@ class NodeComponentsTest {
         .containsEntry("CLUSTER_ID", "west")
         .containsEntry("SECRET_TTL", "24h")
         .containsKeys("NODE_NAME", "POD_NAME", "POD_NAMESPACE", "INSTANCE_IP", "SERVICE_ACCOUNT");
+    var rolling = ztunnel.getSpec().getUpdateStrategy().getRollingUpdate();
+    assertThat(rolling.getMaxSurge().getIntVal()).as("new beside old").isEqualTo(1);
+    assertThat(rolling.getMaxUnavailable().getIntVal()).isZero();
     var pod = ztunnel.getSpec().getTemplate().getSpec();
     assertThat(pod.getTerminationGracePeriodSeconds()).isEqualTo(60);
     assertThat(pod.getHostNetwork()).isNull();
