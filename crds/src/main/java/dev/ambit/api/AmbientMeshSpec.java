@@ -35,9 +35,7 @@ public record AmbientMeshSpec(
                 + " the trust domain alone.")
         @Default("[]")
         @Size(max = 32)
-        List<
-                @Pattern("^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$") @Size(min = 1, max = 253)
-                String>
+        List<@Pattern("^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$") @Size(min = 1, max = 253) String>
             trustDomainAliases,
     @JsonPropertyDescription("The certificate authority.") @Default("{}")
         CertificateAuthoritySpec ca,

@@ -38,8 +38,7 @@ public final class LeaderTerm implements AutoCloseable {
   private LeaderTerm(Equipment equipment) {
     this.equipment = equipment;
     this.events =
-        new EventRecorder(
-            equipment.client(), equipment.settings().podName(), equipment.clock());
+        new EventRecorder(equipment.client(), equipment.settings().podName(), equipment.clock());
     this.metrics = MicrometerMetrics.withoutPerResourceMetrics(equipment.metrics());
     this.optionalKinds = new OptionalKinds(equipment.client());
     this.rootCertificates =

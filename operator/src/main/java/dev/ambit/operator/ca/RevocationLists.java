@@ -4,9 +4,9 @@ import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.security.cert.CRL;
+import java.security.cert.CRLException;
 import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
-import java.security.cert.CRLException;
 import java.security.cert.X509CRL;
 import java.security.cert.X509Certificate;
 import java.time.Instant;
@@ -66,8 +66,7 @@ public record RevocationLists(String pem, int revoked, Optional<Instant> nextUpd
       throws InvalidAuthorityException {
     try {
       byte[] der = Base64.getMimeDecoder().decode(base64);
-      CRL list =
-          CertificateFactory.getInstance("X.509").generateCRL(new ByteArrayInputStream(der));
+      CRL list = CertificateFactory.getInstance("X.509").generateCRL(new ByteArrayInputStream(der));
       if (list instanceof X509CRL x509) {
         return x509;
       }
@@ -78,8 +77,7 @@ public record RevocationLists(String pem, int revoked, Optional<Instant> nextUpd
     throw invalid(where, "list " + number + " is not one of X.509");
   }
 
-  private static void checkSigner(
-      String where, int number, X509CRL list, SigningMaterial authority)
+  private static void checkSigner(String where, int number, X509CRL list, SigningMaterial authority)
       throws InvalidAuthorityException {
     List<X509Certificate> signers = new ArrayList<>();
     signers.add(authority.certificate());

@@ -58,8 +58,7 @@ public final class ServiceEntryAddressReconciler implements Reconciler<ServiceEn
   }
 
   @Override
-  public UpdateControl<ServiceEntry> reconcile(
-      ServiceEntry entry, Context<ServiceEntry> context) {
+  public UpdateControl<ServiceEntry> reconcile(ServiceEntry entry, Context<ServiceEntry> context) {
     Optional<List<HostAddress>> due = due(entry);
     if (due.isPresent()) {
       write(entry, due.get(), context);

@@ -41,8 +41,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Says on the status of Services, ServiceEntries and WorkloadEntries what the mesh made of them, for
- * one term as the leader. It owns the conditions of its types and no others.
+ * Says on the status of Services, ServiceEntries and WorkloadEntries what the mesh made of them,
+ * for one term as the leader. It owns the conditions of its types and no others.
  */
 final class StatusConditionWriter implements AutoCloseable {
   static final String FIELD_MANAGER = "ambit-conditions";
@@ -138,9 +138,7 @@ final class StatusConditionWriter implements AutoCloseable {
       return;
     }
     List<Present> after =
-        wanted.stream()
-            .map(condition -> new Present(condition, since(condition, before)))
-            .toList();
+        wanted.stream().map(condition -> new Present(condition, since(condition, before))).toList();
     client
         .resource(applied(object, after))
         .subresource("status")
@@ -241,10 +239,7 @@ final class StatusConditionWriter implements AutoCloseable {
   /** A fresh object with nothing but what we own: server-side apply leaves all else alone. */
   private static HasMetadata applied(BoundObject object, List<Present> conditions) {
     ObjectMeta metadata =
-        new ObjectMetaBuilder()
-            .withNamespace(object.namespace())
-            .withName(object.name())
-            .build();
+        new ObjectMetaBuilder().withNamespace(object.namespace()).withName(object.name()).build();
     return switch (object.kind()) {
       case SERVICE ->
           new ServiceBuilder()

@@ -63,7 +63,9 @@ final class RevocationInspection {
             ? ""
             : next.get().isAfter(clock.instant())
                 ? " The next list is due at " + next.get() + "."
-                : " A newer list was due at " + next.get() + "; these stay in use until it is there.";
+                : " A newer list was due at "
+                    + next.get()
+                    + "; these stay in use until it is there.";
     return lists.revoked() + " certificates are revoked." + due;
   }
 }

@@ -17,8 +17,8 @@ import java.util.zip.CRC32;
 
 /**
  * Gives hosts of ServiceEntries that have no address one of the mesh's own, of either family, under
- * which pods can reach them. The ranges are Istio's. A host that comes back gets the address it had,
- * where that is still free. Not thread-safe.
+ * which pods can reach them. The ranges are Istio's. A host that comes back gets the address it
+ * had, where that is still free. Not thread-safe.
  */
 public final class AddressLedger {
   private static final byte[] FOUR = {(byte) 240, (byte) 240};

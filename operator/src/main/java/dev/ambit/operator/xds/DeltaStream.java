@@ -113,8 +113,7 @@ final class DeltaStream {
           _ -> {
             drainInbox();
             subscription.change(
-                request.getResourceNamesSubscribeList(),
-                request.getResourceNamesUnsubscribeList());
+                request.getResourceNamesSubscribeList(), request.getResourceNamesUnsubscribeList());
           });
     }
   }

@@ -10,9 +10,7 @@ import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/**
- * What is served of one type, by name and by lookup key. Not thread-safe: the server guards it.
- */
+/** What is served of one type, by name and by lookup key. Not thread-safe: the server guards it. */
 final class ResourceTable {
   private final Map<String, XdsResource> byName = new LinkedHashMap<>();
 

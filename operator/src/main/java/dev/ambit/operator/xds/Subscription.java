@@ -25,8 +25,8 @@ final class Subscription {
   private final Set<String> names = new HashSet<>();
 
   /**
-   * Names of what was found by those. What has one of them as a key belongs to it, as endpoints to a
-   * service, and is sent with it.
+   * Names of what was found by those. What has one of them as a key belongs to it, as endpoints to
+   * a service, and is sent with it.
    */
   private final Set<String> found = new HashSet<>();
 

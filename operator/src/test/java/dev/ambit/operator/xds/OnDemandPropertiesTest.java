@@ -87,8 +87,7 @@ class OnDemandPropertiesTest {
     World world = new World();
     Map<String, String> client = new TreeMap<>();
     Set<String> names = new HashSet<>();
-    Subscription subscription =
-        new Subscription(List.of("*"), List.of("*"), Map.of(), world.table);
+    Subscription subscription = new Subscription(List.of("*"), List.of("*"), Map.of(), world.table);
     for (int step = 0; step < 60; step++) {
       switch (random.nextInt(6)) {
         case 0 -> {
@@ -116,8 +115,7 @@ class OnDemandPropertiesTest {
             Map<String, String> versions = new HashMap<>(client);
             names.forEach(name -> versions.putIfAbsent(name, ""));
             names.addAll(client.keySet());
-            subscription =
-                new Subscription(List.of("*"), List.of("*"), versions, world.table);
+            subscription = new Subscription(List.of("*"), List.of("*"), versions, world.table);
           }
         }
         default -> subscription.take(world.change(random));
@@ -151,8 +149,7 @@ class OnDemandPropertiesTest {
     World world = new World();
     world.change(random);
     String name = any(random);
-    Subscription subscription =
-        new Subscription(List.of(name), List.of(), Map.of(), world.table);
+    Subscription subscription = new Subscription(List.of(name), List.of(), Map.of(), world.table);
     assertThat(subscription.removals().contains(name))
         .isEqualTo(
             world.plain.values().stream()

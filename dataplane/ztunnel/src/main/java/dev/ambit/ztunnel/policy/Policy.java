@@ -62,8 +62,9 @@ public record Policy(
 
   /**
    * Compiles the control plane's form. What is not understood makes the policy stricter: an unknown
-   * action denies, an unknown scope is the policy's namespace, and an unknown condition never holds
-   * in a rule that allows and always in one that denies.
+   * action denies all, an unknown scope is the policy's namespace, where the policy then allows
+   * nobody, and an unknown condition never holds in a rule that allows and always in one that
+   * denies.
    *
    * @param domains under which principals a caller may be named
    * @throws InvalidResourceException where it has no name to be kept by
@@ -80,7 +81,7 @@ public record Policy(
           case NAMESPACE -> Scope.NAMESPACE;
           case WORKLOAD_SELECTOR -> Scope.SELECTED;
           case UNRECOGNIZED -> {
-            unknown.add("scope " + proto.getScopeValue() + ", taken as its namespace");
+            unknown.add("scope " + proto.getScopeValue());
             yield Scope.NAMESPACE;
           }
         };
@@ -89,12 +90,18 @@ public record Policy(
           case ALLOW -> Action.ALLOW;
           case DENY -> Action.DENY;
           case UNRECOGNIZED -> {
-            unknown.add("action " + proto.getActionValue() + ", taken as DENY");
+            unknown.add("action " + proto.getActionValue());
             yield Action.DENY;
           }
         };
     List<Predicate<PolicyInput>> rules =
         new PolicyRules(action == Action.DENY, domains, unknown).compile(proto);
+    if (proto.getAction() == dev.ambit.protocol.security.Action.UNRECOGNIZED) {
+      rules = List.of(input -> true);
+    } else if (proto.getScope() == dev.ambit.protocol.security.Scope.UNRECOGNIZED
+        && action == Action.ALLOW) {
+      rules = List.of();
+    }
     return new Policy(
         name,
         proto.getNamespace(),

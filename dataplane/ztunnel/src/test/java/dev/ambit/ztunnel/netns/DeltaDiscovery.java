@@ -73,7 +73,19 @@ final class DeltaDiscovery extends AggregatedDiscoveryServiceImplBase {
 
   /** Whether every client has answered everything that was sent to it. */
   synchronized boolean isSettled() {
-    return clients.stream().allMatch(client -> client.unanswered.isEmpty());
+    return isSettled(lastNonce);
+  }
+
+  /** The number of the last response that was sent. */
+  synchronized long lastSent() {
+    return lastNonce;
+  }
+
+  /** Whether every client has answered what was sent to it up to the response of this number. */
+  synchronized boolean isSettled(long upTo) {
+    return clients.stream()
+        .flatMap(client -> client.unanswered.stream())
+        .noneMatch(nonce -> Long.parseLong(nonce) <= upTo);
   }
 
   /** How many clients have subscribed to all that {@code types} name. */

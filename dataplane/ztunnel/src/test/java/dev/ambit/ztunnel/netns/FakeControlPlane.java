@@ -160,12 +160,14 @@ final class FakeControlPlane implements AutoCloseable {
     return policy.getNamespace() + "/" + policy.getName();
   }
 
+  /** Waits until every client has answered what was sent before this call. */
   void awaitSettled() {
+    long sent = discovery.lastSent();
     await("answers of all xDS clients")
         .atMost(Patience.LONG)
         .pollDelay(Duration.ZERO)
         .pollInterval(Duration.ofMillis(10))
-        .until(discovery::isSettled);
+        .until(() -> discovery.isSettled(sent));
   }
 
   @Override

@@ -25,6 +25,8 @@ import dev.ambit.ztunnel.identity.TrustDomains;
 import dev.ambit.ztunnel.state.InvalidResourceException;
 import dev.ambit.ztunnel.state.MeshStore;
 import dev.ambit.ztunnel.state.MeshWorkload;
+import java.net.Inet6Address;
+import java.net.InetAddress;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -302,6 +304,22 @@ class PolicyStoreTest {
     assertThatThrownBy(() -> Policy.of(Authorization.getDefaultInstance()))
         .isInstanceOf(InvalidResourceException.class)
         .hasMessageContaining("no name");
+  }
+
+  @Test
+  void callersWithMappedAddressesAreOfTheAddressesThatTheyStandFor() throws Exception {
+    byte[] mapped = ByteString.fromHex("00000000000000000000ffff0a000001").toByteArray();
+    InetAddress caller = Inet6Address.getByAddress(null, mapped, -1);
+    assertThat(caller).isInstanceOf(Inet6Address.class);
+    put(
+        policy("block", Scope.NAMESPACE, Action.DENY)
+            .addRules(
+                rule(
+                    Match.newBuilder()
+                        .addSourceIps(
+                            Address.newBuilder().setAddress(bytes("10.0.0.0")).setLength(24)))));
+    assertThat(store.authorize(new PolicyInput(server(), CLIENT, caller, socket("10.0.0.2", 8080))))
+        .isInstanceOf(Verdict.Denied.class);
   }
 
   @Test

@@ -41,7 +41,9 @@ class LargeMeshTest {
   @Test
   void fitsIntoTheHeapAndTakesChangesOneByOne() {
     long before = usedHeap();
+    long begin = System.nanoTime();
     load();
+    System.out.printf("a large mesh is loaded in %d ms%n", (System.nanoTime() - begin) / 1_000_000);
     long perWorkload = (usedHeap() - before) / LARGE.workloads();
     System.out.println("heap bytes of a workload in a large mesh: " + perWorkload);
     assertThat(perWorkload).isLessThan(BYTES_PER_WORKLOAD);
@@ -61,6 +63,7 @@ class LargeMeshTest {
               router.route(caller, new InetSocketAddress(LargeMesh.address(i * 97), 80));
       assertThat(route.destination().workload()).isSameAs(changed);
     }
+    System.out.printf("heap bytes to take a changed workload: %d%n", allocated / changes);
     assertThat(allocated / changes).isLessThan(BYTES_PER_CHANGE);
   }
 

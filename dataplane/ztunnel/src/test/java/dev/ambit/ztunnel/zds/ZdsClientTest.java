@@ -22,6 +22,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -209,6 +210,34 @@ class ZdsClientTest {
 
   private String delete(DelWorkload.Builder delete) throws IOException {
     return send(WorkloadRequest.newBuilder().setDel(delete));
+  }
+
+  /** Whatever comes, with a descriptor or without, is answered, and the next request is served. */
+  @Test
+  void survivesAnything() throws IOException {
+    accept();
+    var random = new Random(11);
+    Path file = Files.createFile(directory.resolve("any"));
+    for (int i = 0; i < 400; i++) {
+      byte[] bytes = addRequest("x" + i).build().toByteArray();
+      if (random.nextInt(3) == 0) {
+        bytes = new byte[1 + random.nextInt(60)];
+        random.nextBytes(bytes);
+      }
+      for (int n = random.nextInt(4); n > 0; n--) {
+        bytes[random.nextInt(bytes.length)] = (byte) random.nextInt();
+      }
+      if (random.nextBoolean()) {
+        try (NetworkNamespace fd = NetworkNamespace.open(file.toString())) {
+          agent().send(bytes, fd.fd());
+        }
+      } else {
+        agent().send(bytes);
+      }
+      assertThat(answer()).isNotNull();
+    }
+    assertThat(add("last", "ns-last")).isEmpty();
+    assertThat(runtime.live()).contains("last");
   }
 
   @Test

@@ -140,7 +140,8 @@ public final class ZtunnelDaemonSet {
     return Stream.concat(environment(mesh, spec, controlPlane).stream(), aliases.stream()).toList();
   }
 
-  private static List<EnvVar> environment(AmbientMeshSpec mesh, ZtunnelSpec spec, String controlPlane) {
+  private static List<EnvVar> environment(
+      AmbientMeshSpec mesh, ZtunnelSpec spec, String controlPlane) {
     return List.of(
         NodeComponent.variable("XDS_ADDRESS", controlPlane),
         NodeComponent.variable("CA_ADDRESS", controlPlane),

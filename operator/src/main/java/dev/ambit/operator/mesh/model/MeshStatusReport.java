@@ -42,8 +42,7 @@ public final class MeshStatusReport {
             now,
             Stream.concat(
                     Stream.of(
-                        new Wanted(
-                            Conditions.READY, ready, progress.reason(), progress.message()),
+                        new Wanted(Conditions.READY, ready, progress.reason(), progress.message()),
                         new Wanted(
                             Conditions.RECONCILING,
                             !ready && !stalled,
@@ -60,8 +59,7 @@ public final class MeshStatusReport {
     return switch (verdict) {
       case RevocationVerdict.Absent() -> Optional.empty();
       case RevocationVerdict.Usable(String _, String message) ->
-          Optional.of(
-              new Wanted(Conditions.REVOCATIONS_DISTRIBUTED, true, "Distributed", message));
+          Optional.of(new Wanted(Conditions.REVOCATIONS_DISTRIBUTED, true, "Distributed", message));
       case RevocationVerdict.Unusable(String message) ->
           Optional.of(
               new Wanted(
