@@ -13,6 +13,7 @@ import io.fabric8.kubernetes.api.model.apps.DaemonSetBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.readiness.Readiness;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -170,8 +171,8 @@ class FaultsIT {
                 new DaemonSetBuilder(daemonSet)
                     .editSpec()
                     .editTemplate()
-                    .editMetadata()
-                    .addToAnnotations("ambit.test/replaced", "true")
+                    .editOrNewMetadata()
+                    .addToAnnotations("kubectl.kubernetes.io/restartedAt", Instant.now().toString())
                     .endMetadata()
                     .endTemplate()
                     .endSpec()

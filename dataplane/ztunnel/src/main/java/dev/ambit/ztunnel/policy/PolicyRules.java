@@ -175,6 +175,13 @@ record PolicyRules(boolean denies, TrustDomains domains, List<String> unknown) {
       Predicate<String> matcher = text(value);
       if (matcher == null) {
         matchers.add(unknownValue("a kind of string match", negated));
+      } else if (domains.aliases().isEmpty() && value.hasExact()) {
+        String exact = value.getExact();
+        matchers.add(
+            input -> {
+              Identity source = input.source();
+              return source != null && source.hasPrincipal(exact);
+            });
       } else if (domains.aliases().isEmpty()) {
         matchers.add(
             input -> {

@@ -266,7 +266,7 @@ final class Round implements AutoCloseable {
 
   private void large(Subject subject, MeasuredMesh mesh) throws IOException {
     mesh.knowWorkloads(LARGE);
-    add(Metric.LARGE_START, subject, mesh.startClientsZtunnel(Map.of()).toMillis());
+    add(Metric.LARGE_START, subject, mesh.startClientsZtunnel().toMillis());
     long pid = mesh.ztunnels().getFirst();
     settle();
     add(Metric.LARGE_RSS, subject, ProcessUsage.residentKibibytes(pid) / 1024.0);
