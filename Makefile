@@ -20,7 +20,7 @@ export JAVA_HOME := $(JDK)
 MVN := mvn -B -ntp
 ARCHIVES := $(addprefix .build/images/,operator.tar ztunnel.tar agent.tar sample.tar)
 
-.PHONY: help build test bench images engine cluster demo demo-down format clean jdk packages
+.PHONY: help build test bench jmh soak images engine cluster demo demo-down format clean jdk packages
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,9 +31,14 @@ jdk:
 
 build: jdk ## Compile, package and lay out the programs, so that they run from here
 	$(MVN) -q package -DskipTests
+	@bin/archive-classes dataplane/ztunnel ztunnel
 
 packages:
 	@test-k3s/bin/packages
+
+jmh: jdk build ## Run the benchmarks of the hot paths; JMH="-f 1 Policy" passes arguments
+	@cd dataplane/ztunnel && "$(JDK)/bin/java" -cp "target/test-classes:target/classes:$$(cat target/bench.classpath)" \
+	  org.openjdk.jmh.Main $(JMH)
 
 images: packages build ## Build the container images into .build/images
 	images/build
@@ -49,6 +54,11 @@ test: jdk packages engine images ## Run every test, from units to the cluster
 
 bench: jdk packages build ## Measure the ztunnel, beside another one where PEER=command is given
 	@dataplane/ztunnel/bench/run
+
+soak: jdk packages ## Run the ztunnels under load for MINUTES (10) while all that is around them comes and goes
+	$(MVN) verify -pl dataplane/ztunnel -am -Dtest=None -Dsurefire.failIfNoSpecifiedTests=false \
+	  -Dit.test=SoakIT -Dfailsafe.failIfNoSpecifiedTests=false \
+	  -Dambit.soak.minutes=$(or $(MINUTES),10) -Dambit.soak.report=$(CURDIR)/.build/soak
 
 cluster: images ## Start a two-node cluster with the images on it, and leave it running
 	@test-k3s/bin/tools

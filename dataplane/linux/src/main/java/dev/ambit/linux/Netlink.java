@@ -15,7 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** One rtnetlink socket, in the network namespace of the thread that opened it. */
+/** One netlink socket, in the network namespace of the thread that opened it. */
 final class Netlink implements AutoCloseable {
   static final int EPERM = 1;
   static final int ENOENT = 2;
@@ -26,6 +26,8 @@ final class Netlink implements AutoCloseable {
   static final int EOPNOTSUPP = 95;
   static final int EAFNOSUPPORT = 97;
 
+  static final int NETLINK_NETFILTER = 12;
+
   static final int NLM_F_REQUEST = 0x1;
   static final int NLM_F_ACK = 0x4;
   static final int NLM_F_DUMP = 0x300;
@@ -34,11 +36,13 @@ final class Netlink implements AutoCloseable {
   private static final int AF_NETLINK = 16;
   private static final int SOCK_RAW_CLOEXEC = 3 | 0x80000;
   private static final int NETLINK_ROUTE = 0;
+  private static final int MSG_DONTWAIT = 0x40;
   private static final int NLMSG_ERROR = 2;
   private static final int NLMSG_DONE = 3;
   private static final int NLM_F_DUMP_INTR = 0x10;
   private static final int HEADER = 16;
   private static final int BUFFER = 65_536;
+  private static final int SMALL_BUFFER = 8192;
   private static final int EINTR_RETRIES = 8;
 
   private static final MethodHandle SOCKET =
@@ -53,12 +57,20 @@ final class Netlink implements AutoCloseable {
   private final int fd;
   private int sequence;
 
+  /** For addresses, routes and routing rules. */
   Netlink() throws IOException {
+    this(NETLINK_ROUTE);
+  }
+
+  /**
+   * @param family which of the kernel's parts answers
+   */
+  Netlink(int family) throws IOException {
     try {
       this.fd =
           Libc.check(
               "socket(AF_NETLINK)",
-              (int) SOCKET.invokeExact(Libc.state(), AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE));
+              (int) SOCKET.invokeExact(Libc.state(), AF_NETLINK, SOCK_RAW_CLOEXEC, family));
     } catch (Throwable t) {
       throw Libc.sneaky(t);
     }
@@ -78,6 +90,33 @@ final class Netlink implements AutoCloseable {
         if (message.type == NLMSG_ERROR && message.sequence == sequence) {
           return -message.body.getInt(0);
         }
+      }
+    }
+  }
+
+  /**
+   * Asks for one object. The kernel has answered by the time that it has taken the question, so
+   * this never waits.
+   *
+   * @return the answer's body; null where there is no such object
+   */
+  @Nullable ByteBuffer find(int type, byte[] body) throws IOException {
+    send(type, NLM_F_REQUEST, body);
+    while (true) {
+      var answer = receive(SMALL_BUFFER, MSG_DONTWAIT);
+      while (answer.remaining() >= HEADER) {
+        var message = next(answer);
+        if (message.sequence != sequence) {
+          continue;
+        }
+        if (message.type != NLMSG_ERROR) {
+          return message.body;
+        }
+        int error = -message.body.getInt(0);
+        if (error == ENOENT) {
+          return null;
+        }
+        throw new LinuxException("netlink request " + type, error);
       }
     }
   }
@@ -110,7 +149,7 @@ final class Netlink implements AutoCloseable {
             return interrupted ? null : found;
           }
           case NLMSG_ERROR ->
-              throw new LinuxException("rtnetlink dump " + type, -message.body.getInt(0));
+              throw new LinuxException("netlink dump " + type, -message.body.getInt(0));
           default -> found.add(message.body);
         }
       }
@@ -126,7 +165,7 @@ final class Netlink implements AutoCloseable {
     try (var arena = Arena.ofConfined()) {
       var memory = arena.allocateFrom(JAVA_BYTE, message.array());
       if ((long) SEND.invokeExact(Libc.state(), fd, memory, memory.byteSize(), 0) < 0) {
-        throw new LinuxException("rtnetlink send", Libc.errno());
+        throw new LinuxException("netlink send", Libc.errno());
       }
     } catch (Throwable t) {
       throw t instanceof IOException e ? e : Libc.sneaky(t);
@@ -134,14 +173,18 @@ final class Netlink implements AutoCloseable {
   }
 
   private ByteBuffer receive() throws IOException {
+    return receive(BUFFER, 0);
+  }
+
+  private ByteBuffer receive(int size, int flags) throws IOException {
     try (var arena = Arena.ofConfined()) {
-      var memory = arena.allocate(BUFFER, 8);
+      var memory = arena.allocate(size, 8);
       long length;
       do {
-        length = (long) RECV.invokeExact(Libc.state(), fd, memory, memory.byteSize(), 0);
+        length = (long) RECV.invokeExact(Libc.state(), fd, memory, memory.byteSize(), flags);
       } while (length < 0 && Libc.errno() == Libc.EINTR);
       if (length < 0) {
-        throw new LinuxException("rtnetlink receive", Libc.errno());
+        throw new LinuxException("netlink receive", Libc.errno());
       }
       return ByteBuffer.wrap(memory.asSlice(0, length).toArray(JAVA_BYTE))
           .order(ByteOrder.nativeOrder());
@@ -156,7 +199,7 @@ final class Netlink implements AutoCloseable {
     int start = answer.position();
     int length = answer.getInt(start);
     if (length < HEADER || length > answer.remaining()) {
-      throw new IOException("malformed rtnetlink message of " + length + " bytes");
+      throw new IOException("malformed netlink message of " + length + " bytes");
     }
     var message =
         new Message(

@@ -35,9 +35,15 @@ public record TcpSocket(InetSocketAddress local, InetSocketAddress remote, State
 
   /** All TCP sockets of the calling thread's network namespace. */
   public static List<TcpSocket> read() throws IOException {
+    return read("tcp", "tcp6");
+  }
+
+  /** The sockets of some of the kernel's tables, which all have one form. */
+  static List<TcpSocket> read(String... tables) throws IOException {
     var sockets = new ArrayList<TcpSocket>();
-    // thread-self, since self shows the namespace of the process's first thread.
-    for (var table : List.of("/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6")) {
+    for (var name : tables) {
+      // thread-self, since self shows the namespace of the process's first thread.
+      var table = "/proc/thread-self/net/" + name;
       try (var lines = Files.newBufferedReader(Path.of(table))) {
         lines.readLine();
         for (String line = lines.readLine(); line != null; line = lines.readLine()) {
@@ -58,7 +64,7 @@ public record TcpSocket(InetSocketAddress local, InetSocketAddress remote, State
       int state = Integer.parseInt(fields[3], 16);
       return new TcpSocket(endpoint(fields[1]), endpoint(fields[2]), STATES[state - 1]);
     } catch (ArrayIndexOutOfBoundsException | IllegalArgumentException e) {
-      throw new IOException("unreadable line of the TCP socket table: " + line, e);
+      throw new IOException("unreadable line of a socket table: " + line, e);
     }
   }
 

@@ -1,14 +1,21 @@
 package dev.ambit.ztunnel;
 
 import dev.ambit.ztunnel.admin.ConfigDump;
+import dev.ambit.ztunnel.admin.Endpoint;
 import dev.ambit.ztunnel.admin.Endpoint.Reply;
+import dev.ambit.ztunnel.admin.FlightRecordings;
+import dev.ambit.ztunnel.admin.HeapSummary;
 import dev.ambit.ztunnel.admin.HttpServer;
 import dev.ambit.ztunnel.admin.Readiness;
 import dev.ambit.ztunnel.certificate.CertificateCache;
 import dev.ambit.ztunnel.certificate.IstioCertificateClient;
+import dev.ambit.ztunnel.certificate.RevocationWatch;
+import dev.ambit.ztunnel.certificate.Revocations;
 import dev.ambit.ztunnel.channel.ServerChannel;
 import dev.ambit.ztunnel.names.DnsHostnameResolver;
 import dev.ambit.ztunnel.policy.PolicyStore;
+import dev.ambit.ztunnel.proxy.Mesh;
+import dev.ambit.ztunnel.proxy.PeerTrust;
 import dev.ambit.ztunnel.proxy.PodProxies;
 import dev.ambit.ztunnel.proxy.ProxySettings;
 import dev.ambit.ztunnel.state.LocalPod;
@@ -20,6 +27,8 @@ import dev.ambit.ztunnel.telemetry.DryRunTelemetry;
 import dev.ambit.ztunnel.telemetry.LogLevels;
 import dev.ambit.ztunnel.telemetry.MetricRegistry;
 import dev.ambit.ztunnel.telemetry.PodTelemetry;
+import dev.ambit.ztunnel.telemetry.RevocationObserver;
+import dev.ambit.ztunnel.telemetry.RevocationTelemetry;
 import dev.ambit.ztunnel.telemetry.XdsTelemetry;
 import dev.ambit.ztunnel.xds.MeshResources;
 import dev.ambit.ztunnel.xds.OnDemand;
@@ -40,15 +49,17 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -68,6 +79,8 @@ public final class Ztunnel {
   /** After the deadline all that is left is cut; this is for doing so. */
   private static final Duration CUT_TIME = Duration.ofSeconds(1);
 
+  private static final Duration DROP_IDLE_METRICS = Duration.ofSeconds(30);
+
   private final ZtunnelSettings settings;
   private final CountDownLatch ended = new CountDownLatch(1);
 
@@ -79,6 +92,12 @@ public final class Ztunnel {
   private final EventLoopGroup adminLoop = loops(1, "admin");
   private final EventLoopGroup workers;
 
+  /** Its thread is there only while somebody looks in. */
+  private final ScheduledThreadPoolExecutor inspector = executor("inspection");
+
+  private final Semaphore inspections = new Semaphore(4);
+  private final FlightRecordings recordings = new FlightRecordings(inspector);
+
   private final MetricRegistry metrics = new MetricRegistry();
   private final AccessLog accessLog;
   private final MeshStore mesh = new MeshStore();
@@ -86,6 +105,7 @@ public final class Ztunnel {
   private final ServerChannel xdsChannel;
   private final ServerChannel authorityChannel;
   private final CertificateCache certificates;
+  private final @Nullable RevocationWatch revocations;
   private final XdsClient xds;
   private final DnsHostnameResolver names;
   private final PodProxies proxies;
@@ -98,6 +118,8 @@ public final class Ztunnel {
   private Ztunnel(ZtunnelSettings settings) {
     this.settings = settings;
     workers = loops(settings.workerThreads(), "worker");
+    inspector.setKeepAliveTime(10, TimeUnit.SECONDS);
+    inspector.allowCoreThreadTimeOut(true);
     accessLog = new AccessLog(settings.logFormat(), new FileOutputStream(FileDescriptor.out));
     policies = new PolicyStore(mesh, new DryRunTelemetry(metrics, accessLog));
     names = new DnsHostnameResolver(controlLoop.next(), metrics);
@@ -113,7 +135,9 @@ public final class Ztunnel {
         new XdsClient(
             xdsChannel,
             settings.node(),
-            List.of(MeshResources.authorizations(policies), MeshResources.addresses(mesh)),
+            List.of(
+                MeshResources.authorizations(policies, settings.trustDomains()),
+                MeshResources.addresses(mesh)),
             control,
             new XdsTelemetry(metrics),
             demand);
@@ -130,9 +154,23 @@ public final class Ztunnel {
             new IstioCertificateClient(authorityChannel, settings.certificateLifetime()),
             certificateExecutor,
             Clock.systemUTC());
-    ConnectionTelemetry connections = new ConnectionTelemetry(metrics, accessLog);
+    ConnectionTelemetry connections =
+        new ConnectionTelemetry(metrics, accessLog, settings.metricsIdle());
+    long sweep = DROP_IDLE_METRICS.toSeconds();
+    var unused =
+        control.scheduleWithFixedDelay(connections::dropIdle, sweep, sweep, TimeUnit.SECONDS);
+    revocations =
+        settings
+            .revocationLists()
+            .map(path -> new RevocationWatch(path, certificateExecutor, Clock.systemUTC()))
+            .orElse(null);
     proxies =
-        new PodProxies(workers, settings.proxy(), router, policies, certificates, connections);
+        new PodProxies(
+            workers,
+            settings.proxy(),
+            settings.limits(),
+            new Mesh(router, policies, certificates, trust(), connections),
+            null);
     PodTelemetry podTelemetry = new PodTelemetry(metrics);
     List<PodObserver> observers =
         new ArrayList<>(List.of(new PodIdentities(router, certificates), podTelemetry));
@@ -149,6 +187,17 @@ public final class Ztunnel {
     metrics
         .family("istio_build", "What runs here", MetricRegistry.Kind.GAUGE)
         .gauge(MetricRegistry.Labels.of("component", "ztunnel", "tag", version()), () -> 1);
+  }
+
+  private PeerTrust trust() {
+    RevocationWatch watch = revocations;
+    if (watch == null) {
+      return new PeerTrust(
+          settings.trustDomains(), Revocations.disabled(), RevocationObserver.NONE);
+    }
+    RevocationTelemetry telemetry = new RevocationTelemetry(metrics);
+    telemetry.gauges(() -> watch.revocations().current().size(), watch::overdue, watch::failures);
+    return new PeerTrust(settings.trustDomains(), watch.revocations(), telemetry);
   }
 
   /** Runs until told to end. */
@@ -176,6 +225,7 @@ public final class Ztunnel {
   private void start() throws IOException {
     CompletionStage<Void> known = meshKnown();
     readiness.require("control plane", () -> known.toCompletableFuture().isDone());
+    readiness.require("revocation lists", () -> revocationsLoaded().isDone());
     readiness.require("node agent", podSource::hasSnapshot);
     readiness.require("pods", () -> pods.pending() == 0);
     readiness.require("not draining", () -> !draining);
@@ -192,17 +242,22 @@ public final class Ztunnel {
     if (settings.mesh().controlPlane()) {
       xds.start();
     }
+    if (revocations != null) {
+      revocations.start();
+    }
     // Pods are served only once policies and addresses are known: before, all would look as if it
-    // were outside the mesh.
-    known.thenRun(
-        () -> {
-          log.atInfo()
-              .addKeyValue("workloads", mesh.workloads().size())
-              .addKeyValue("services", mesh.services().size())
-              .addKeyValue("policies", policies.policies().size())
-              .log("control plane state received");
-          podSource.start();
-        });
+    // were outside the mesh. Nor before it is known whom not to trust.
+    known
+        .thenCombine(revocationsLoaded(), (synced, loaded) -> true)
+        .thenRun(
+            () -> {
+              log.atInfo()
+                  .addKeyValue("workloads", mesh.workloads().size())
+                  .addKeyValue("services", mesh.services().size())
+                  .addKeyValue("policies", policies.policies().size())
+                  .log("control plane state received");
+              podSource.start();
+            });
   }
 
   /**
@@ -211,7 +266,7 @@ public final class Ztunnel {
   private CompletionStage<Void> meshKnown() throws IOException {
     settings
         .mesh()
-        .local()
+        .local(settings.trustDomains())
         .ifPresent(
             local -> {
               local.apply(mesh, policies);
@@ -224,24 +279,34 @@ public final class Ztunnel {
     return settings.mesh().controlPlane() ? xds.synced() : CompletableFuture.completedStage(null);
   }
 
+  private CompletableFuture<Void> revocationsLoaded() {
+    return revocations == null
+        ? CompletableFuture.completedFuture(null)
+        : revocations.loaded().toCompletableFuture();
+  }
+
   private void serve() throws IOException {
     servers.add(
         HttpServer.start(
             adminLoop,
             settings.readiness(),
-            new HttpServer.Routes().get("/healthz/ready", query -> ready())));
+            new HttpServer.Routes().get("/healthz/ready", request -> ready())));
     HttpServer.Routes stats = new HttpServer.Routes();
-    stats.get("/metrics", query -> scrape()).get("/stats/prometheus", query -> scrape());
+    stats.get("/metrics", this::scrape).get("/stats/prometheus", this::scrape);
     servers.add(HttpServer.start(adminLoop, settings.stats(), stats));
     servers.add(
         HttpServer.start(
             adminLoop,
             settings.admin(),
             new HttpServer.Routes()
-                .get("/config_dump", query -> Reply.json(dump()))
-                .get("/logging", query -> Reply.text(200, LogLevels.describe()))
+                .later("/config_dump", request -> inspect(() -> Reply.json(dump())))
+                .get("/logging", request -> Reply.text(200, LogLevels.describe()))
                 .post("/logging", Ztunnel::setLogging)
-                .post("/quitquitquit", query -> quit())));
+                .post("/quitquitquit", request -> quit())
+                .later("/debug/jfr", recordings)
+                .later("/debug/pprof/profile", recordings)
+                .later("/debug/heap", request -> inspect(Ztunnel::heap))
+                .later("/debug/pprof/heap", request -> inspect(Ztunnel::heap))));
   }
 
   private Reply ready() {
@@ -251,8 +316,23 @@ public final class Ztunnel {
         : Reply.text(500, "not ready, pending: " + String.join(", ", pending) + "\n");
   }
 
-  private Reply scrape() {
-    return new Reply(200, "text/plain; version=0.0.4; charset=utf-8", metrics.scrape());
+  private Reply scrape(Endpoint.Request request) {
+    MetricRegistry.Format format = MetricRegistry.Format.accepted(request.accept());
+    return Reply.text(format.contentType(), metrics.scrape(format));
+  }
+
+  /** What takes its time is done apart, so that probes are not held up. */
+  private CompletionStage<Reply> inspect(Supplier<Reply> answer) {
+    if (!inspections.tryAcquire()) {
+      return CompletableFuture.completedFuture(
+          Reply.text(503, "too many ask at once: try again\n"));
+    }
+    return CompletableFuture.supplyAsync(answer, inspector)
+        .whenComplete((reply, failure) -> inspections.release());
+  }
+
+  private static Reply heap() {
+    return Reply.text(200, HeapSummary.write());
   }
 
   private String dump() {
@@ -264,17 +344,19 @@ public final class Ztunnel {
             policies.policies(),
             certificates.statuses(),
             pods.statuses(),
-            settings.describe()));
+            settings.describe(),
+            version()));
   }
 
-  private static Reply setLogging(Map<String, List<String>> query) {
-    List<String> levels = query.getOrDefault("level", List.of());
-    boolean reset = query.containsKey("reset");
-    if (levels.isEmpty() && !reset) {
-      return Reply.text(200, LogLevels.describe());
-    }
+  private static Reply setLogging(Endpoint.Request request) {
+    String levels = request.parameter("level");
     try {
-      LogLevels.set(levels.isEmpty() ? "info" : levels.getFirst());
+      if (request.query().containsKey("reset")) {
+        LogLevels.reset();
+      }
+      if (levels != null) {
+        LogLevels.set(levels);
+      }
     } catch (IllegalArgumentException e) {
       return Reply.text(400, e.getMessage() + "\n");
     }
@@ -309,6 +391,9 @@ public final class Ztunnel {
       Thread.currentThread().interrupt();
     }
     xds.close();
+    if (revocations != null) {
+      revocations.close();
+    }
     certificates.close();
     proxies.close();
     names.close();

@@ -10,6 +10,7 @@ import dev.ambit.protocol.security.Authorization;
 import dev.ambit.protocol.security.Match;
 import dev.ambit.protocol.security.Scope;
 import dev.ambit.protocol.security.StringMatch;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class PolicyTranslatorTest {
@@ -221,5 +222,45 @@ class PolicyTranslatorTest {
             spec: {action: DENY, rules: [{}]}
             """);
     assertThat(sent(PolicyTranslator.translate(policy, "root")).getDryRun()).isTrue();
+  }
+
+  @Test
+  void aPrincipalOfTheTrustDomainStandsForItsAliasesAndTheReverse() {
+    var policy =
+        Objects.policy(
+            """
+            metadata: {name: p, namespace: shop}
+            spec:
+              rules:
+              - from: [{source: {principals: [td/ns/a/sa/x, other/ns/a/sa/x, "*/sa/y"]}}]
+                when: [{key: source.principal, notValues: ["old/ns/b/*"]}]
+            """);
+    Authorization sent =
+        sent(
+            PolicyTranslator.translate(
+                policy, "root", new TrustDomains("td", List.of("old", "older"))));
+    assertThat(sent.getRules(0).getClauses(0).getMatches(0).getPrincipalsList())
+        .extracting(match -> match.hasExact() ? match.getExact() : "*" + match.getSuffix())
+        .containsExactly(
+            "td/ns/a/sa/x", "old/ns/a/sa/x", "older/ns/a/sa/x", "other/ns/a/sa/x", "*/sa/y");
+    assertThat(sent.getRules(0).getClauses(1).getMatches(0).getNotPrincipalsList())
+        .extracting(match -> match.getPrefix())
+        .containsExactly("old/ns/b/", "td/ns/b/", "older/ns/b/");
+  }
+
+  @Test
+  void aPrincipalWithItsSchemeWouldMatchNobodySoADenialTakesItToMatch() {
+    var translation =
+        PolicyTranslator.translate(
+            Objects.policy(
+                """
+                metadata: {name: p, namespace: shop}
+                spec:
+                  action: DENY
+                  rules: [{from: [{source: {principals: ["spiffe://td/ns/a/sa/x"]}}]}]
+                """),
+            "root");
+    assertThat(translation.report().verdict()).isEqualTo(PolicyReport.Verdict.STRICTER);
+    assertThat(sent(translation).getRules(0).getClausesCount()).isZero();
   }
 }

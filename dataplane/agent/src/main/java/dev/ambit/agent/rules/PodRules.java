@@ -4,6 +4,7 @@ import dev.ambit.linux.LocalAddresses;
 import dev.ambit.linux.MarkedLocalRoute;
 import dev.ambit.linux.Nftables;
 import dev.ambit.linux.TcpSocket;
+import dev.ambit.linux.UdpSocket;
 import java.io.IOException;
 import java.util.EnumMap;
 import java.util.EnumSet;
@@ -87,6 +88,15 @@ public final class PodRules {
         .count();
   }
 
+  /** Whether a ztunnel answers DNS, over UDP and over TCP. */
+  public boolean answersDns() throws IOException {
+    return UdpSocket.read().stream()
+            .anyMatch(socket -> socket.local().getPort() == PodRuleset.DNS_PORT)
+        && TcpSocket.read().stream()
+            .filter(socket -> socket.state() == TcpSocket.State.LISTEN)
+            .anyMatch(socket -> socket.local().getPort() == PodRuleset.DNS_PORT);
+  }
+
   /**
    * How many connections still need the rules: those that were redirected to the ztunnel, and those
    * that it opened to the application under a client's address. Tunnels need none; where a peer has
@@ -100,6 +110,7 @@ public final class PodRules {
         .filter(
             socket ->
                 socket.local().getPort() == PodRuleset.OUTBOUND_PORT
+                    || socket.local().getPort() == PodRuleset.DNS_PORT
                     || socket.local().getPort() == PodRuleset.INBOUND_PORT
                     || !(socket.local().getAddress().isAnyLocalAddress()
                         || socket.local().getAddress().isLoopbackAddress()

@@ -8,6 +8,10 @@ package dev.ambit.agent.rules;
  * application from the original client's address; its replies are marked {@value #REPLY_MARK} and
  * so routed back to the ztunnel rather than to the client. Only a connection's first packet is
  * redirected: what was open before the rules came stays as it was.
+ *
+ * <p>Redirected DNS over UDP is tracked in a zone of its own. So a socket that has asked before
+ * rules came or went is redirected, or no longer, from its next question on, and the ztunnel's own
+ * questions never meet what the kernel remembers of the application's.
  */
 public enum PodRuleset {
   /** New connections go to the ztunnel. */
@@ -31,21 +35,39 @@ public enum PodRuleset {
 
     @Override
     String redirectOutbound() {
+      return passingOutbound() + connectionsOutbound();
+    }
+
+    @Override
+    String separateDns() {
+      return "";
+    }
+  },
+
+  /** New connections go to the ztunnel, and questions to DNS servers to its DNS proxy. */
+  CAPTURED_WITH_DNS {
+    @Override
+    String redirectInbound() {
+      return CAPTURED.redirectInbound();
+    }
+
+    @Override
+    String redirectOutbound() {
+      return passingOutbound()
+          + """
+                %1$s redirect to :%5$d
+                tcp dport %2$d tcp flags & (fin | syn | rst | ack) == syn meta mark & %3$s != %4$s redirect to :%5$d
+            """
+              .formatted(DNS_QUESTION, DNS, MARK_MASK, ZTUNNEL_MARK, DNS_PORT)
+          + connectionsOutbound();
+    }
+
+    @Override
+    String separateDns() {
       return """
-          oif "lo" accept
-          ip daddr %s accept
-          ip6 daddr %s accept
-          meta mark & %s == %s accept
-          tcp flags & (fin | syn | rst | ack) == syn meta mark & %s != %s redirect to :%d
+          oif != "lo" %s ct zone set %d
       """
-          .formatted(
-              ProbeAddress.IPV4,
-              ProbeAddress.IPV6,
-              MARK_MASK,
-              REPLY_MARK,
-              MARK_MASK,
-              ZTUNNEL_MARK,
-              OUTBOUND_PORT);
+          .formatted(DNS_QUESTION, DNS_ZONE);
     }
   },
 
@@ -63,6 +85,11 @@ public enum PodRuleset {
     String redirectOutbound() {
       return "";
     }
+
+    @Override
+    String separateDns() {
+      return "";
+    }
   };
 
   /** Where the ztunnel takes connections that the pod opens. */
@@ -74,14 +101,46 @@ public enum PodRuleset {
   /** Where the ztunnel takes tunnels. */
   public static final int HBONE_PORT = 15008;
 
+  /** Where the ztunnel answers DNS, over UDP and TCP, at the loopback. */
+  public static final int DNS_PORT = 15053;
+
+  /** The connection tracking zone of redirected DNS over UDP. */
+  public static final int DNS_ZONE = 1;
+
   static final String TABLE = "ambit";
   static final String ZTUNNEL_MARK = "0x539";
   static final String REPLY_MARK = "0x111";
   static final String MARK_MASK = "0xfff";
 
+  private static final int DNS = 53;
+
+  /** From port 53 a DNS server answers another one; that is no question. */
+  private static final String DNS_QUESTION =
+      "udp dport %d udp sport != %d meta mark & %s != %s"
+          .formatted(DNS, DNS, MARK_MASK, ZTUNNEL_MARK);
+
   abstract String redirectInbound();
 
   abstract String redirectOutbound();
+
+  abstract String separateDns();
+
+  private static String passingOutbound() {
+    return """
+        oif "lo" accept
+        ip daddr %s accept
+        ip6 daddr %s accept
+        meta mark & %s == %s accept
+    """
+        .formatted(ProbeAddress.IPV4, ProbeAddress.IPV6, MARK_MASK, REPLY_MARK);
+  }
+
+  private static String connectionsOutbound() {
+    return """
+        tcp flags & (fin | syn | rst | ack) == syn meta mark & %s != %s redirect to :%d
+    """
+        .formatted(MARK_MASK, ZTUNNEL_MARK, OUTBOUND_PORT);
+  }
 
   /** The commands that bring the table to this content from any other, as one transaction. */
   public String commands() {
@@ -98,6 +157,10 @@ public enum PodRuleset {
         type route hook output priority mangle; policy accept;
         ct mark & %2$s == %4$s meta mark set ct mark
       }
+      chain separate_dns {
+        type filter hook output priority raw; policy accept;
+    %7$s    udp sport %8$d meta mark & %2$s == %3$s ct zone set %9$d
+      }
       chain redirect_inbound {
         type nat hook prerouting priority dstnat; policy accept;
     %5$s  }
@@ -107,6 +170,14 @@ public enum PodRuleset {
     }
     """
         .formatted(
-            TABLE, MARK_MASK, ZTUNNEL_MARK, REPLY_MARK, redirectInbound(), redirectOutbound());
+            TABLE,
+            MARK_MASK,
+            ZTUNNEL_MARK,
+            REPLY_MARK,
+            redirectInbound(),
+            redirectOutbound(),
+            separateDns(),
+            DNS_PORT,
+            DNS_ZONE);
   }
 }

@@ -272,13 +272,13 @@ class PodRulesIT {
 
   private static void assertEcho(Socket from, ServerSocket to) throws IOException {
     try (var accepted = to.accept()) {
-      accepted.setSoTimeout(5000);
+      accepted.setSoTimeout(TestNamespace.TIMEOUT_MILLIS);
       assertEcho(from, accepted);
     }
   }
 
   private static void assertEcho(Socket from, Socket to) throws IOException {
-    to.setSoTimeout(5000);
+    to.setSoTimeout(TestNamespace.TIMEOUT_MILLIS);
     write(from, "hello");
     assertThat(read(to)).isEqualTo("hello");
   }

@@ -7,6 +7,7 @@ import dev.ambit.ztunnel.state.MeshWorkload;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -54,14 +55,8 @@ public final class PolicyStore implements Authorizer {
     for (String name : removed) {
       mesh |= touch(byName.remove(name), namespaces);
     }
-    for (String namespace : namespaces) {
-      Policy[] policies =
-          select(p -> p.scope() == Scope.NAMESPACE && p.namespace().equals(namespace));
-      if (policies.length == 0) {
-        ofNamespace.remove(namespace);
-      } else {
-        ofNamespace.put(namespace, policies);
-      }
+    if (!namespaces.isEmpty()) {
+      regroup(namespaces);
     }
     if (mesh) {
       ofMesh = select(p -> p.scope() == Scope.MESH);
@@ -83,6 +78,23 @@ public final class PolicyStore implements Authorizer {
       }
       case SELECTED -> false;
     };
+  }
+
+  /** One pass over all policies, however many namespaces a response changes. */
+  private void regroup(Set<String> namespaces) {
+    Map<String, List<Policy>> grouped = new HashMap<>();
+    for (Policy policy :
+        select(p -> p.scope() == Scope.NAMESPACE && namespaces.contains(p.namespace()))) {
+      grouped.computeIfAbsent(policy.namespace(), n -> new ArrayList<>()).add(policy);
+    }
+    for (String namespace : namespaces) {
+      List<Policy> policies = grouped.get(namespace);
+      if (policies == null) {
+        ofNamespace.remove(namespace);
+      } else {
+        ofNamespace.put(namespace, policies.toArray(Policy[]::new));
+      }
+    }
   }
 
   private Policy[] select(java.util.function.Predicate<Policy> which) {

@@ -3,7 +3,9 @@ package dev.ambit.ztunnel.proxy;
 import dev.ambit.linux.LinuxException;
 import dev.ambit.linux.NetworkNamespace;
 import dev.ambit.linux.SharedPort;
+import dev.ambit.ztunnel.dns.DnsProxy;
 import dev.ambit.ztunnel.state.LocalPod;
+import dev.ambit.ztunnel.zds.LiveConnection;
 import dev.ambit.ztunnel.zds.PodRuntime;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
@@ -14,6 +16,7 @@ import io.netty.channel.EventLoopGroup;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.util.concurrent.EventExecutor;
+import java.net.Inet6Address;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -24,6 +27,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -39,9 +43,12 @@ public final class PodProxy implements PodRuntime.Running {
   private final EventLoopGroup loops;
   private final PodSockets sockets;
   private final ProxySettings settings;
+  private final TunnelLimits limits;
+  private final TunnelAdmission admission;
   private final Map<EventExecutor, PodLoop> podLoops = new IdentityHashMap<>();
   private final List<Channel> listeners = new ArrayList<>();
   private final AtomicInteger openConnections = new AtomicInteger();
+  private final @Nullable DnsListener dns;
   private final Runnable onStopped;
   private final CompletableFuture<Void> stopped = new CompletableFuture<>();
   private boolean draining;
@@ -51,12 +58,16 @@ public final class PodProxy implements PodRuntime.Running {
       NetworkNamespace namespace,
       EventLoopGroup loops,
       ProxySettings settings,
+      TunnelLimits limits,
       Mesh mesh,
+      @Nullable DnsProxy dnsProxy,
       java.util.function.Consumer<PodProxy> onStopped) {
     this.pod = pod;
     this.namespace = namespace;
     this.loops = loops;
     this.settings = settings;
+    this.limits = limits;
+    this.admission = new TunnelAdmission(limits);
     this.sockets = new PodSockets(namespace, settings);
     this.onStopped = () -> onStopped.accept(this);
     PodAddresses addresses = new PodAddresses(sockets);
@@ -65,6 +76,7 @@ public final class PodProxy implements PodRuntime.Running {
           executor,
           new PodLoop(this, pod, (EventLoop) executor, sockets, addresses, settings, mesh));
     }
+    this.dns = dnsProxy == null ? null : new DnsListener(dnsProxy, pod, sockets, mesh.state());
   }
 
   /** What becomes of a connection that a listener accepted. */
@@ -108,7 +120,27 @@ public final class PodProxy implements PodRuntime.Running {
     return bind(ProxySettings.OUTBOUND_PORT, ipv6, OutboundConnection::accept)
         .thenCompose(
             done -> bind(ProxySettings.INBOUND_PLAINTEXT_PORT, ipv6, PassthroughConnection::accept))
-        .thenCompose(done -> bind(ProxySettings.INBOUND_PORT, ipv6, InboundTunnel::accept));
+        .thenCompose(done -> bind(ProxySettings.INBOUND_PORT, ipv6, InboundTunnel::accept))
+        .thenCompose(done -> dns == null ? CompletableFuture.completedFuture(null) : bindDns(dns));
+  }
+
+  private CompletableFuture<Void> bindDns(DnsListener listener) {
+    PodLoop home = loop(loops.next());
+    CompletableFuture<Void> bound = listener.bindDatagrams(home);
+    boolean first = true;
+    for (InetSocketAddress address : listener.addresses()) {
+      boolean needed = first;
+      first = false;
+      bound =
+          bound
+              .thenCompose(done -> tryBind(address, listener::accept))
+              .exceptionallyCompose(
+                  error ->
+                      needed
+                          ? CompletableFuture.failedFuture(error)
+                          : CompletableFuture.completedFuture(null));
+    }
+    return bound;
   }
 
   private CompletableFuture<Void> bind(int port, boolean ipv6, Acceptor acceptor) {
@@ -142,6 +174,12 @@ public final class PodProxy implements PodRuntime.Running {
   }
 
   private CompletableFuture<Void> tryBind(int port, boolean ipv6, Acceptor acceptor) {
+    return tryBind(new InetSocketAddress(ipv6 ? "::" : "0.0.0.0", port), acceptor);
+  }
+
+  private CompletableFuture<Void> tryBind(InetSocketAddress address, Acceptor acceptor) {
+    boolean ipv6 = address.getAddress() instanceof Inet6Address;
+    boolean tunnels = address.getPort() == ProxySettings.INBOUND_PORT;
     CompletableFuture<Void> bound = new CompletableFuture<>();
     ChannelFuture binding =
         new ServerBootstrap()
@@ -151,11 +189,11 @@ public final class PodProxy implements PodRuntime.Running {
                 new ChannelInitializer<EpollSocketChannel>() {
                   @Override
                   protected void initChannel(EpollSocketChannel channel) {
-                    PodSockets.configureAccepted(channel, port == ProxySettings.INBOUND_PORT);
+                    PodSockets.configureAccepted(channel, tunnels);
                     acceptor.accept(loop(channel.eventLoop()), channel);
                   }
                 })
-            .bind(new InetSocketAddress(ipv6 ? "::" : "0.0.0.0", port));
+            .bind(address);
     binding.addListener(
         done -> {
           if (done.isSuccess()) {
@@ -180,6 +218,9 @@ public final class PodProxy implements PodRuntime.Running {
 
   private void abandon() {
     closeListeners();
+    if (dns != null) {
+      dns.abandon();
+    }
     sockets.close();
   }
 
@@ -203,6 +244,24 @@ public final class PodProxy implements PodRuntime.Running {
     return openConnections.get();
   }
 
+  @Override
+  public CompletionStage<List<LiveConnection>> connections() {
+    List<CompletableFuture<List<LiveConnection>>> parts = new ArrayList<>();
+    for (PodLoop podLoop : podLoops.values()) {
+      parts.add(CompletableFuture.supplyAsync(podLoop::connections, podLoop.loop()));
+    }
+    return CompletableFuture.allOf(parts.toArray(new CompletableFuture<?>[0]))
+        .thenApply(done -> parts.stream().flatMap(part -> part.join().stream()).toList());
+  }
+
+  TunnelLimits limits() {
+    return limits;
+  }
+
+  TunnelAdmission admission() {
+    return admission;
+  }
+
   void onOpened() {
     openConnections.incrementAndGet();
   }
@@ -213,6 +272,11 @@ public final class PodProxy implements PodRuntime.Running {
 
   void recheckSoon() {
     podLoops.values().forEach(PodLoop::recheckSoon);
+  }
+
+  /** Judges the peers of open tunnels again; from any thread. */
+  void recheckPeers() {
+    podLoops.values().forEach(podLoop -> podLoop.loop().execute(podLoop::recheckPeers));
   }
 
   @Override
@@ -246,6 +310,9 @@ public final class PodProxy implements PodRuntime.Running {
    * be accepted here would be reset by closing: they are still taken.
    */
   private void yieldListeners() {
+    if (dns != null) {
+      dns.yieldToSecond();
+    }
     synchronized (listeners) {
       for (Channel listener : listeners) {
         try {

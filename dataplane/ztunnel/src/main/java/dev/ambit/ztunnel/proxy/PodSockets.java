@@ -1,5 +1,6 @@
 package dev.ambit.ztunnel.proxy;
 
+import dev.ambit.linux.ConnectionTracking;
 import dev.ambit.linux.LocalAddresses;
 import dev.ambit.linux.NetworkNamespace;
 import dev.ambit.ztunnel.channel.SocketMark;
@@ -7,8 +8,10 @@ import dev.ambit.ztunnel.hbone.HeadroomAllocator;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelException;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.FixedRecvByteBufAllocator;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.EpollChannelOption;
+import io.netty.channel.epoll.EpollDatagramChannel;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannelConfig;
@@ -28,6 +31,8 @@ final class PodSockets {
       new WriteBufferWaterMark(128 << 10, 256 << 10);
   private static final WriteBufferWaterMark TUNNEL_WATERMARK =
       new WriteBufferWaterMark(256 << 10, 512 << 10);
+
+  private static final int LARGEST_DATAGRAM = 65_535;
 
   private static final int KEEPALIVE_SECONDS = 180;
   private static final int KEEPALIVE_PROBES = 9;
@@ -71,6 +76,25 @@ final class PodSockets {
         .setOption(
             ChannelOption.CONNECT_TIMEOUT_MILLIS, (int) settings.connectTimeout().toMillis());
     return channel;
+  }
+
+  /**
+   * A socket for datagrams.
+   *
+   * @param shared another ztunnel may be bound to the same address and port
+   */
+  EpollDatagramChannel datagrams(boolean ipv6, boolean shared) {
+    SocketProtocolFamily family = ipv6 ? SocketProtocolFamily.INET6 : SocketProtocolFamily.INET;
+    EpollDatagramChannel channel = inside(() -> new EpollDatagramChannel(family));
+    mark(channel);
+    channel.config().setOption(UnixChannelOption.SO_REUSEPORT, shared);
+    channel.config().setRecvByteBufAllocator(new FixedRecvByteBufAllocator(LARGEST_DATAGRAM));
+    return channel;
+  }
+
+  /** What the kernel remembers of datagrams that were redirected in the pod. */
+  ConnectionTracking connectionTracking() {
+    return inside(ConnectionTracking::open);
   }
 
   private void mark(Channel channel) {

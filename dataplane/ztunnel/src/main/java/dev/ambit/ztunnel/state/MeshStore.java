@@ -145,8 +145,16 @@ public final class MeshStore {
 
   /** The service called {@code hostname}, as {@code namespace} sees it. */
   @Nullable MeshService serviceNamed(String hostname, String namespace) {
+    return serviceNamed(hostname, namespace, service -> true);
+  }
+
+  /** The same, among the services that {@code wanted} holds for. */
+  @Nullable MeshService serviceNamed(
+      String hostname, String namespace, java.util.function.Predicate<MeshService> wanted) {
     List<MeshService> candidates = byHostname.get(hostname);
-    return candidates == null ? null : seenFrom(namespace, candidates);
+    return candidates == null
+        ? null
+        : seenFrom(namespace, candidates.stream().filter(wanted).toList());
   }
 
   /** The workload whose own hostname is {@code name}; there may be no addresses besides. */

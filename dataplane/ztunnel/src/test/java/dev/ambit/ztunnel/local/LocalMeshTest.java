@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.ambit.ztunnel.identity.Identity;
+import dev.ambit.ztunnel.identity.TrustDomains;
 import dev.ambit.ztunnel.policy.Policy;
 import dev.ambit.ztunnel.state.ApplicationTunnel;
 import dev.ambit.ztunnel.state.GatewayReference;
@@ -90,7 +91,7 @@ class LocalMeshTest {
 
   @Test
   void allThatThereIsIsRead() {
-    LocalMesh mesh = LocalMesh.parse(WHOLE);
+    LocalMesh mesh = LocalMesh.parse(WHOLE, TrustDomains.NO_ALIASES);
     assertThat(mesh.workloads()).hasSize(2);
     var web = mesh.workloads().getFirst();
     assertThat(web.uid()).isEqualTo("cluster1//v1/Pod/shop/web");
@@ -158,7 +159,8 @@ class LocalMeshTest {
             """
             {"services": [{"name": "web", "namespace": "shop", "hostname": "web.example.com",
               "vips": ["/10.96.0.1"], "ports": {"80": 8080}}]}
-            """);
+            """,
+            TrustDomains.NO_ALIASES);
     assertThat(mesh.services().getFirst().ports()).containsExactly(new PortMapping(80, 8080));
     assertThat(mesh.workloads()).isEmpty();
   }
@@ -183,7 +185,7 @@ class LocalMeshTest {
         "just a text; is 'just a text', not an object",
       })
   void aMistakeIsNamed(String document, String message) {
-    assertThatThrownBy(() -> LocalMesh.parse(document))
+    assertThatThrownBy(() -> LocalMesh.parse(document, TrustDomains.NO_ALIASES))
         .isInstanceOf(InvalidResourceException.class)
         .hasMessageContaining(message);
   }

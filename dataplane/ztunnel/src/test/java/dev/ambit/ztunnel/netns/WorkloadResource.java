@@ -7,6 +7,7 @@ import dev.ambit.protocol.workload.PortList;
 import dev.ambit.protocol.workload.Service;
 import dev.ambit.protocol.workload.TunnelProtocol;
 import dev.ambit.protocol.workload.Workload;
+import dev.ambit.protocol.workload.WorkloadStatus;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 
@@ -78,6 +79,21 @@ record WorkloadResource(Workload workload) {
     return with(
         builder ->
             builder.putServices(service.getNamespace() + "/" + service.getHostname(), ports));
+  }
+
+  /** The same, as one of many pods of the workload {@code name}. */
+  WorkloadResource ofWorkload(String name) {
+    return new WorkloadResource(
+        workload.toBuilder().setWorkloadName(name).setCanonicalName(name).build());
+  }
+
+  WorkloadResource ofRevision(String revision) {
+    return new WorkloadResource(workload.toBuilder().setCanonicalRevision(revision).build());
+  }
+
+  /** The same, which is to get no new connections through services. */
+  WorkloadResource unhealthy() {
+    return new WorkloadResource(workload.toBuilder().setStatus(WorkloadStatus.UNHEALTHY).build());
   }
 
   String uid() {

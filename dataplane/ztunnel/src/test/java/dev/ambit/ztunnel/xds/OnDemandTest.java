@@ -17,6 +17,7 @@ import dev.ambit.protocol.xds.Resource;
 import dev.ambit.ztunnel.channel.BearerToken;
 import dev.ambit.ztunnel.channel.ServerAddress;
 import dev.ambit.ztunnel.channel.ServerChannel;
+import dev.ambit.ztunnel.identity.TrustDomains;
 import dev.ambit.ztunnel.policy.PolicyStore;
 import dev.ambit.ztunnel.state.MeshService;
 import dev.ambit.ztunnel.state.MeshStore;
@@ -72,7 +73,7 @@ class OnDemandTest {
         new XdsClient(
             channel,
             NODE,
-            List.of(MeshResources.authorizations(policies), MeshResources.addresses(mesh)),
+            List.of(MeshResources.authorizations(policies, TrustDomains.NO_ALIASES), MeshResources.addresses(mesh)),
             executor,
             new Nobody(),
             demand);

@@ -31,6 +31,7 @@ class NodeComponentsTest {
     mesh.setSpec(
         new AmbientMeshSpec(
             null,
+            List.of("old.example.org", "older.example.org"),
             null,
             null,
             null,
@@ -104,6 +105,9 @@ class NodeComponentsTest {
         .containsEntry("CLUSTER_ID", "west")
         .containsEntry("SECRET_TTL", "24h")
         .containsKeys("NODE_NAME", "POD_NAME", "POD_NAMESPACE", "INSTANCE_IP", "SERVICE_ACCOUNT");
+    var rolling = ztunnel.getSpec().getUpdateStrategy().getRollingUpdate();
+    assertThat(rolling.getMaxSurge().getIntVal()).as("new beside old").isEqualTo(1);
+    assertThat(rolling.getMaxUnavailable().getIntVal()).isZero();
     var pod = ztunnel.getSpec().getTemplate().getSpec();
     assertThat(pod.getTerminationGracePeriodSeconds()).isEqualTo(60);
     assertThat(pod.getHostNetwork()).isNull();
@@ -111,6 +115,26 @@ class NodeComponentsTest {
     assertThat(container(ztunnel).getImagePullPolicy()).isEqualTo("Always");
     assertThat(container(ztunnel).getResources().getLimits()).containsKey("memory");
     assertThat(container(ztunnel).getSecurityContext().getRunAsGroup()).isEqualTo(1337);
+  }
+
+  @Test
+  void ztunnelGoesByTheMeshsAliasesAndRevocationLists() {
+    var ztunnel = both().getFirst();
+    assertThat(environment(ztunnel))
+        .containsEntry("TRUST_DOMAIN_ALIASES", "old.example.org,older.example.org")
+        .containsEntry("CRL_PATH", "/var/run/secrets/istio-crl");
+    assertThat(ztunnel.getSpec().getTemplate().getSpec().getVolumes())
+        .filteredOn(volume -> volume.getName().equals("revocations"))
+        .singleElement()
+        .satisfies(
+            volume -> {
+              assertThat(volume.getConfigMap().getName()).isEqualTo("ambit-ca-crl");
+              assertThat(volume.getConfigMap().getOptional()).isTrue();
+            });
+    var plain = new AmbientMesh();
+    plain.setMetadata(new ObjectMetaBuilder().withName("default").withUid("u").build());
+    assertThat(environment(ZtunnelDaemonSet.of(plain, "ambit-system")))
+        .doesNotContainKey("TRUST_DOMAIN_ALIASES");
   }
 
   @Test
