@@ -7,13 +7,17 @@ import dev.ambit.ztunnel.admin.Readiness;
 import dev.ambit.ztunnel.certificate.CertificateCache;
 import dev.ambit.ztunnel.certificate.IstioCertificateClient;
 import dev.ambit.ztunnel.channel.ServerChannel;
+import dev.ambit.ztunnel.dns.DnsProxy;
+import dev.ambit.ztunnel.dns.DnsSettings;
 import dev.ambit.ztunnel.policy.PolicyStore;
 import dev.ambit.ztunnel.proxy.PodProxies;
 import dev.ambit.ztunnel.proxy.ProxySettings;
+import dev.ambit.ztunnel.state.HostAddresses;
 import dev.ambit.ztunnel.state.MeshStore;
 import dev.ambit.ztunnel.state.Router;
 import dev.ambit.ztunnel.telemetry.AccessLog;
 import dev.ambit.ztunnel.telemetry.ConnectionTelemetry;
+import dev.ambit.ztunnel.telemetry.DnsTelemetry;
 import dev.ambit.ztunnel.telemetry.DryRunTelemetry;
 import dev.ambit.ztunnel.telemetry.LogLevels;
 import dev.ambit.ztunnel.telemetry.MetricRegistry;
@@ -116,7 +120,14 @@ public final class Ztunnel {
             Clock.systemUTC());
     ConnectionTelemetry connections = new ConnectionTelemetry(metrics, accessLog);
     proxies =
-        new PodProxies(workers, settings.proxy(), router, policies, certificates, connections);
+        new PodProxies(
+            workers,
+            settings.proxy(),
+            router,
+            policies,
+            certificates,
+            connections,
+            settings.dns().map(this::dnsProxy).orElse(null));
     PodTelemetry podTelemetry = new PodTelemetry(metrics);
     pods =
         new PodRegistry(
@@ -128,6 +139,11 @@ public final class Ztunnel {
     metrics
         .family("istio_build", "What runs here", MetricRegistry.Kind.GAUGE)
         .gauge(MetricRegistry.Labels.of("component", "ztunnel", "tag", version()), () -> 1);
+  }
+
+  private DnsProxy dnsProxy(DnsSettings dns) {
+    HostAddresses hosts = new HostAddresses(mesh, settings.network(), dns.clusterDomain());
+    return new DnsProxy(dns, hosts, new DnsTelemetry(metrics));
   }
 
   /** Runs until told to end. */

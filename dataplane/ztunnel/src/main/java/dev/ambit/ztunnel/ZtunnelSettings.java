@@ -2,6 +2,7 @@ package dev.ambit.ztunnel;
 
 import dev.ambit.ztunnel.channel.BearerToken;
 import dev.ambit.ztunnel.channel.ServerAddress;
+import dev.ambit.ztunnel.dns.DnsSettings;
 import dev.ambit.ztunnel.hbone.HboneSettings;
 import dev.ambit.ztunnel.proxy.ProxySettings;
 import dev.ambit.ztunnel.telemetry.LogFormat;
@@ -12,6 +13,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -31,6 +33,7 @@ import java.util.Optional;
  * @param drainDeadline how long open connections may go on when the ztunnel or a pod ends
  * @param workerThreads event loops that carry traffic
  * @param proxy how connections are proxied
+ * @param dns how DNS is proxied, where it is
  * @param readiness where probes are answered
  * @param stats where metrics are served
  * @param admin where people look in
@@ -49,6 +52,7 @@ record ZtunnelSettings(
     Duration drainDeadline,
     int workerThreads,
     ProxySettings proxy,
+    Optional<DnsSettings> dns,
     InetSocketAddress readiness,
     InetSocketAddress stats,
     InetSocketAddress admin,
@@ -92,6 +96,7 @@ record ZtunnelSettings(
         drainDeadline(environment),
         workerThreads(environment, processors),
         proxy(environment),
+        dns(environment),
         environment.address("READINESS_ADDR", new InetSocketAddress(15021)),
         environment.address("STATS_ADDR", new InetSocketAddress(15020)),
         environment.address("ADMIN_ADDR", new InetSocketAddress("127.0.0.1", 15000)),
@@ -116,6 +121,9 @@ record ZtunnelSettings(
     all.put("packetMark", String.valueOf(proxy.mark()));
     all.put("ipv6Enabled", String.valueOf(proxy.ipv6()));
     all.put("originalSource", String.valueOf(proxy.originalSource()));
+    all.put("dnsProxy", String.valueOf(dns.isPresent()));
+    dns.ifPresent(
+        proxied -> all.put("dnsProxyAddr", proxied.listen() + " port " + proxied.port()));
     return all;
   }
 
@@ -219,6 +227,25 @@ record ZtunnelSettings(
         defaults.certificateTimeout(),
         tunnels(environment, defaults.tunnelClient()),
         tunnels(environment, defaults.tunnelServer()));
+  }
+
+  /** On unless told otherwise: nothing asks it before the node agent's rules lead questions here. */
+  private static Optional<DnsSettings> dns(Environment environment) throws SettingsException {
+    if (!environment.flag("ISTIO_META_DNS_CAPTURE", true)) {
+      return Optional.empty();
+    }
+    DnsSettings defaults =
+        DnsSettings.defaults(
+            environment.flag("IPV6_ENABLED", true),
+            environment.text("CLUSTER_DOMAIN", "cluster.local"));
+    String name = "ISTIO_META_DNS_PROXY_ADDR";
+    InetSocketAddress address =
+        environment.address(name, new InetSocketAddress("127.0.0.1", defaults.port()));
+    boolean anyLoopback =
+        environment.text(name).map(text -> text.strip().startsWith("localhost:")).orElse(true);
+    return Optional.of(
+        defaults.listeningAt(
+            anyLoopback ? defaults.listen() : List.of(address.getAddress()), address.getPort()));
   }
 
   private static HboneSettings tunnels(Environment environment, HboneSettings defaults)

@@ -126,6 +126,11 @@ final class DnsListener implements DnsPod {
     }
 
     @Override
+    public void retire() {
+      // A pod that terminates asks until its end.
+    }
+
+    @Override
     public void abort() {
       open.abort();
     }
