@@ -122,8 +122,7 @@ record ZtunnelSettings(
     all.put("ipv6Enabled", String.valueOf(proxy.ipv6()));
     all.put("originalSource", String.valueOf(proxy.originalSource()));
     all.put("dnsProxy", String.valueOf(dns.isPresent()));
-    dns.ifPresent(
-        proxied -> all.put("dnsProxyAddr", proxied.listen() + " port " + proxied.port()));
+    dns.ifPresent(proxied -> all.put("dnsProxyAddr", proxied.listen() + " port " + proxied.port()));
     return all;
   }
 
@@ -229,7 +228,9 @@ record ZtunnelSettings(
         tunnels(environment, defaults.tunnelServer()));
   }
 
-  /** On unless told otherwise: nothing asks it before the node agent's rules lead questions here. */
+  /**
+   * On unless told otherwise: nothing asks it before the node agent's rules lead questions here.
+   */
   private static Optional<DnsSettings> dns(Environment environment) throws SettingsException {
     if (!environment.flag("ISTIO_META_DNS_CAPTURE", true)) {
       return Optional.empty();

@@ -1,5 +1,6 @@
 package dev.ambit.ztunnel.telemetry;
 
+import java.math.BigDecimal;
 import java.util.concurrent.atomic.DoubleAdder;
 import java.util.concurrent.atomic.LongAdder;
 
@@ -36,7 +37,7 @@ public final class Histogram {
       below += counts[i].sum();
       out.append(name).append("_bucket{").append(inner).append("le=\"");
       if (i < bounds.length) {
-        out.append(bounds[i]);
+        out.append(BigDecimal.valueOf(bounds[i]).toPlainString());
       } else {
         out.append("+Inf");
       }
