@@ -34,7 +34,14 @@ final class PodSockets {
   private static final WriteBufferWaterMark TUNNEL_WATERMARK =
       new WriteBufferWaterMark(256 << 10, 512 << 10);
 
+  private static final int SO_RCVBUFFORCE = 33;
+  private static final IntegerUnixChannelOption RECEIVE_BUFFER =
+      new IntegerUnixChannelOption("SO_RCVBUFFORCE", SOL_SOCKET, SO_RCVBUFFORCE);
+
   private static final int LARGEST_DATAGRAM = 65_535;
+
+  /** For bursts: all sockets of a pod share the one that is bound. */
+  private static final int SHARED_RECEIVE_BUFFER = 4 << 20;
 
   private static final int KEEPALIVE_SECONDS = 180;
   private static final int KEEPALIVE_PROBES = 9;
@@ -81,7 +88,10 @@ final class PodSockets {
     SocketProtocolFamily family = ipv6 ? SocketProtocolFamily.INET6 : SocketProtocolFamily.INET;
     EpollDatagramChannel channel = inside(() -> new EpollDatagramChannel(family));
     channel.config().setOption(MARK, settings.mark());
-    channel.config().setOption(UnixChannelOption.SO_REUSEPORT, shared);
+    if (shared) {
+      channel.config().setOption(UnixChannelOption.SO_REUSEPORT, true);
+      channel.config().setOption(RECEIVE_BUFFER, SHARED_RECEIVE_BUFFER);
+    }
     channel.config().setRecvByteBufAllocator(new FixedRecvByteBufAllocator(LARGEST_DATAGRAM));
     return channel;
   }

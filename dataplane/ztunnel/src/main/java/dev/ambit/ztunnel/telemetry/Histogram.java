@@ -37,7 +37,7 @@ public final class Histogram {
       below += counts[i].sum();
       out.append(name).append("_bucket{").append(inner).append("le=\"");
       if (i < bounds.length) {
-        out.append(BigDecimal.valueOf(bounds[i]).toPlainString());
+        out.append(text(bounds[i]));
       } else {
         out.append("+Inf");
       }
@@ -45,5 +45,11 @@ public final class Histogram {
     }
     out.append(name).append("_sum").append(labels).append(' ').append(sum.sum()).append('\n');
     out.append(name).append("_count").append(labels).append(' ').append(below).append('\n');
+  }
+
+  /** Without an exponent, and always with a fraction: {@code 0.0005}, {@code 5.0}. */
+  private static String text(double bound) {
+    String plain = BigDecimal.valueOf(bound).stripTrailingZeros().toPlainString();
+    return plain.indexOf('.') < 0 ? plain + ".0" : plain;
   }
 }

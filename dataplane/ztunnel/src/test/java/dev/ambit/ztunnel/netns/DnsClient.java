@@ -34,8 +34,13 @@ final class DnsClient {
     }
 
     byte[] ask(byte[] message, InetSocketAddress server) throws IOException {
+      return ask(message, server, Patience.MIDDLE);
+    }
+
+    private byte[] ask(byte[] message, InetSocketAddress server, Duration atMost)
+        throws IOException {
       send(message, server);
-      var packet = receive(Patience.MIDDLE);
+      var packet = receive(atMost);
       if (!packet.getSocketAddress().equals(server)) {
         throw new IOException("asked " + server + ", answered by " + packet.getSocketAddress());
       }
@@ -58,8 +63,13 @@ final class DnsClient {
 
   /** Asks over UDP by a socket of its own. */
   static byte[] udp(Pod pod, InetSocketAddress server, byte[] message) throws IOException {
+    return udp(pod, server, message, Patience.MIDDLE);
+  }
+
+  static byte[] udp(Pod pod, InetSocketAddress server, byte[] message, Duration atMost)
+      throws IOException {
     try (var datagrams = datagrams(pod)) {
-      return datagrams.ask(message, server);
+      return datagrams.ask(message, server, atMost);
     }
   }
 

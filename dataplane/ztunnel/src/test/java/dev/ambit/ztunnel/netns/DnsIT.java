@@ -241,8 +241,16 @@ class DnsIT {
           socket.send(query(i, "www.example.com", A), nameServer.at(53));
         }
       }
-      assertThat(read(DnsClient.udp(client, nameServer.at(53), query(4, CART, A))).answers())
-          .hasSize(1);
+      // A resolver asks again where a datagram was lost.
+      await("an answer")
+          .atMost(Patience.LONG)
+          .ignoreExceptions()
+          .until(
+              () ->
+                  read(DnsClient.udp(client, nameServer.at(53), query(4, CART, A), Patience.SHORT))
+                      .answers()
+                      .size(),
+              answers -> answers == 1);
       assertThat(mesh.a().ztunnel().openDescriptors()).isLessThan(before + 1200);
     }
     await("given up")
@@ -395,6 +403,55 @@ class DnsIT {
     await("nothing listens any more")
         .atMost(Patience.LONG)
         .until(() -> PodRedirection.socketsInUse(pod) == 0);
+  }
+
+  @Test
+  void aSecondZtunnelTakesOverWithoutALostQuestion() throws Exception {
+    var first = mesh.a().ztunnel();
+    try (var server = DnsServer.start(nameServer, DnsIT::echo);
+        var open = TcpClient.connect(client, nameServer.at(53))) {
+      var asking = new AskingOn(client, nameServer.at(53));
+      mesh.a().startZtunnel();
+      mesh.a().awaitReady();
+      first.terminate();
+      byte[] question = query(9, "www.example.com", A);
+      DnsClient.write(open.socket(), question);
+      first.awaitExit(Patience.LONG);
+      assertThat(asking.end()).as("lost questions").isZero();
+      for (var address : addressesOf(nameServer)) {
+        assertThat(DnsClient.tcp(client, address, question))
+            .isEqualTo(echo(question, true).getFirst());
+      }
+    }
+  }
+
+  /** Asks all the time for a name of the mesh and for another one. */
+  private static final class AskingOn {
+    private final java.util.concurrent.atomic.AtomicInteger lost =
+        new java.util.concurrent.atomic.AtomicInteger();
+    private final Thread thread;
+    private volatile boolean ended;
+
+    AskingOn(Pod pod, InetSocketAddress server) {
+      thread =
+          Thread.ofPlatform()
+              .start(
+                  () -> {
+                    for (int id = 0; !ended; id = (id + 1) & 0xffff) {
+                      try {
+                        DnsClient.udp(pod, server, query(id, id % 2 == 0 ? CART : "x.org", A));
+                      } catch (IOException e) {
+                        lost.incrementAndGet();
+                      }
+                    }
+                  });
+    }
+
+    int end() throws InterruptedException {
+      ended = true;
+      thread.join();
+      return lost.get();
+    }
   }
 
   @Test

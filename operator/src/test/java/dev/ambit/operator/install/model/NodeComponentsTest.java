@@ -36,6 +36,7 @@ class NodeComponentsTest {
             null,
             null,
             null,
+            null,
             new ZtunnelSpec(
                 "registry/ztunnel:1",
                 ImagePullPolicy.ALWAYS,
