@@ -31,6 +31,7 @@ jdk:
 
 build: jdk ## Compile, package and lay out the programs, so that they run from here
 	$(MVN) -q package -DskipTests
+	@bin/archive-classes dataplane/ztunnel ztunnel
 
 packages:
 	@test-k3s/bin/packages
@@ -49,6 +50,11 @@ test: jdk packages engine images ## Run every test, from units to the cluster
 
 bench: jdk packages build ## Measure the ztunnel, beside another one where PEER=command is given
 	@dataplane/ztunnel/bench/run
+
+soak: jdk packages ## Run the ztunnels under load for MINUTES (10) while all that is around them comes and goes
+	$(MVN) verify -pl dataplane/ztunnel -am -Dtest=None -Dsurefire.failIfNoSpecifiedTests=false \
+	  -Dit.test=SoakIT -Dfailsafe.failIfNoSpecifiedTests=false \
+	  -Dambit.soak.minutes=$(or $(MINUTES),10) -Dambit.soak.report=$(CURDIR)/.build/soak
 
 cluster: images ## Start a two-node cluster with the images on it, and leave it running
 	@test-k3s/bin/tools

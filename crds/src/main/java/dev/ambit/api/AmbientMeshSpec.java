@@ -3,6 +3,7 @@ package dev.ambit.api;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.generator.annotation.Default;
+import io.fabric8.generator.annotation.Pattern;
 import io.fabric8.generator.annotation.Size;
 import io.fabric8.generator.annotation.ValidationRule;
 import java.util.List;
@@ -27,6 +28,15 @@ public record AmbientMeshSpec(
                 "the trust domain cannot be changed, since every certificate names it: delete the"
                     + " AmbientMesh, wait until its nodes are clean, and create it anew")
         String trustDomain,
+    @JsonPropertyDescription(
+            "Other names of the trust domain, such as one that a mesh used before: peers whose"
+                + " certificates are of one of them are let in, and a policy's principal that names"
+                + " one of them, or the trust domain itself, means all. Certificates are issued for"
+                + " the trust domain alone.")
+        @Default("[]")
+        @Size(max = 32)
+        List<@Pattern("^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$") @Size(min = 1, max = 253) String>
+            trustDomainAliases,
     @JsonPropertyDescription("The certificate authority.") @Default("{}")
         CertificateAuthoritySpec ca,
     @JsonPropertyDescription("The certificates that workloads get.") @Default("{}")
@@ -60,6 +70,7 @@ public record AmbientMeshSpec(
 
   public AmbientMeshSpec(
       @Nullable String trustDomain,
+      @Nullable List<String> trustDomainAliases,
       @Nullable CertificateAuthoritySpec ca,
       @Nullable WorkloadCertificateSpec workloadCertificate,
       @Nullable List<String> excludedNamespaces,
@@ -70,6 +81,8 @@ public record AmbientMeshSpec(
       @Nullable AgentSpec agent,
       @Nullable CniSpec cni) {
     this.trustDomain = trustDomain == null ? "cluster.local" : trustDomain;
+    this.trustDomainAliases =
+        trustDomainAliases == null ? List.of() : List.copyOf(trustDomainAliases);
     this.ca = ca == null ? CertificateAuthoritySpec.DEFAULTS : ca;
     this.workloadCertificate =
         workloadCertificate == null ? WorkloadCertificateSpec.DEFAULTS : workloadCertificate;

@@ -17,7 +17,9 @@ public record AmbientMeshStatus(
         @Nullable StageCounts namespaces,
     @JsonPropertyDescription("The certificate authority in use.")
         @Nullable CertificateAuthorityStatus ca,
-    @JsonPropertyDescription("Ready, Reconciling and Stalled, as kstatus defines them.")
+    @JsonPropertyDescription(
+            "Ready, Reconciling and Stalled, as kstatus defines them, and, where the certificate"
+                + " authority has revocation lists, RevocationsDistributed.")
         List<Condition> conditions) {
 
   public AmbientMeshStatus {

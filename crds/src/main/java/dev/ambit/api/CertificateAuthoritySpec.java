@@ -9,8 +9,9 @@ import org.jspecify.annotations.Nullable;
 public record CertificateAuthoritySpec(
     @JsonPropertyDescription(
             "Secret in Ambit's namespace with the CA to use: ca-cert.pem, ca-key.pem, cert-chain.pem"
-                + " and root-cert.pem, or tls.crt, tls.key and ca.crt. Absent: Ambit makes its own"
-                + " root once, in the Secret ambit-ca.")
+                + " and root-cert.pem, or tls.crt, tls.key and ca.crt; and, where certificates are"
+                + " revoked, ca-crl.pem. Absent: Ambit makes its own root once, in the Secret"
+                + " ambit-ca.")
         @Nullable String secretName) {
 
   static final CertificateAuthoritySpec DEFAULTS = new CertificateAuthoritySpec(null);

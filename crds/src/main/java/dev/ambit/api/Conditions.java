@@ -16,6 +16,9 @@ public final class Conditions {
   public static final String STALLED = "Stalled";
   public static final String CAPTURED = "Captured";
 
+  /** Whether the certificate authority's revocation list is what ztunnels go by. */
+  public static final String REVOCATIONS_DISTRIBUTED = "RevocationsDistributed";
+
   private Conditions() {}
 
   /** One condition to be set. */

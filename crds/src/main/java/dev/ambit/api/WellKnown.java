@@ -48,5 +48,11 @@ public final class WellKnown {
 
   public static final String ROOT_CERTIFICATE_KEY = "root-cert.pem";
 
+  /** ConfigMap of Ambit's namespace with the certificate authority's revocation lists. */
+  public static final String REVOCATION_CONFIG_MAP = "ambit-ca-crl";
+
+  /** Key of it, and of the authority's Secret. */
+  public static final String REVOCATION_KEY = "ca-crl.pem";
+
   private WellKnown() {}
 }

@@ -20,7 +20,7 @@ import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.function.Supplier;
+import java.util.function.Function;
 
 /** One replica's time as the leader: all reconcilers, from their start to their end. */
 public final class LeaderTerm implements AutoCloseable {
@@ -28,13 +28,17 @@ public final class LeaderTerm implements AutoCloseable {
   private static final Duration LAST_RECONCILIATIONS = Duration.ofSeconds(5);
 
   private final Equipment equipment;
+  private final EventRecorder events;
   private final Metrics metrics;
   private final RootCertificateReconciler rootCertificates;
   private final OptionalKinds optionalKinds;
+  private final List<AutoCloseable> writing = new CopyOnWriteArrayList<>();
   private final List<io.javaoperatorsdk.operator.Operator> running = new CopyOnWriteArrayList<>();
 
   private LeaderTerm(Equipment equipment) {
     this.equipment = equipment;
+    this.events =
+        new EventRecorder(equipment.client(), equipment.settings().podName(), equipment.clock());
     this.metrics = MicrometerMetrics.withoutPerResourceMetrics(equipment.metrics());
     this.optionalKinds = new OptionalKinds(equipment.client());
     this.rootCertificates =
@@ -46,6 +50,7 @@ public final class LeaderTerm implements AutoCloseable {
    * What every term is given.
    *
    * @param optional reconcilers of kinds that a cluster need not have
+   * @param writers what else writes while the term lasts
    */
   public record Equipment(
       KubernetesClient client,
@@ -54,11 +59,12 @@ public final class LeaderTerm implements AutoCloseable {
       MeterRegistry metrics,
       EnrollmentMetrics enrollments,
       InstantSource clock,
-      List<Optionally<?>> optional) {}
+      List<Optionally<?>> optional,
+      List<Function<EventRecorder, AutoCloseable>> writers) {}
 
   /** A reconciler of a kind that a cluster need not have. */
   public record Optionally<P extends HasMetadata>(
-      Class<P> kind, Supplier<Reconciler<P>> reconciler) {}
+      Class<P> kind, Function<EventRecorder, Reconciler<P>> reconciler) {}
 
   /** Begins: fills the caches and then reconciles. */
   public static LeaderTerm begin(Equipment equipment) throws Exception {
@@ -66,6 +72,7 @@ public final class LeaderTerm implements AutoCloseable {
     try {
       term.reconcile();
       equipment.optional().forEach(term::whenPresent);
+      equipment.writers().forEach(writer -> term.writing.add(writer.apply(term.events)));
       return term;
     } catch (RuntimeException e) {
       term.close();
@@ -76,8 +83,6 @@ public final class LeaderTerm implements AutoCloseable {
   private void reconcile() {
     String namespace = equipment.settings().rootNamespace();
     InstantSource clock = equipment.clock();
-    EventRecorder events =
-        new EventRecorder(equipment.client(), equipment.settings().podName(), clock);
     io.javaoperatorsdk.operator.Operator reconcilers = reconcilers();
     register(
         reconcilers,
@@ -116,7 +121,7 @@ public final class LeaderTerm implements AutoCloseable {
         HasMetadata.getFullResourceName(optionally.kind()),
         () -> {
           io.javaoperatorsdk.operator.Operator reconcilers = reconcilers();
-          reconcilers.register(optionally.reconciler().get(), LeaderTerm::retryForever);
+          reconcilers.register(optionally.reconciler().apply(events), LeaderTerm::retryForever);
           start(reconcilers);
         });
   }
@@ -144,6 +149,9 @@ public final class LeaderTerm implements AutoCloseable {
   public void close() throws Exception {
     optionalKinds.close();
     try {
+      for (AutoCloseable writer : writing) {
+        writer.close();
+      }
       running.forEach(io.javaoperatorsdk.operator.Operator::stop);
     } finally {
       rootCertificates.close();

@@ -3,10 +3,12 @@ package dev.ambit.operator;
 import dev.ambit.operator.controlplane.AuthorizationPolicyStatusReconciler;
 import dev.ambit.operator.controlplane.ControlPlane;
 import dev.ambit.operator.controlplane.ControlPlaneSettings;
+import dev.ambit.operator.controlplane.ServiceEntryAddressReconciler;
 import dev.ambit.operator.enrollment.EnrollmentMetrics;
 import dev.ambit.operator.health.HealthServer;
 import dev.ambit.operator.health.Readiness;
 import dev.ambit.operator.mesh.RootCertificates;
+import io.fabric8.istio.api.networking.v1.ServiceEntry;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
@@ -61,8 +63,10 @@ public final class Operator implements AutoCloseable {
             List.of(
                 new LeaderTerm.Optionally<>(
                     AuthorizationPolicy.class,
-                    () ->
-                        new AuthorizationPolicyStatusReconciler(settings.rootNamespace(), clock))));
+                    _ -> new AuthorizationPolicyStatusReconciler(settings.rootNamespace(), clock)),
+                new LeaderTerm.Optionally<>(
+                    ServiceEntry.class, ServiceEntryAddressReconciler::new)),
+            List.of(controlPlane::writeConditions));
     leadership = new Leadership(client, settings, metrics, () -> LeaderTerm.begin(equipment));
   }
 

@@ -70,7 +70,8 @@ class LeaderTermTest {
         metrics,
         new EnrollmentMetrics(metrics),
         InstantSource.system(),
-        List.of(new LeaderTerm.Optionally<>(AuthorizationPolicy.class, () -> new Policies(seen))));
+        List.of(new LeaderTerm.Optionally<>(AuthorizationPolicy.class, _ -> new Policies(seen))),
+        List.of());
   }
 
   private void create(String policy) {

@@ -10,8 +10,11 @@ import static org.awaitility.Awaitility.await;
 import dev.ambit.api.AmbientMesh;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.readiness.Readiness;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -146,6 +149,81 @@ class FaultsIT {
   }
 
   @Test
+  void a_ztunnel_that_is_replaced_hands_over_and_costs_no_request() {
+    sample.namespace("replaced", Map.of());
+    var server = sample.server("replaced", "server", ambit.node(1), 8080);
+    ambit.enroll(sample, "replaced", 1);
+    sample.loop("replaced", "looper", ambit.node(0), ip(server), 8080);
+    ambit.awaitEnrollment(
+        "replaced", "labels", "has two pods captured", e -> pods(e).captured() == 2);
+
+    var before = ztunnels();
+    ambit
+        .client()
+        .apps()
+        .daemonSets()
+        .inNamespace(InstalledAmbit.ROOT)
+        .withName("ambit-ztunnel")
+        .rolling()
+        .restart();
+    var together = new AtomicInteger();
+    await("every ztunnel replaced")
+        .atMost(Duration.ofSeconds(300))
+        .ignoreExceptions()
+        .until(
+            () -> {
+              var now = ztunnels();
+              for (int node = 0; node < 2; node++) {
+                var name = ambit.node(node);
+                int running =
+                    (int)
+                        now.stream()
+                            .filter(pod -> name.equals(pod.getSpec().getNodeName()))
+                            .filter(Readiness::isPodReady)
+                            .count();
+                together.accumulateAndGet(running, Math::max);
+              }
+              return now.size() == 2
+                  && now.stream().allMatch(Readiness::isPodReady)
+                  && now.stream().noneMatch(pod -> uids(before).contains(uid(pod)));
+            });
+    assertThat(together).as("ztunnels of one node that are ready together").hasValue(2);
+    sample.assertGoesOn("replaced", "looper");
+  }
+
+  private static List<Pod> ztunnels() {
+    return ambit.client().pods().inNamespace(InstalledAmbit.ROOT).list().getItems().stream()
+        .filter(pod -> pod.getMetadata().getName().startsWith("ambit-ztunnel-"))
+        .toList();
+  }
+
+  private static List<String> uids(List<Pod> pods) {
+    return pods.stream().map(FaultsIT::uid).toList();
+  }
+
+  private static String uid(Pod pod) {
+    return pod.getMetadata().getUid();
+  }
+
+  @Test
+  void a_pod_that_terminates_is_announced_by_its_ztunnel() {
+    sample.namespace("ending", Map.of());
+    var server = sample.server("ending", "server", ambit.node(1), 8080);
+    sample.client("ending", "client", ambit.node(0));
+    ambit.enroll(sample, "ending", 2);
+    assertThat(sample.request("ending", "client", ip(server), 8080, "x").succeeded()).isTrue();
+    ambit.client().resource(server).delete();
+    await("the ztunnel tells the pod's peers")
+        .atMost(InstalledAmbit.SOON)
+        .until(
+            () ->
+                !ambit
+                    .accessLog(
+                        ambit.node(1), "pod terminates", "namespace=\"ending\"", "pod=\"server\"")
+                    .isEmpty());
+  }
+
+  @Test
   void a_restarted_agent_loses_no_capture() {
     sample.namespace("agent", Map.of());
     var server = sample.server("agent", "server", ambit.node(1), 8080);
@@ -166,7 +244,7 @@ class FaultsIT {
               () -> {
                 var now = ambit.agent(ambit.node(0));
                 return !now.getMetadata().getUid().equals(old.getMetadata().getUid())
-                    && io.fabric8.kubernetes.client.readiness.Readiness.isPodReady(now);
+                    && Readiness.isPodReady(now);
               });
       assertThat(sample.request("agent", "client", ip(server), 8080, "secret-marker").succeeded())
           .isTrue();

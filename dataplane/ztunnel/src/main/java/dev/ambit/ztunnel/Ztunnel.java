@@ -1,18 +1,27 @@
 package dev.ambit.ztunnel;
 
 import dev.ambit.ztunnel.admin.ConfigDump;
+import dev.ambit.ztunnel.admin.Endpoint;
 import dev.ambit.ztunnel.admin.Endpoint.Reply;
+import dev.ambit.ztunnel.admin.FlightRecordings;
+import dev.ambit.ztunnel.admin.HeapSummary;
 import dev.ambit.ztunnel.admin.HttpServer;
 import dev.ambit.ztunnel.admin.Readiness;
 import dev.ambit.ztunnel.certificate.CertificateCache;
 import dev.ambit.ztunnel.certificate.IstioCertificateClient;
+import dev.ambit.ztunnel.certificate.RevocationWatch;
+import dev.ambit.ztunnel.certificate.Revocations;
 import dev.ambit.ztunnel.channel.ServerChannel;
 import dev.ambit.ztunnel.dns.DnsProxy;
 import dev.ambit.ztunnel.dns.DnsSettings;
+import dev.ambit.ztunnel.names.DnsHostnameResolver;
 import dev.ambit.ztunnel.policy.PolicyStore;
+import dev.ambit.ztunnel.proxy.Mesh;
+import dev.ambit.ztunnel.proxy.PeerTrust;
 import dev.ambit.ztunnel.proxy.PodProxies;
 import dev.ambit.ztunnel.proxy.ProxySettings;
 import dev.ambit.ztunnel.state.HostAddresses;
+import dev.ambit.ztunnel.state.LocalPod;
 import dev.ambit.ztunnel.state.MeshStore;
 import dev.ambit.ztunnel.state.Router;
 import dev.ambit.ztunnel.telemetry.AccessLog;
@@ -22,10 +31,16 @@ import dev.ambit.ztunnel.telemetry.DryRunTelemetry;
 import dev.ambit.ztunnel.telemetry.LogLevels;
 import dev.ambit.ztunnel.telemetry.MetricRegistry;
 import dev.ambit.ztunnel.telemetry.PodTelemetry;
+import dev.ambit.ztunnel.telemetry.RevocationObserver;
+import dev.ambit.ztunnel.telemetry.RevocationTelemetry;
 import dev.ambit.ztunnel.telemetry.XdsTelemetry;
 import dev.ambit.ztunnel.xds.MeshResources;
+import dev.ambit.ztunnel.xds.OnDemand;
 import dev.ambit.ztunnel.xds.XdsClient;
+import dev.ambit.ztunnel.zds.DedicatedPod;
+import dev.ambit.ztunnel.zds.PodObserver;
 import dev.ambit.ztunnel.zds.PodRegistry;
+import dev.ambit.ztunnel.zds.PodSource;
 import dev.ambit.ztunnel.zds.ZdsClient;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
@@ -38,13 +53,17 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -64,6 +83,8 @@ public final class Ztunnel {
   /** After the deadline all that is left is cut; this is for doing so. */
   private static final Duration CUT_TIME = Duration.ofSeconds(1);
 
+  private static final Duration DROP_IDLE_METRICS = Duration.ofSeconds(30);
+
   private final ZtunnelSettings settings;
   private final CountDownLatch ended = new CountDownLatch(1);
 
@@ -75,6 +96,12 @@ public final class Ztunnel {
   private final EventLoopGroup adminLoop = loops(1, "admin");
   private final EventLoopGroup workers;
 
+  /** Its thread is there only while somebody looks in. */
+  private final ScheduledThreadPoolExecutor inspector = executor("inspection");
+
+  private final Semaphore inspections = new Semaphore(4);
+  private final FlightRecordings recordings = new FlightRecordings(inspector);
+
   private final MetricRegistry metrics = new MetricRegistry();
   private final AccessLog accessLog;
   private final MeshStore mesh = new MeshStore();
@@ -82,10 +109,12 @@ public final class Ztunnel {
   private final ServerChannel xdsChannel;
   private final ServerChannel authorityChannel;
   private final CertificateCache certificates;
+  private final @Nullable RevocationWatch revocations;
   private final XdsClient xds;
+  private final DnsHostnameResolver names;
   private final PodProxies proxies;
   private final PodRegistry pods;
-  private final ZdsClient agent;
+  private final PodSource podSource;
   private final Readiness readiness = new Readiness();
   private final List<HttpServer> servers = new ArrayList<>();
   private volatile boolean draining;
@@ -93,49 +122,72 @@ public final class Ztunnel {
   private Ztunnel(ZtunnelSettings settings) {
     this.settings = settings;
     workers = loops(settings.workerThreads(), "worker");
+    inspector.setKeepAliveTime(10, TimeUnit.SECONDS);
+    inspector.allowCoreThreadTimeOut(true);
     accessLog = new AccessLog(settings.logFormat(), new FileOutputStream(FileDescriptor.out));
     policies = new PolicyStore(mesh, new DryRunTelemetry(metrics, accessLog));
-    Router router = new Router(mesh, settings.network(), OWN_PORTS);
+    names = new DnsHostnameResolver(controlLoop.next(), metrics);
+    OnDemand demand =
+        settings.mesh().onDemand() ? new OnDemand(mesh, settings.mesh().onDemandUnused()) : null;
+    Router router = new Router(mesh, settings.network(), OWN_PORTS, names, demand);
+    // A dedicated ztunnel's own connections are in the pod, where rules would redirect them.
+    int mark = settings.dedicated() == null ? 0 : settings.proxy().mark();
     xdsChannel =
         new ServerChannel(
-            settings.xds(), settings.token(), settings.xdsHeaders(), controlLoop, control);
+            settings.xds(), settings.token(), settings.xdsHeaders(), controlLoop, control, mark);
     xds =
         new XdsClient(
             xdsChannel,
             settings.node(),
-            List.of(MeshResources.authorizations(policies), MeshResources.addresses(mesh)),
+            List.of(
+                MeshResources.authorizations(policies, settings.trustDomains()),
+                MeshResources.addresses(mesh)),
             control,
-            new XdsTelemetry(metrics));
+            new XdsTelemetry(metrics),
+            demand);
     authorityChannel =
         new ServerChannel(
             settings.authority(),
             settings.token(),
             settings.authorityHeaders(),
             controlLoop,
-            certificateExecutor);
+            certificateExecutor,
+            mark);
     certificates =
         new CertificateCache(
             new IstioCertificateClient(authorityChannel, settings.certificateLifetime()),
             certificateExecutor,
             Clock.systemUTC());
-    ConnectionTelemetry connections = new ConnectionTelemetry(metrics, accessLog);
+    ConnectionTelemetry connections =
+        new ConnectionTelemetry(metrics, accessLog, settings.metricsIdle());
+    long sweep = DROP_IDLE_METRICS.toSeconds();
+    var unused =
+        control.scheduleWithFixedDelay(connections::dropIdle, sweep, sweep, TimeUnit.SECONDS);
+    revocations =
+        settings
+            .revocationLists()
+            .map(path -> new RevocationWatch(path, certificateExecutor, Clock.systemUTC()))
+            .orElse(null);
     proxies =
         new PodProxies(
             workers,
             settings.proxy(),
-            router,
-            policies,
-            certificates,
-            connections,
+            settings.limits(),
+            new Mesh(router, policies, certificates, trust(), connections),
             settings.dns().map(this::dnsProxy).orElse(null));
     PodTelemetry podTelemetry = new PodTelemetry(metrics);
-    pods =
-        new PodRegistry(
-            proxies,
-            new PodObservers(List.of(new PodIdentities(router, certificates), podTelemetry)),
-            control);
+    List<PodObserver> observers =
+        new ArrayList<>(List.of(new PodIdentities(router, certificates), podTelemetry));
+    if (demand != null) {
+      observers.addFirst(new PodDemand(demand, settings.node().clusterId()));
+    }
+    pods = new PodRegistry(proxies, new PodObservers(observers), control);
     podTelemetry.gauges(pods::active, pods::pending);
-    agent = new ZdsClient(settings.agentSocket(), pods, settings.drainDeadline());
+    LocalPod dedicated = settings.dedicated();
+    podSource =
+        dedicated == null
+            ? new ZdsClient(settings.agentSocket(), pods, settings.drainDeadline())
+            : new DedicatedPod(dedicated, pods);
     metrics
         .family("istio_build", "What runs here", MetricRegistry.Kind.GAUGE)
         .gauge(MetricRegistry.Labels.of("component", "ztunnel", "tag", version()), () -> 1);
@@ -144,6 +196,17 @@ public final class Ztunnel {
   private DnsProxy dnsProxy(DnsSettings dns) {
     HostAddresses hosts = new HostAddresses(mesh, settings.network(), dns.clusterDomain());
     return new DnsProxy(dns, hosts, new DnsTelemetry(metrics));
+  }
+
+  private PeerTrust trust() {
+    RevocationWatch watch = revocations;
+    if (watch == null) {
+      return new PeerTrust(
+          settings.trustDomains(), Revocations.disabled(), RevocationObserver.NONE);
+    }
+    RevocationTelemetry telemetry = new RevocationTelemetry(metrics);
+    telemetry.gauges(() -> watch.revocations().current().size(), watch::overdue, watch::failures);
+    return new PeerTrust(settings.trustDomains(), watch.revocations(), telemetry);
   }
 
   /** Runs until told to end. */
@@ -169,8 +232,10 @@ public final class Ztunnel {
   }
 
   private void start() throws IOException {
-    readiness.require("control plane", () -> xds.synced().toCompletableFuture().isDone());
-    readiness.require("node agent", agent::hasSnapshot);
+    CompletionStage<Void> known = meshKnown();
+    readiness.require("control plane", () -> known.toCompletableFuture().isDone());
+    readiness.require("revocation lists", () -> revocationsLoaded().isDone());
+    readiness.require("node agent", podSource::hasSnapshot);
     readiness.require("pods", () -> pods.pending() == 0);
     readiness.require("not draining", () -> !draining);
     serve();
@@ -183,10 +248,16 @@ public final class Ztunnel {
         .addKeyValue("workers", settings.workerThreads())
         .addKeyValue("version", version())
         .log("ztunnel starts");
-    xds.start();
+    if (settings.mesh().controlPlane()) {
+      xds.start();
+    }
+    if (revocations != null) {
+      revocations.start();
+    }
     // Pods are served only once policies and addresses are known: before, all would look as if it
-    // were outside the mesh.
-    xds.synced()
+    // were outside the mesh. Nor before it is known whom not to trust.
+    known
+        .thenCombine(revocationsLoaded(), (synced, loaded) -> true)
         .thenRun(
             () -> {
               log.atInfo()
@@ -194,8 +265,33 @@ public final class Ztunnel {
                   .addKeyValue("services", mesh.services().size())
                   .addKeyValue("policies", policies.policies().size())
                   .log("control plane state received");
-              agent.start();
+              podSource.start();
             });
+  }
+
+  /**
+   * Puts in force what a local document says; completes when the control plane's part is there too.
+   */
+  private CompletionStage<Void> meshKnown() throws IOException {
+    settings
+        .mesh()
+        .local()
+        .ifPresent(
+            local -> {
+              local.apply(mesh, policies);
+              log.atInfo()
+                  .addKeyValue("workloads", local.workloads().size())
+                  .addKeyValue("services", local.services().size())
+                  .addKeyValue("policies", local.policies().size())
+                  .log("local state loaded");
+            });
+    return settings.mesh().controlPlane() ? xds.synced() : CompletableFuture.completedStage(null);
+  }
+
+  private CompletableFuture<Void> revocationsLoaded() {
+    return revocations == null
+        ? CompletableFuture.completedFuture(null)
+        : revocations.loaded().toCompletableFuture();
   }
 
   private void serve() throws IOException {
@@ -203,19 +299,23 @@ public final class Ztunnel {
         HttpServer.start(
             adminLoop,
             settings.readiness(),
-            new HttpServer.Routes().get("/healthz/ready", query -> ready())));
+            new HttpServer.Routes().get("/healthz/ready", request -> ready())));
     HttpServer.Routes stats = new HttpServer.Routes();
-    stats.get("/metrics", query -> scrape()).get("/stats/prometheus", query -> scrape());
+    stats.get("/metrics", this::scrape).get("/stats/prometheus", this::scrape);
     servers.add(HttpServer.start(adminLoop, settings.stats(), stats));
     servers.add(
         HttpServer.start(
             adminLoop,
             settings.admin(),
             new HttpServer.Routes()
-                .get("/config_dump", query -> Reply.json(dump()))
-                .get("/logging", query -> Reply.text(200, LogLevels.describe()))
+                .later("/config_dump", request -> inspect(() -> Reply.json(dump())))
+                .get("/logging", request -> Reply.text(200, LogLevels.describe()))
                 .post("/logging", Ztunnel::setLogging)
-                .post("/quitquitquit", query -> quit())));
+                .post("/quitquitquit", request -> quit())
+                .later("/debug/jfr", recordings)
+                .later("/debug/pprof/profile", recordings)
+                .later("/debug/heap", request -> inspect(Ztunnel::heap))
+                .later("/debug/pprof/heap", request -> inspect(Ztunnel::heap))));
   }
 
   private Reply ready() {
@@ -225,8 +325,23 @@ public final class Ztunnel {
         : Reply.text(500, "not ready, pending: " + String.join(", ", pending) + "\n");
   }
 
-  private Reply scrape() {
-    return new Reply(200, "text/plain; version=0.0.4; charset=utf-8", metrics.scrape());
+  private Reply scrape(Endpoint.Request request) {
+    MetricRegistry.Format format = MetricRegistry.Format.accepted(request.accept());
+    return Reply.text(format.contentType(), metrics.scrape(format));
+  }
+
+  /** What takes its time is done apart, so that probes are not held up. */
+  private CompletionStage<Reply> inspect(Supplier<Reply> answer) {
+    if (!inspections.tryAcquire()) {
+      return CompletableFuture.completedFuture(
+          Reply.text(503, "too many ask at once: try again\n"));
+    }
+    return CompletableFuture.supplyAsync(answer, inspector)
+        .whenComplete((reply, failure) -> inspections.release());
+  }
+
+  private static Reply heap() {
+    return Reply.text(200, HeapSummary.write());
   }
 
   private String dump() {
@@ -238,17 +353,19 @@ public final class Ztunnel {
             policies.policies(),
             certificates.statuses(),
             pods.statuses(),
-            settings.describe()));
+            settings.describe(),
+            version()));
   }
 
-  private static Reply setLogging(Map<String, List<String>> query) {
-    List<String> levels = query.getOrDefault("level", List.of());
-    boolean reset = query.containsKey("reset");
-    if (levels.isEmpty() && !reset) {
-      return Reply.text(200, LogLevels.describe());
-    }
+  private static Reply setLogging(Endpoint.Request request) {
+    String levels = request.parameter("level");
     try {
-      LogLevels.set(levels.isEmpty() ? "info" : levels.getFirst());
+      if (request.query().containsKey("reset")) {
+        LogLevels.reset();
+      }
+      if (levels != null) {
+        LogLevels.set(levels);
+      }
     } catch (IllegalArgumentException e) {
       return Reply.text(400, e.getMessage() + "\n");
     }
@@ -269,7 +386,7 @@ public final class Ztunnel {
         .addKeyValue("connections", proxies.openConnections())
         .log("draining");
     try {
-      agent
+      podSource
           .drain(settings.drainDeadline())
           .toCompletableFuture()
           .get(settings.drainDeadline().plus(CUT_TIME).toMillis(), TimeUnit.MILLISECONDS);
@@ -283,8 +400,12 @@ public final class Ztunnel {
       Thread.currentThread().interrupt();
     }
     xds.close();
+    if (revocations != null) {
+      revocations.close();
+    }
     certificates.close();
     proxies.close();
+    names.close();
     xdsChannel.close();
     authorityChannel.close();
     servers.forEach(HttpServer::close);

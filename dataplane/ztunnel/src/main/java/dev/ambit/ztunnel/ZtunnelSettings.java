@@ -4,19 +4,28 @@ import dev.ambit.ztunnel.channel.BearerToken;
 import dev.ambit.ztunnel.channel.ServerAddress;
 import dev.ambit.ztunnel.dns.DnsSettings;
 import dev.ambit.ztunnel.hbone.HboneSettings;
+import dev.ambit.ztunnel.hbone.MemoryBudget;
+import dev.ambit.ztunnel.identity.TrustDomains;
 import dev.ambit.ztunnel.proxy.ProxySettings;
+import dev.ambit.ztunnel.proxy.TunnelLimits;
+import dev.ambit.ztunnel.state.LocalPod;
 import dev.ambit.ztunnel.telemetry.LogFormat;
 import dev.ambit.ztunnel.xds.NodeIdentity;
+import io.netty.util.internal.PlatformDependent;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How the ztunnel is to run, read from environment variables that go by Istio's names.
@@ -34,10 +43,16 @@ import java.util.Optional;
  * @param workerThreads event loops that carry traffic
  * @param proxy how connections are proxied
  * @param dns how DNS is proxied, where it is
+ * @param limits what callers may take
  * @param readiness where probes are answered
  * @param stats where metrics are served
  * @param admin where people look in
  * @param logFormat of the access log
+ * @param metricsIdle after how long without a connection its label set is dropped; zero: never
+ * @param trustDomains which trust domains are one
+ * @param revocationLists file or folder of them
+ * @param mesh where workloads, services and policies come from
+ * @param dedicated the one pod to serve, whose network namespace this is; null: those of the node
  */
 record ZtunnelSettings(
     ServerAddress xds,
@@ -53,15 +68,22 @@ record ZtunnelSettings(
     int workerThreads,
     ProxySettings proxy,
     Optional<DnsSettings> dns,
+    TunnelLimits limits,
     InetSocketAddress readiness,
     InetSocketAddress stats,
     InetSocketAddress admin,
-    LogFormat logFormat) {
+    LogFormat logFormat,
+    Duration metricsIdle,
+    TrustDomains trustDomains,
+    Optional<Path> revocationLists,
+    MeshSource mesh,
+    @Nullable LocalPod dedicated) {
   private static final String DEFAULT_SERVER = "https://ambit-operator.ambit-system.svc:15012";
   private static final String DEFAULT_ROOT = "/var/run/secrets/istio/root-cert.pem";
   private static final Path DEFAULT_TOKEN = Path.of("/var/run/secrets/tokens/istio-token");
   private static final String DEFAULT_SOCKET = "/var/run/ztunnel/ztunnel.sock";
   private static final int LARGEST_WINDOW = Integer.MAX_VALUE;
+  private static final Duration LONGEST_TIMEOUT = Duration.ofDays(1);
 
   /**
    * Reads the settings.
@@ -70,7 +92,7 @@ record ZtunnelSettings(
    * @throws SettingsException names the first variable that cannot be used
    */
   static ZtunnelSettings of(Environment environment, int processors) throws SettingsException {
-    requireSharedMode(environment);
+    LocalPod dedicated = dedicated(environment);
     requireLogLevel(environment);
     String clusterId = environment.text("CLUSTER_ID", "Kubernetes");
     String xdsUrl = environment.text("XDS_ADDRESS", DEFAULT_SERVER);
@@ -95,12 +117,18 @@ record ZtunnelSettings(
         environment.duration("SECRET_TTL", Duration.ofHours(24)),
         drainDeadline(environment),
         workerThreads(environment, processors),
-        proxy(environment),
+        proxy(environment, dedicated != null),
         dns(environment),
+        limits(environment),
         environment.address("READINESS_ADDR", new InetSocketAddress(15021)),
         environment.address("STATS_ADDR", new InetSocketAddress(15020)),
         environment.address("ADMIN_ADDR", new InetSocketAddress("127.0.0.1", 15000)),
-        logFormat(environment));
+        logFormat(environment),
+        environment.duration("METRICS_IDLE_TIMEOUT", Duration.ofHours(1)),
+        trustDomains(environment),
+        environment.text("CRL_PATH").map(Path::of),
+        MeshSource.of(environment),
+        dedicated);
   }
 
   /** For inspection: what is in force, without secrets. */
@@ -110,7 +138,9 @@ record ZtunnelSettings(
     all.put("xdsRootCert", xds.rootFile().toString());
     all.put("caAddress", authority.toString());
     all.put("caRootCert", authority.rootFile().toString());
-    all.put("proxyMode", "Shared");
+    all.put("proxyMode", dedicated == null ? "Shared" : "Dedicated");
+    all.put("xdsOnDemand", String.valueOf(mesh.onDemand()));
+    mesh.file().ifPresent(file -> all.put("localXdsPath", file.toString()));
     all.put("localNode", node.nodeName());
     all.put("clusterId", node.clusterId());
     all.put("network", network);
@@ -120,27 +150,43 @@ record ZtunnelSettings(
     all.put("numWorkerThreads", String.valueOf(workerThreads));
     all.put("packetMark", String.valueOf(proxy.mark()));
     all.put("ipv6Enabled", String.valueOf(proxy.ipv6()));
+    all.put("metricsIdleTimeout", metricsIdle.toString());
     all.put("originalSource", String.valueOf(proxy.originalSource()));
     all.put("dnsProxy", String.valueOf(dns.isPresent()));
     dns.ifPresent(proxied -> all.put("dnsProxyAddr", proxied.listen() + " port " + proxied.port()));
+    all.put("trustDomainAliases", String.join(",", new TreeSet<>(trustDomains.aliases())));
+    all.put("crlPath", revocationLists.map(Path::toString).orElse(""));
     return all;
   }
 
-  private static void requireSharedMode(Environment environment) throws SettingsException {
+  private static @Nullable LocalPod dedicated(Environment environment) throws SettingsException {
     String mode = environment.text("PROXY_MODE", "shared");
-    if (mode.equalsIgnoreCase("dedicated")) {
-      throw new SettingsException(
-          "PROXY_MODE is 'dedicated', which is not supported yet: leave it unset, or set it to "
-              + "'shared' and run one ztunnel for each node");
+    if (mode.equalsIgnoreCase("shared")) {
+      return null;
     }
-    if (!mode.equalsIgnoreCase("shared")) {
-      throw Environment.wrong("PROXY_MODE", mode, "shared");
+    if (!mode.equalsIgnoreCase("dedicated")) {
+      throw Environment.wrong("PROXY_MODE", mode, "shared or dedicated");
     }
+    String name = "PROXY_WORKLOAD_INFO";
+    String info =
+        environment
+            .text(name)
+            .orElseThrow(
+                () ->
+                    new SettingsException(
+                        "PROXY_MODE is 'dedicated': set "
+                            + name
+                            + " to the pod, as NAMESPACE/NAME/SERVICE-ACCOUNT"));
+    String[] parts = info.strip().split("/", -1);
+    if (parts.length != 3 || List.of(parts).contains("")) {
+      throw Environment.wrong(name, info, "NAMESPACE/NAME/SERVICE-ACCOUNT");
+    }
+    return new LocalPod(info, parts[1], parts[0], parts[2]);
   }
 
   private static void requireLogLevel(Environment environment) throws SettingsException {
     try {
-      dev.ambit.ztunnel.telemetry.LogLevels.set(environment.text("LOG_LEVEL", "info"));
+      dev.ambit.ztunnel.telemetry.LogLevels.begin(environment.text("LOG_LEVEL", "info"));
     } catch (IllegalArgumentException e) {
       throw new SettingsException("LOG_LEVEL: " + e.getMessage());
     }
@@ -210,19 +256,21 @@ record ZtunnelSettings(
     return environment.number(name, whenUnset, 1, 1024);
   }
 
-  private static ProxySettings proxy(Environment environment) throws SettingsException {
+  private static ProxySettings proxy(Environment environment, boolean dedicated)
+      throws SettingsException {
     ProxySettings defaults = ProxySettings.defaults();
     return new ProxySettings(
         environment.flag("IPV6_ENABLED", true),
         environment.flag("ENABLE_ORIG_SRC", true),
         environment.flag("LOCALHOST_APP_TUNNEL", true),
-        environment.number("PACKET_MARK", defaults.mark(), 1, Integer.MAX_VALUE),
+        environment.number(
+            "PACKET_MARK", dedicated ? 0 : defaults.mark(), dedicated ? 0 : 1, Integer.MAX_VALUE),
         defaults.backlog(),
         environment.number(
             "POOL_MAX_STREAMS_PER_CONNECTION", defaults.maxStreamsPerTunnel(), 1, 1 << 20),
         environment.duration("POOL_UNUSED_RELEASE_TIMEOUT", defaults.idleTunnelTimeout()),
-        defaults.connectTimeout(),
-        defaults.handshakeTimeout(),
+        atLeastMilli(environment, "CONNECT_TIMEOUT", defaults.connectTimeout()),
+        atLeastMilli(environment, "TLS_HANDSHAKE_TIMEOUT", defaults.handshakeTimeout()),
         defaults.certificateTimeout(),
         tunnels(environment, defaults.tunnelClient()),
         tunnels(environment, defaults.tunnelServer()));
@@ -249,6 +297,28 @@ record ZtunnelSettings(
             anyLoopback ? defaults.listen() : List.of(address.getAddress()), address.getPort()));
   }
 
+  /** Of the memory for buffers half may lie with applications that do not take what they get. */
+  private static TunnelLimits limits(Environment environment) throws SettingsException {
+    TunnelLimits defaults = TunnelLimits.defaults();
+    int most = 1 << 20;
+    return new TunnelLimits(
+        environment.number("INBOUND_TUNNELS_PER_SOURCE", defaults.tunnelsPerSource(), 1, most),
+        environment.number(
+            "INBOUND_PENDING_TUNNELS_PER_SOURCE", defaults.pendingPerSource(), 1, most),
+        environment.number("INBOUND_PENDING_TUNNELS", defaults.pendingPerPod(), 1, most),
+        atLeastMilli(environment, "INBOUND_TUNNEL_IDLE_TIMEOUT", defaults.idleTimeout()),
+        new MemoryBudget(PlatformDependent.maxDirectMemory() / 2));
+  }
+
+  private static Duration atLeastMilli(Environment environment, String name, Duration whenUnset)
+      throws SettingsException {
+    Duration duration = environment.duration(name, whenUnset);
+    if (duration.toMillis() < 1 || duration.compareTo(LONGEST_TIMEOUT) > 0) {
+      throw Environment.wrong(name, duration.toString(), "a duration from 1ms to 24h");
+    }
+    return duration;
+  }
+
   private static HboneSettings tunnels(Environment environment, HboneSettings defaults)
       throws SettingsException {
     int least = 65535;
@@ -270,12 +340,33 @@ record ZtunnelSettings(
         stream,
         connection,
         environment.number("HTTP2_FRAME_SIZE", defaults.maxFrameSize(), 1 << 14, (1 << 24) - 1),
-        defaults.maxConcurrentStreams(),
-        defaults.maxHeaderListSize(),
+        defaults.maxConcurrentStreams() == 0
+            ? 0
+            : environment.number(
+                "HTTP2_MAX_CONCURRENT_STREAMS", defaults.maxConcurrentStreams(), 1, 1 << 20),
+        defaults.maxConcurrentStreams() == 0
+            ? defaults.maxHeaderListSize()
+            : environment.number(
+                "HTTP2_MAX_HEADER_LIST_SIZE", defaults.maxHeaderListSize(), 1 << 12, 1 << 20),
         defaults.keepAliveInterval(),
         defaults.keepAliveTimeout(),
-        defaults.settingsTimeout(),
+        atLeastMilli(environment, "TLS_HANDSHAKE_TIMEOUT", defaults.settingsTimeout()),
         defaults.lingerTimeout());
+  }
+
+  private static TrustDomains trustDomains(Environment environment) throws SettingsException {
+    String name = "TRUST_DOMAIN_ALIASES";
+    Set<String> aliases = new HashSet<>();
+    for (String alias : environment.text(name, "").split(",", -1)) {
+      if (!alias.isBlank()) {
+        aliases.add(alias.strip());
+      }
+    }
+    try {
+      return new TrustDomains(aliases);
+    } catch (IllegalArgumentException e) {
+      throw new SettingsException(name + ": " + e.getMessage());
+    }
   }
 
   private static LogFormat logFormat(Environment environment) throws SettingsException {

@@ -2,6 +2,7 @@ package dev.ambit.operator.controlplane;
 
 import dev.ambit.operator.model.PolicyReport;
 import dev.ambit.operator.model.PolicyTranslator;
+import dev.ambit.operator.model.Revision;
 import io.fabric8.istio.api.api.meta.v1alpha1.IstioCondition;
 import io.fabric8.istio.api.api.meta.v1alpha1.IstioConditionBuilder;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
@@ -45,6 +46,10 @@ public final class AuthorizationPolicyStatusReconciler implements Reconciler<Aut
   @Override
   public UpdateControl<AuthorizationPolicy> reconcile(
       AuthorizationPolicy policy, Context<AuthorizationPolicy> context) {
+    if (!Revision.isOurs(policy)) {
+      // What becomes of it is for another control plane to say.
+      return UpdateControl.noUpdate();
+    }
     Optional<IstioCondition> before = present(policy);
     IstioCondition wanted = condition(policy);
     if (before.isPresent() && before.get().equals(wanted)) {

@@ -4,6 +4,7 @@ import dev.ambit.api.AmbientMesh;
 import dev.ambit.api.AmbientMeshSpec;
 import dev.ambit.api.MtlsMode;
 import dev.ambit.api.WellKnown;
+import dev.ambit.operator.EventRecorder;
 import dev.ambit.operator.ca.AuthorityUnavailableException;
 import dev.ambit.operator.ca.CallerAuthentication;
 import dev.ambit.operator.ca.CertificateAuthority;
@@ -69,6 +70,7 @@ public final class ControlPlane implements AutoCloseable {
   private static final Duration RENEWAL_CHECK = Duration.ofMinutes(5);
   private static final Duration GRACE = Duration.ofSeconds(5);
 
+  private final KubernetesClient client;
   private final ControlPlaneSettings settings;
   private final MeterRegistry registry;
   private final TokenReviewer tokenReviewer;
@@ -83,6 +85,7 @@ public final class ControlPlane implements AutoCloseable {
   private final Refusals refusals;
   private final NodeAuthorization nodes;
   private final DiscoveryServer discovery;
+  private final StatusConditions conditions = new StatusConditions();
   private final MeshPublisher publisher;
   private final MeshInformers informers;
   private final SharedIndexInformer<AmbientMesh> meshes;
@@ -105,6 +108,7 @@ public final class ControlPlane implements AutoCloseable {
       ControlPlaneSettings settings,
       MeterRegistry registry,
       TokenReviewer tokenReviewer) {
+    this.client = client;
     this.settings = settings;
     this.registry = registry;
     this.tokenReviewer = tokenReviewer;
@@ -128,6 +132,7 @@ public final class ControlPlane implements AutoCloseable {
         new MeshPublisher(
             meshSettings(AmbientMeshSpec.DEFAULTS),
             discovery,
+            conditions,
             scheduler,
             settings.quiet(),
             settings.longest());
@@ -190,6 +195,12 @@ public final class ControlPlane implements AutoCloseable {
     return authoritySecret.problem();
   }
 
+  /** Says on objects' status what the mesh makes of them, until it is closed; for the leader. */
+  public AutoCloseable writeConditions(EventRecorder events) {
+    return new StatusConditionWriter(
+        client, conditions, informers.boundObjects(), events, InstantSource.system());
+  }
+
   /** Calls back, on the client's stream, for each response that a client rejects. */
   public AutoCloseable onRejection(RejectionListener listener) {
     rejectionListeners.add(listener);
@@ -212,6 +223,7 @@ public final class ControlPlane implements AutoCloseable {
   private MeshSettings meshSettings(AmbientMeshSpec spec) {
     return new MeshSettings(
         trustDomain.name(),
+        spec.trustDomainAliases(),
         settings.rootNamespace(),
         settings.clusterDomain(),
         settings.clusterId(),
@@ -223,6 +235,7 @@ public final class ControlPlane implements AutoCloseable {
     TrustDomain next;
     try {
       next = new TrustDomain(spec.trustDomain());
+      spec.trustDomainAliases().forEach(TrustDomain::new);
     } catch (InvalidTrustDomainException e) {
       LOG.atError()
           .addKeyValue("mesh", mesh.getMetadata().getName())

@@ -2,12 +2,17 @@ package dev.ambit.operator.controlplane;
 
 import dev.ambit.api.EffectiveEnrollment;
 import dev.ambit.api.MeshEnrollment;
+import dev.ambit.operator.model.BoundObject;
 import dev.ambit.operator.model.MeshIndex;
 import dev.ambit.operator.model.MtlsMode;
+import io.fabric8.istio.api.networking.v1.ServiceEntry;
+import io.fabric8.istio.api.networking.v1.WorkloadEntry;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.istio.api.security.v1.PeerAuthentication;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.Gateway;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.GatewayClass;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.dsl.Informable;
 import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
@@ -19,6 +24,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -30,6 +36,7 @@ final class MeshInformers implements AutoCloseable {
 
   private final MeshPublisher publisher;
   private final List<SharedIndexInformer<?>> informers = new CopyOnWriteArrayList<>();
+  private final BoundObjects boundObjects = new BoundObjects();
   private final List<OptionalKind> optionalKinds = new ArrayList<>();
 
   /** Prepares all informers, besides that of pods, which is given; none runs yet. */
@@ -37,11 +44,13 @@ final class MeshInformers implements AutoCloseable {
     this.publisher = publisher;
     informers.add(feed(pods, MeshIndex::put, MeshIndex::remove));
     informers.add(
-        feeding(
-            client.services().inAnyNamespace(),
-            Trimming::annotations,
-            MeshIndex::put,
-            MeshIndex::remove));
+        told(
+            BoundObject.Kind.SERVICE,
+            feeding(
+                client.services().inAnyNamespace(),
+                Trimming::annotations,
+                MeshIndex::put,
+                MeshIndex::remove)));
     informers.add(
         feeding(
             client.discovery().v1().endpointSlices().inAnyNamespace(),
@@ -52,28 +61,80 @@ final class MeshInformers implements AutoCloseable {
     informers.add(
         feeding(client.namespaces(), Trimming::namespace, MeshIndex::put, MeshIndex::remove));
     informers.add(enrollments(client));
-    optionalKinds.add(
-        new OptionalKind(
-            client,
-            "authorizationpolicies.security.istio.io",
-            () ->
-                run(
-                    feeding(
-                        client.resources(AuthorizationPolicy.class).inAnyNamespace(),
-                        Trimming::annotations,
-                        MeshIndex::put,
-                        MeshIndex::remove))));
-    optionalKinds.add(
-        new OptionalKind(
-            client,
-            "peerauthentications.security.istio.io",
-            () ->
-                run(
-                    feeding(
-                        client.resources(PeerAuthentication.class).inAnyNamespace(),
-                        Trimming::annotations,
-                        MeshIndex::put,
-                        MeshIndex::remove))));
+    whereDefined(
+        client,
+        "authorizationpolicies.security.istio.io",
+        () ->
+            feeding(
+                client.resources(AuthorizationPolicy.class).inAnyNamespace(),
+                Trimming::annotations,
+                MeshIndex::put,
+                MeshIndex::remove));
+    whereDefined(
+        client,
+        "peerauthentications.security.istio.io",
+        () ->
+            feeding(
+                client.resources(PeerAuthentication.class).inAnyNamespace(),
+                Trimming::annotations,
+                MeshIndex::put,
+                MeshIndex::remove));
+    whereDefined(
+        client,
+        "serviceentries.networking.istio.io",
+        () ->
+            told(
+                BoundObject.Kind.SERVICE_ENTRY,
+                feeding(
+                    client.resources(ServiceEntry.class).inAnyNamespace(),
+                    Trimming::annotations,
+                    MeshIndex::put,
+                    MeshIndex::remove)));
+    whereDefined(
+        client,
+        "workloadentries.networking.istio.io",
+        () ->
+            told(
+                BoundObject.Kind.WORKLOAD_ENTRY,
+                feeding(
+                    client.resources(WorkloadEntry.class).inAnyNamespace(),
+                    Trimming::annotations,
+                    MeshIndex::put,
+                    MeshIndex::remove)));
+    whereDefined(
+        client,
+        "gateways.gateway.networking.k8s.io",
+        () ->
+            feeding(
+                client.resources(Gateway.class).inAnyNamespace(),
+                Trimming::annotations,
+                MeshIndex::put,
+                MeshIndex::remove));
+    whereDefined(
+        client,
+        "gatewayclasses.gateway.networking.k8s.io",
+        () ->
+            feeding(
+                client.resources(GatewayClass.class),
+                Trimming::annotations,
+                MeshIndex::put,
+                MeshIndex::remove));
+  }
+
+  private void whereDefined(
+      KubernetesClient client, String crd, Supplier<SharedIndexInformer<?>> informer) {
+    optionalKinds.add(new OptionalKind(client, crd, () -> run(informer.get())));
+  }
+
+  private <T extends HasMetadata> SharedIndexInformer<T> told(
+      BoundObject.Kind kind, SharedIndexInformer<T> informer) {
+    boundObjects.add(kind, informer);
+    return informer;
+  }
+
+  /** Those on whose status something can be said. */
+  BoundObjects boundObjects() {
+    return boundObjects;
   }
 
   /** Runs them; done once each has seen all there is. */

@@ -1,14 +1,17 @@
 package dev.ambit.operator.controlplane;
 
+import dev.ambit.operator.model.BoundObject;
 import dev.ambit.operator.model.MeshIndex;
 import dev.ambit.operator.model.MeshOutput;
 import dev.ambit.operator.model.MeshSettings;
+import dev.ambit.operator.model.ObjectCondition;
 import dev.ambit.operator.xds.ChangeSet;
 import dev.ambit.operator.xds.Debounce;
 import dev.ambit.operator.xds.DiscoveryServer;
 import dev.ambit.protocol.security.Authorization;
 import dev.ambit.protocol.workload.Address;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.function.Consumer;
@@ -33,6 +36,7 @@ final class MeshPublisher implements AutoCloseable {
   MeshPublisher(
       MeshSettings settings,
       DiscoveryServer discovery,
+      StatusConditions conditions,
       ScheduledExecutorService scheduler,
       Duration quiet,
       Duration longest) {
@@ -55,6 +59,11 @@ final class MeshPublisher implements AutoCloseable {
                     present ->
                         pending.put(MeshTypes.AUTHORIZATION, MeshTypes.resource(name, present)),
                     () -> pending.remove(MeshTypes.AUTHORIZATION, name));
+              }
+
+              @Override
+              public void conditions(BoundObject object, List<ObjectCondition> wanted) {
+                conditions.put(object, wanted);
               }
             });
   }

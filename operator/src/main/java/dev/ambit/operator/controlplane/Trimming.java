@@ -20,6 +20,9 @@ final class Trimming {
       Set.of(
           "ambient.istio.io/redirection",
           "networking.istio.io/traffic-distribution",
+          "ambient.istio.io/waypoint-inbound-binding",
+          "istio.io/use-waypoint-canary-weight",
+          "istio.io/autoRegistrationGroup",
           "istio.io/dry-run");
 
   private Trimming() {}

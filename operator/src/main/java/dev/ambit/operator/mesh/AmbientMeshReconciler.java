@@ -11,9 +11,11 @@ import dev.ambit.api.StageCounts;
 import dev.ambit.api.WellKnown;
 import dev.ambit.operator.CommonLabels;
 import dev.ambit.operator.EventRecorder;
+import dev.ambit.operator.FieldManager;
 import dev.ambit.operator.StatusWriter;
 import dev.ambit.operator.install.NodeComponents;
 import dev.ambit.operator.install.model.AgentDaemonSet;
+import dev.ambit.operator.install.model.RevocationConfigMap;
 import dev.ambit.operator.install.model.ZtunnelDaemonSet;
 import dev.ambit.operator.mesh.model.AuthorityVerdict;
 import dev.ambit.operator.mesh.model.CleanupProgress;
@@ -21,12 +23,16 @@ import dev.ambit.operator.mesh.model.ComponentState;
 import dev.ambit.operator.mesh.model.MeshObservation;
 import dev.ambit.operator.mesh.model.MeshProgress;
 import dev.ambit.operator.mesh.model.MeshStatusReport;
+import dev.ambit.operator.mesh.model.RevocationVerdict;
+import io.fabric8.kubernetes.api.model.Condition;
+import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Secret;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.client.KubernetesClient;
+import io.javaoperatorsdk.operator.api.config.informer.FieldSelectorBuilder;
 import io.javaoperatorsdk.operator.api.config.informer.InformerEventSourceConfiguration;
 import io.javaoperatorsdk.operator.api.reconciler.Cleaner;
 import io.javaoperatorsdk.operator.api.reconciler.Context;
@@ -47,6 +53,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -65,6 +72,7 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
 
   private final String rootNamespace;
   private final AuthorityInspection authority;
+  private final RevocationInspection revocations;
   private final NodeComponents components;
   private final EventRecorder events;
   private final InstantSource clock;
@@ -76,6 +84,7 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
       InformerEventSource<DaemonSet, AmbientMesh> daemonSets,
       InformerEventSource<Pod, AmbientMesh> agents,
       InformerEventSource<Secret, AmbientMesh> secrets,
+      InformerEventSource<ConfigMap, AmbientMesh> revocations,
       InformerEventSource<MeshEnrollment, AmbientMesh> enrollments) {}
 
   public AmbientMeshReconciler(
@@ -85,6 +94,7 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
       InstantSource clock) {
     this.rootNamespace = rootNamespace;
     this.authority = authority;
+    this.revocations = new RevocationInspection(rootNamespace, clock);
     this.components = new NodeComponents(rootNamespace);
     this.events = events;
     this.clock = clock;
@@ -108,6 +118,15 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
             context);
     var secrets =
         new InformerEventSource<>(inRootNamespace(Secret.class, "secrets").build(), context);
+    var revocationLists =
+        new InformerEventSource<>(
+            inRootNamespace(ConfigMap.class, "revocations")
+                .withFieldSelector(
+                    new FieldSelectorBuilder()
+                        .withField("metadata.name", WellKnown.REVOCATION_CONFIG_MAP)
+                        .build())
+                .build(),
+            context);
     var enrollments =
         new InformerEventSource<>(
             InformerEventSourceConfiguration.from(MeshEnrollment.class, AmbientMesh.class)
@@ -117,8 +136,8 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
                 .withOnUpdateFilter((now, before) -> !stage(now).equals(stage(before)))
                 .build(),
             context);
-    caches = new Caches(daemonSets, agents, secrets, enrollments);
-    return List.of(daemonSets, agents, secrets, enrollments);
+    caches = new Caches(daemonSets, agents, secrets, revocationLists, enrollments);
+    return List.of(daemonSets, agents, secrets, revocationLists, enrollments);
   }
 
   private <T extends HasMetadata> InformerEventSourceConfiguration.Builder<T> inRootNamespace(
@@ -152,6 +171,7 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
         };
     if (installable) {
       components.apply(mesh, this::daemonSet, context);
+      distributeRevocations(mesh, observed.revocations(), context.getClient());
     }
     AmbientMeshStatus after =
         MeshStatusReport.of(
@@ -159,14 +179,40 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
     if (!after.equals(before)) {
       statuses.write(context.getClient(), mesh, withStatus(mesh, after), after);
       tell(mesh, before, progress);
+      tellRevocations(mesh, before, after);
     }
     return UpdateControl.<AmbientMesh>noUpdate().rescheduleAfter(AUTHORITY_CHECK);
+  }
+
+  private void distributeRevocations(
+      AmbientMesh mesh, RevocationVerdict verdict, KubernetesClient client) {
+    Optional<String> actual =
+        caches()
+            .revocations()
+            .get(new ResourceID(WellKnown.REVOCATION_CONFIG_MAP, rootNamespace))
+            .map(ConfigMap::getData)
+            .map(data -> data.getOrDefault(WellKnown.REVOCATION_KEY, ""))
+            .filter(present -> !present.isEmpty());
+    verdict
+        .change(actual)
+        .ifPresent(
+            pem -> {
+              FieldManager.apply(client, RevocationConfigMap.of(mesh, rootNamespace, pem));
+              LOG.atInfo()
+                  .addKeyValue("namespace", rootNamespace)
+                  .addKeyValue("name", WellKnown.REVOCATION_CONFIG_MAP)
+                  .addKeyValue("cleared", pem.isEmpty())
+                  .log("applied the revocation lists");
+            });
   }
 
   private MeshObservation observe(AmbientMesh mesh, @Nullable AmbientMeshStatus before) {
     AmbientMeshSpec spec = mesh.effectiveSpec();
     String name = mesh.getMetadata().getName();
-    Optional<String> problem = authority.trustDomainProblem(spec.trustDomain());
+    Optional<String> problem =
+        Stream.concat(Stream.of(spec.trustDomain()), spec.trustDomainAliases().stream())
+            .flatMap(trustDomain -> authority.trustDomainProblem(trustDomain).stream())
+            .findFirst();
     boolean looked = WellKnown.DEFAULT_NAME.equals(name) && problem.isEmpty();
     return new MeshObservation(
         name,
@@ -177,6 +223,7 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
             ? authority.inspect(spec, before == null ? null : before.ca(), this::secret)
             : new AuthorityVerdict.Unusable(
                 "NotLookedAt", "The certificate authority is not looked at."),
+        looked ? revocations.inspect(spec, this::secret) : new RevocationVerdict.Absent(),
         ComponentState.of(daemonSet(ZtunnelDaemonSet.NAME).orElse(null)),
         ComponentState.of(daemonSet(AgentDaemonSet.NAME).orElse(null)),
         stageCounts());
@@ -230,6 +277,28 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
           events.normal(mesh, rolling.reason(), rolling.message());
       case MeshProgress.Stalled stalled ->
           events.warning(mesh, stalled.reason(), stalled.message());
+    }
+  }
+
+  private void tellRevocations(
+      AmbientMesh mesh, @Nullable AmbientMeshStatus before, AmbientMeshStatus after) {
+    Optional<Condition> was =
+        Conditions.find(
+            before == null ? List.of() : before.conditions(), Conditions.REVOCATIONS_DISTRIBUTED);
+    Optional<Condition> is =
+        Conditions.find(after.conditions(), Conditions.REVOCATIONS_DISTRIBUTED);
+    if (is.isEmpty() || was.map(Condition::getMessage).equals(is.map(Condition::getMessage))) {
+      return;
+    }
+    Condition now = is.get();
+    if ("True".equals(now.getStatus())) {
+      events.normal(mesh, now.getReason(), now.getMessage());
+    } else {
+      events.warning(mesh, now.getReason(), now.getMessage());
+      LOG.atWarn()
+          .addKeyValue("name", mesh.getMetadata().getName())
+          .addKeyValue("message", now.getMessage())
+          .log("cannot use the revocation lists");
     }
   }
 

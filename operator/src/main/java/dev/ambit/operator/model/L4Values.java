@@ -4,6 +4,7 @@ import com.google.protobuf.Empty;
 import dev.ambit.protocol.security.Address;
 import dev.ambit.protocol.security.ServiceAccountMatch;
 import dev.ambit.protocol.security.StringMatch;
+import java.util.List;
 import java.util.Optional;
 
 /** Values of policy fields, as far as they mean something at layer 4. */
@@ -29,6 +30,21 @@ final class L4Values {
       return Optional.of(match.setPrefix(value.substring(0, value.length() - 1)).build());
     }
     return Optional.of(match.setExact(value).build());
+  }
+
+  /**
+   * A principal, as a condition on peers' SPIFFE identities, which are compared without their
+   * scheme. One that is written with it would match nobody.
+   */
+  static Optional<List<StringMatch>> principal(TrustDomains trustDomains, String value) {
+    return value.startsWith("spiffe://")
+        ? Optional.empty()
+        : string(value)
+            .map(
+                _ ->
+                    trustDomains.expand(value).stream()
+                        .flatMap(each -> string(each).stream())
+                        .toList());
   }
 
   /** A trust domain, as a condition on the principal, which begins with it. */

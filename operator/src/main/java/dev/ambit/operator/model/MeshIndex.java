@@ -4,6 +4,8 @@ import dev.ambit.protocol.security.Authorization;
 import dev.ambit.protocol.workload.Address;
 import dev.ambit.protocol.workload.Locality;
 import dev.ambit.protocol.workload.PortList;
+import io.fabric8.istio.api.networking.v1.ServiceEntry;
+import io.fabric8.istio.api.networking.v1.WorkloadEntry;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.istio.api.security.v1.PeerAuthentication;
 import io.fabric8.kubernetes.api.model.HasMetadata;
@@ -12,6 +14,8 @@ import io.fabric8.kubernetes.api.model.Node;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.discovery.v1.EndpointSlice;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.Gateway;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.GatewayClass;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -22,6 +26,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,6 +45,10 @@ public final class MeshIndex {
   private final Map<String, Set<ObjectKey>> slicesByNode = new HashMap<>();
   private MtlsMode meshMode;
 
+  private final HostClaims hosts = new HostClaims();
+  private final Waypoints waypoints = new Waypoints();
+
+  private final Map<BoundObject, List<ObjectCondition>> conditions = new HashMap<>();
   private final Map<String, Address> addresses = new HashMap<>();
   private final Map<String, Authorization> authorizations = new HashMap<>();
   private long computed;
@@ -76,6 +85,11 @@ public final class MeshIndex {
     return Map.copyOf(authorizations);
   }
 
+  /** What is to be said on objects' status, as it stands. */
+  public Map<BoundObject, List<ObjectCondition>> conditions() {
+    return Map.copyOf(conditions);
+  }
+
   // --- Changes
 
   /** Other settings; all is computed anew unless only strictness differs. */
@@ -89,19 +103,23 @@ public final class MeshIndex {
     // Names may differ altogether: forget the old ones.
     Set.copyOf(addresses.keySet()).forEach(name -> put(name, Optional.empty()));
     Set.copyOf(authorizations.keySet()).forEach(name -> putPolicy(name, Optional.empty()));
+    Set.copyOf(conditions.keySet()).forEach(object -> put(object, List.of()));
     meshMode = meshMode();
     putStaticStrict();
+    hosts.clear();
     namespaces.forEach(
         (namespace, objects) -> {
           objects.policies.values().forEach(this::computePolicy);
           objects.peerAuthentications.values().forEach(this::computePeerAuthentication);
+          objects.services.values().forEach(this::claim);
+          objects.serviceEntries.values().forEach(this::claim);
         });
     namespaces.forEach(
         (namespace, objects) -> {
-          objects.services.keySet().forEach(service -> computeService(namespace, service));
           objects.workloadsBySlice.clear();
+          objects.workloadsByEntry.clear();
           objects.slices.keySet().forEach(slice -> computeSlice(namespace, slice));
-          objects.pods.keySet().forEach(pod -> computePod(namespace, pod));
+          computeNamespace(namespace, objects);
         });
   }
 
@@ -145,11 +163,28 @@ public final class MeshIndex {
         service == null
             ? objects.services.remove(key.name())
             : objects.services.put(key.name(), service);
-    computeService(key.namespace(), key.name());
+    if (before != null) {
+      unclaim(before);
+    }
+    if (service != null) {
+      claim(service);
+    }
+    String host = settings.hostname(key.namespace(), key.name());
+    computeHost(key.namespace(), host);
+    computeConditions(key.namespace(), objects, key.name());
+    // A Service wins over a ServiceEntry of the same name, which may be another one's no longer.
+    Set<String> rivals = rivals(key.namespace(), Set.of(host));
+    rivals.forEach(
+        rival -> {
+          computeEndpoints(key.namespace(), rival);
+          computeEntryConditions(key.namespace(), objects, rival);
+        });
     Set<String> members = new HashSet<>();
     objects.pods.forEach(
         (name, pod) -> {
-          if (selects(before, pod) || selects(service, pod)) {
+          if (selects(before, labels(pod))
+              || selects(service, labels(pod))
+              || selectedByAny(objects, rivals, labels(pod))) {
             members.add(name);
           }
         });
@@ -161,6 +196,137 @@ public final class MeshIndex {
       }
     }
     members.forEach(pod -> computePod(key.namespace(), pod));
+    objects.workloadEntries.forEach(
+        (name, entry) -> {
+          Map<String, String> labels = EntryWorkloads.labels(entry);
+          if (selects(before, labels)
+              || selects(service, labels)
+              || selectedByAny(objects, rivals, labels)) {
+            computeWorkloadEntry(key.namespace(), name);
+          }
+        });
+  }
+
+  public void put(ServiceEntry entry) {
+    entryChanged(ObjectKey.of(entry), entry);
+  }
+
+  public void remove(ServiceEntry entry) {
+    entryChanged(ObjectKey.of(entry), null);
+    prune(entry.getMetadata().getNamespace());
+  }
+
+  private void entryChanged(ObjectKey key, @Nullable ServiceEntry entry) {
+    String namespace = key.namespace();
+    NamespaceObjects objects = objects(namespace);
+    ServiceEntry before =
+        entry == null
+            ? objects.serviceEntries.remove(key.name())
+            : objects.serviceEntries.put(key.name(), entry);
+    Set<String> names = new HashSet<>();
+    if (before != null) {
+      unclaim(before);
+      names.addAll(ServiceEntries.hosts(before));
+    }
+    if (entry != null) {
+      claim(entry);
+      names.addAll(ServiceEntries.hosts(entry));
+    }
+    names.forEach(host -> computeHost(namespace, host));
+    Set<String> affected = new HashSet<>(rivals(namespace, names));
+    affected.add(key.name());
+    affected.forEach(
+        name -> {
+          computeEndpoints(namespace, name);
+          computeEntryConditions(namespace, objects, name);
+        });
+    Map<String, String> selectorBefore =
+        before == null ? Map.of() : ServiceEntries.selector(before);
+    Predicate<Map<String, String>> selected =
+        labels -> selected(selectorBefore, labels) || selectedByAny(objects, affected, labels);
+    objects.pods.forEach(
+        (name, pod) -> {
+          if (selected.test(labels(pod))) {
+            computePod(namespace, name);
+          }
+        });
+    objects.workloadEntries.forEach(
+        (name, workload) -> {
+          if (selected.test(EntryWorkloads.labels(workload))) {
+            computeWorkloadEntry(namespace, name);
+          }
+        });
+  }
+
+  public void put(WorkloadEntry entry) {
+    ObjectKey key = ObjectKey.of(entry);
+    objects(key.namespace()).workloadEntries.put(key.name(), entry);
+    computeWorkloadEntry(key.namespace(), key.name());
+  }
+
+  public void remove(WorkloadEntry entry) {
+    ObjectKey key = ObjectKey.of(entry);
+    objects(key.namespace()).workloadEntries.remove(key.name());
+    computeWorkloadEntry(key.namespace(), key.name());
+    prune(key.namespace());
+  }
+
+  public void put(Gateway gateway) {
+    waypointsChanged(waypoints.put(gateway));
+  }
+
+  public void remove(Gateway gateway) {
+    waypointsChanged(waypoints.remove(gateway));
+  }
+
+  public void put(GatewayClass gatewayClass) {
+    waypointsChanged(waypoints.put(gatewayClass));
+  }
+
+  public void remove(GatewayClass gatewayClass) {
+    waypointsChanged(waypoints.remove(gatewayClass));
+  }
+
+  /** Waypoints come, become ready and go seldom, so who names them is looked for then. */
+  private void waypointsChanged(Set<String> keys) {
+    if (keys.isEmpty()) {
+      return;
+    }
+    namespaces.forEach(
+        (namespace, objects) -> {
+          boolean all = Waypoints.named(objects.labels, namespace, keys);
+          Predicate<Map<String, String>> named =
+              labels -> all || Waypoints.named(labels, namespace, keys);
+          objects.services.forEach(
+              (name, service) -> {
+                if (named.test(labels(service))) {
+                  computeHost(namespace, settings.hostname(namespace, name));
+                  computeConditions(namespace, objects, name);
+                }
+              });
+          objects.serviceEntries.forEach(
+              (name, entry) -> {
+                if (named.test(labels(entry))) {
+                  ServiceEntries.hosts(entry).forEach(host -> computeHost(namespace, host));
+                  computeEntryConditions(namespace, objects, name);
+                }
+                if (all || EntryWorkloads.endpointLabels(entry).stream().anyMatch(named)) {
+                  computeEndpoints(namespace, name);
+                }
+              });
+          objects.workloadEntries.forEach(
+              (name, entry) -> {
+                if (named.test(EntryWorkloads.labels(entry))) {
+                  computeWorkloadEntry(namespace, name);
+                }
+              });
+          objects.pods.forEach(
+              (name, pod) -> {
+                if (named.test(labels(pod))) {
+                  computePod(namespace, name);
+                }
+              });
+        });
   }
 
   public void put(EndpointSlice slice) {
@@ -232,22 +398,40 @@ public final class MeshIndex {
 
   public void put(Namespace namespace) {
     Map<String, String> annotations = namespace.getMetadata().getAnnotations();
-    distributionChanged(
+    surroundingsChanged(
         namespace.getMetadata().getName(),
-        annotations == null ? null : annotations.get(ServiceAddress.TRAFFIC_DISTRIBUTION));
+        labels(namespace),
+        annotations == null ? Map.of() : annotations);
   }
 
   public void remove(Namespace namespace) {
-    distributionChanged(namespace.getMetadata().getName(), null);
+    surroundingsChanged(namespace.getMetadata().getName(), Map.of(), Map.of());
   }
 
-  private void distributionChanged(String namespace, @Nullable String distribution) {
+  private void surroundingsChanged(
+      String namespace, Map<String, String> labels, Map<String, String> annotations) {
     NamespaceObjects objects = objects(namespace);
-    if (!Objects.equals(objects.trafficDistribution, distribution)) {
-      objects.trafficDistribution = distribution;
-      Set.copyOf(objects.services.keySet()).forEach(service -> computeService(namespace, service));
+    boolean other = !objects.labels.equals(labels) || !objects.annotations.equals(annotations);
+    objects.labels = labels;
+    objects.annotations = annotations;
+    if (other) {
+      computeNamespace(namespace, objects);
     }
     prune(namespace);
+  }
+
+  /** All that inherits from the namespace. */
+  private void computeNamespace(String namespace, NamespaceObjects objects) {
+    Set<String> names = new HashSet<>();
+    objects.services.keySet().forEach(name -> names.add(settings.hostname(namespace, name)));
+    objects.serviceEntries.values().forEach(entry -> names.addAll(ServiceEntries.hosts(entry)));
+    names.forEach(host -> computeHost(namespace, host));
+    objects.services.keySet().forEach(name -> computeConditions(namespace, objects, name));
+    objects
+        .serviceEntries
+        .keySet()
+        .forEach(name -> computeEntryConditions(namespace, objects, name));
+    computeWorkloads(namespace, objects, _ -> true);
   }
 
   public void put(AuthorizationPolicy policy) {
@@ -347,7 +531,30 @@ public final class MeshIndex {
 
   private void computeNamespaceMode(String namespace, NamespaceObjects objects) {
     List.copyOf(objects.peerAuthentications.values()).forEach(this::computePeerAuthentication);
-    Set.copyOf(objects.pods.keySet()).forEach(pod -> computePod(namespace, pod));
+    computeWorkloads(namespace, objects, _ -> true);
+  }
+
+  /** The workloads of a namespace with such labels. */
+  private void computeWorkloads(
+      String namespace, NamespaceObjects objects, Predicate<Map<String, String>> labels) {
+    objects.pods.forEach(
+        (name, pod) -> {
+          if (labels.test(labels(pod))) {
+            computePod(namespace, name);
+          }
+        });
+    objects.workloadEntries.forEach(
+        (name, entry) -> {
+          if (labels.test(EntryWorkloads.labels(entry))) {
+            computeWorkloadEntry(namespace, name);
+          }
+        });
+    objects.serviceEntries.forEach(
+        (name, entry) -> {
+          if (labels.test(labels(entry))) {
+            computeEndpoints(namespace, name);
+          }
+        });
   }
 
   private void computeSelected(
@@ -356,12 +563,8 @@ public final class MeshIndex {
     if (objects == null) {
       return;
     }
-    objects.pods.forEach(
-        (name, pod) -> {
-          if (selected(before, pod) || selected(after, pod)) {
-            computePod(namespace, name);
-          }
-        });
+    computeWorkloads(
+        namespace, objects, labels -> selected(before, labels) || selected(after, labels));
   }
 
   private void computePod(String namespace, String name) {
@@ -379,16 +582,115 @@ public final class MeshIndex {
             settings,
             pod,
             services(namespace, objects, pod),
-            policies(namespace, objects, pod),
-            locality(node(pod))));
+            policies(namespace, objects, labels(pod)),
+            locality(node(pod)),
+            waypoints.place(Waypoints.Subject.of(pod), objects.surroundings())));
+  }
+
+  private void computeWorkloadEntry(String namespace, String name) {
+    computed++;
+    String uid = EntryWorkloads.uid(settings, namespace, name);
+    BoundObject object = new BoundObject(BoundObject.Kind.WORKLOAD_ENTRY, namespace, name);
+    NamespaceObjects objects = namespaces.get(namespace);
+    WorkloadEntry entry = objects == null ? null : objects.workloadEntries.get(name);
+    if (objects == null || entry == null || !EntryWorkloads.known(entry)) {
+      put(uid, Optional.empty());
+      put(object, List.of());
+      return;
+    }
+    Map<String, String> labels = EntryWorkloads.labels(entry);
+    Waypoints.Subject subject = new Waypoints.Subject(namespace, labels, Map.of());
+    Map<String, PortList> services = new TreeMap<>();
+    for (Service service : objects.services.values()) {
+      if (selects(service, labels)) {
+        services.put(
+            settings.serviceName(namespace, name(service)),
+            ServicePorts.onEntry(service, entry.getSpec()));
+      }
+    }
+    for (ServiceEntry service : objects.serviceEntries.values()) {
+      if (selected(ServiceEntries.selector(service), labels)) {
+        for (String host : won(service)) {
+          services.put(
+              MeshSettings.hostKey(namespace, host),
+              ServicePorts.onEntry(service, entry.getSpec()));
+        }
+      }
+    }
+    put(
+        uid,
+        Optional.of(
+            EntryWorkloads.of(
+                settings,
+                entry,
+                new EntryWorkloads.Facts(
+                    services,
+                    policies(namespace, objects, labels),
+                    waypoints.place(subject, objects.surroundings())))));
+    put(object, waypoints.forWorkload(subject, objects.surroundings()).status().stream().toList());
+  }
+
+  /** The endpoints that a ServiceEntry itself lists, or that its hosts are. */
+  private void computeEndpoints(String namespace, String name) {
+    computed++;
+    NamespaceObjects objects = objects(namespace);
+    ServiceEntry entry = objects.serviceEntries.get(name);
+    Map<String, Address> workloads = new HashMap<>();
+    if (entry != null) {
+      for (EntryWorkloads.Endpoint endpoint : EntryWorkloads.endpoints(entry, won(entry))) {
+        Map<String, PortList> services = new TreeMap<>();
+        for (String host : endpoint.hosts()) {
+          services.put(
+              MeshSettings.hostKey(namespace, host), ServicePorts.onEntry(entry, endpoint.spec()));
+        }
+        Placement placement =
+            endpoint.implied()
+                ? Placement.NONE
+                : waypoints.place(
+                    new Waypoints.Subject(
+                        namespace, EntryWorkloads.labels(endpoint.spec()), Map.of()),
+                    objects.surroundings());
+        workloads.put(
+            EntryWorkloads.uid(settings, entry, endpoint),
+            EntryWorkloads.of(
+                settings,
+                entry,
+                endpoint,
+                new EntryWorkloads.Facts(
+                    services, policies(namespace, objects, labels(entry)), placement)));
+      }
+    }
+    replace(objects.workloadsByEntry, name, workloads);
+  }
+
+  /** Puts out workloads, and takes back what their source has put out before and does no more. */
+  private void replace(
+      Map<String, Set<String>> bySource, String source, Map<String, Address> workloads) {
+    Set<String> before =
+        workloads.isEmpty()
+            ? bySource.remove(source)
+            : bySource.put(source, Set.copyOf(workloads.keySet()));
+    if (before != null) {
+      before.stream()
+          .filter(uid -> !workloads.containsKey(uid))
+          .forEach(uid -> put(uid, Optional.empty()));
+    }
+    workloads.forEach((uid, workload) -> put(uid, Optional.of(workload)));
   }
 
   private Map<String, PortList> services(String namespace, NamespaceObjects objects, Pod pod) {
     Map<String, PortList> services = new TreeMap<>();
     for (Service service : objects.services.values()) {
-      if (selects(service, pod)) {
+      if (selects(service, labels(pod))) {
         services.put(
             settings.serviceName(namespace, name(service)), ServicePorts.onPod(service, pod));
+      }
+    }
+    for (ServiceEntry service : objects.serviceEntries.values()) {
+      if (selected(ServiceEntries.selector(service), labels(pod))) {
+        for (String host : won(service)) {
+          services.put(MeshSettings.hostKey(namespace, host), ServicePorts.onPod(service, pod));
+        }
       }
     }
     for (String sliceName : new TreeSet<>(objects.slicesByPod.getOrDefault(name(pod), Set.of()))) {
@@ -418,17 +720,19 @@ public final class MeshIndex {
     return ports.build();
   }
 
-  private Set<String> policies(String namespace, NamespaceObjects objects, Pod pod) {
+  private Set<String> policies(
+      String namespace, NamespaceObjects objects, Map<String, String> labels) {
     Set<String> policies = new TreeSet<>();
-    addSelecting(policies, namespace, objects, pod);
+    addSelecting(policies, namespace, objects, labels);
     NamespaceObjects root = namespaces.get(settings.rootNamespace());
     if (root != null && root != objects) {
-      addSelecting(policies, settings.rootNamespace(), root, pod);
+      addSelecting(policies, settings.rootNamespace(), root, labels);
     }
     MtlsMode above = namespaceMode(namespace, objects);
     Optional<PeerAuthentication> own =
         objects.peerAuthentications.values().stream()
-            .filter(policy -> selected(StrictMtls.selector(policy), pod))
+            .filter(policy -> Revision.isOurs(policy))
+            .filter(policy -> selected(StrictMtls.selector(policy), labels))
             .min(StrictMtls.OLDEST_FIRST);
     Optional<Authorization> converted = own.flatMap(policy -> StrictMtls.converted(policy, above));
     if (converted.isPresent()) {
@@ -440,26 +744,91 @@ public final class MeshIndex {
   }
 
   private void addSelecting(
-      Set<String> names, String namespace, NamespaceObjects objects, Pod pod) {
+      Set<String> names, String namespace, NamespaceObjects objects, Map<String, String> labels) {
     for (AuthorizationPolicy policy : objects.policies.values()) {
       String name = namespace + "/" + name(policy);
       // One that ztunnels are not sent must not be referred to either: they would fail closed on
       // it.
-      if (selected(PolicyTranslator.selector(policy), pod) && authorizations.containsKey(name)) {
+      if (selected(PolicyTranslator.selector(policy), labels) && authorizations.containsKey(name)) {
         names.add(name);
       }
     }
   }
 
-  private void computeService(String namespace, String name) {
+  /** The services of that name, in whichever namespaces. */
+  private void computeHost(String namespace, String host) {
+    Set<String> where = new HashSet<>(hosts.namespaces(host));
+    where.add(namespace);
+    Optional<String> canonical = hosts.canonical(host);
+    where.forEach(each -> computeService(each, host, canonical.filter(each::equals).isPresent()));
+  }
+
+  private void computeService(String namespace, String host, boolean canonical) {
     computed++;
     NamespaceObjects objects = namespaces.get(namespace);
-    Service service = objects == null ? null : objects.services.get(name);
+    HostClaims.Claim claim = hosts.winner(host, namespace).orElse(null);
     put(
-        settings.serviceName(namespace, name),
-        objects == null || service == null
+        MeshSettings.hostKey(namespace, host),
+        objects == null || claim == null
             ? Optional.empty()
-            : ServiceAddress.of(settings, service, objects.trafficDistribution));
+            : address(objects, host, claim, canonical));
+  }
+
+  private Optional<Address> address(
+      NamespaceObjects objects, String host, HostClaims.Claim claim, boolean canonical) {
+    if (claim.entry()) {
+      return Optional.ofNullable(objects.serviceEntries.get(claim.name()))
+          .map(
+              entry ->
+                  ServiceEntries.address(
+                      entry,
+                      host,
+                      canonical,
+                      objects.trafficDistribution(),
+                      binding(objects, entry)));
+    }
+    return Optional.ofNullable(objects.services.get(claim.name()))
+        .flatMap(
+            service ->
+                ServiceAddress.of(
+                    settings, service, objects.trafficDistribution(), binding(objects, service)));
+  }
+
+  private WaypointBinding binding(NamespaceObjects objects, Service service) {
+    return waypoints.forService(
+        Waypoints.Subject.of(service),
+        Set.of(settings.hostname(service.getMetadata().getNamespace(), name(service))),
+        objects.surroundings());
+  }
+
+  private WaypointBinding binding(NamespaceObjects objects, ServiceEntry entry) {
+    return waypoints.forService(
+        Waypoints.Subject.of(entry), ServiceEntries.hosts(entry), objects.surroundings());
+  }
+
+  private void computeConditions(String namespace, NamespaceObjects objects, String name) {
+    Service service = objects.services.get(name);
+    put(
+        new BoundObject(BoundObject.Kind.SERVICE, namespace, name),
+        service == null || !ServiceAddress.known(service)
+            ? List.of()
+            : binding(objects, service).status().stream().toList());
+  }
+
+  private void computeEntryConditions(String namespace, NamespaceObjects objects, String name) {
+    ServiceEntry entry = objects.serviceEntries.get(name);
+    put(
+        new BoundObject(BoundObject.Kind.SERVICE_ENTRY, namespace, name),
+        entry == null || !ServiceEntries.known(entry)
+            ? List.of()
+            : ServiceEntryConditions.of(
+                entry,
+                binding(objects, entry),
+                host -> hosts.winner(host, namespace).filter(claim -> !isOf(claim, entry))));
+  }
+
+  private static boolean isOf(HostClaims.Claim claim, ServiceEntry entry) {
+    return claim.entry() && claim.name().equals(name(entry));
   }
 
   private void computeSlice(String namespace, String name) {
@@ -474,23 +843,17 @@ public final class MeshIndex {
                 slice,
                 EndpointSliceWorkloads.serviceName(slice).map(objects.services::get).orElse(null),
                 this::locality);
-    Set<String> before =
-        workloads.isEmpty()
-            ? objects.workloadsBySlice.remove(name)
-            : objects.workloadsBySlice.put(name, Set.copyOf(workloads.keySet()));
-    if (before != null) {
-      before.stream()
-          .filter(uid -> !workloads.containsKey(uid))
-          .forEach(uid -> put(uid, Optional.empty()));
-    }
-    workloads.forEach((uid, workload) -> put(uid, Optional.of(workload)));
+    replace(objects.workloadsBySlice, name, workloads);
   }
 
   private void computePolicy(AuthorizationPolicy policy) {
     computed++;
     putPolicy(
         policy.getMetadata().getNamespace() + "/" + name(policy),
-        PolicyTranslator.translate(policy, settings.rootNamespace()).authorization());
+        Revision.isOurs(policy)
+            ? PolicyTranslator.translate(policy, settings.rootNamespace(), settings.trustDomains())
+                .authorization()
+            : Optional.empty());
   }
 
   private void computePeerAuthentication(PeerAuthentication policy) {
@@ -498,7 +861,9 @@ public final class MeshIndex {
     String namespace = policy.getMetadata().getNamespace();
     putPolicy(
         namespace + "/" + StrictMtls.convertedName(name(policy)),
-        StrictMtls.converted(policy, namespaceMode(namespace, objects(namespace))));
+        Revision.isOurs(policy)
+            ? StrictMtls.converted(policy, namespaceMode(namespace, objects(namespace)))
+            : Optional.empty());
   }
 
   private void putStaticStrict() {
@@ -517,6 +882,14 @@ public final class MeshIndex {
     }
   }
 
+  private void put(BoundObject object, List<ObjectCondition> wanted) {
+    List<ObjectCondition> before =
+        wanted.isEmpty() ? conditions.remove(object) : conditions.put(object, wanted);
+    if (!wanted.equals(before == null ? List.of() : before)) {
+      output.conditions(object, wanted);
+    }
+  }
+
   private void putPolicy(String name, Optional<Authorization> authorization) {
     Authorization before =
         authorization.isPresent()
@@ -525,6 +898,69 @@ public final class MeshIndex {
     if (!Objects.equals(before, authorization.orElse(null))) {
       output.authorization(name, authorization);
     }
+  }
+
+  // --- Host names
+
+  private void claim(Service service) {
+    if (ServiceAddress.known(service)) {
+      ObjectKey key = ObjectKey.of(service);
+      hosts.add(settings.hostname(key.namespace(), key.name()), claimOf(key));
+    }
+  }
+
+  private void unclaim(Service service) {
+    ObjectKey key = ObjectKey.of(service);
+    hosts.remove(settings.hostname(key.namespace(), key.name()), claimOf(key));
+  }
+
+  private static HostClaims.Claim claimOf(ObjectKey service) {
+    return new HostClaims.Claim(false, "", service.namespace(), service.name(), true);
+  }
+
+  private void claim(ServiceEntry entry) {
+    if (ServiceEntries.known(entry)) {
+      ServiceEntries.hosts(entry).forEach(host -> hosts.add(host, claimOf(entry)));
+    }
+  }
+
+  private void unclaim(ServiceEntry entry) {
+    ServiceEntries.hosts(entry).forEach(host -> hosts.remove(host, claimOf(entry)));
+  }
+
+  private static HostClaims.Claim claimOf(ServiceEntry entry) {
+    String created = entry.getMetadata().getCreationTimestamp();
+    return new HostClaims.Claim(
+        true,
+        created == null ? "" : created,
+        entry.getMetadata().getNamespace(),
+        name(entry),
+        ServiceEntries.shared(entry));
+  }
+
+  /** Those of its hosts that a ServiceEntry answers for in its namespace. */
+  private Set<String> won(ServiceEntry entry) {
+    Set<String> won = new TreeSet<>();
+    if (ServiceEntries.known(entry)) {
+      for (String host : ServiceEntries.hosts(entry)) {
+        hosts
+            .winner(host, entry.getMetadata().getNamespace())
+            .filter(claim -> isOf(claim, entry))
+            .ifPresent(_ -> won.add(host));
+      }
+    }
+    return won;
+  }
+
+  /** The ServiceEntries of a namespace that claim one of those names. */
+  private Set<String> rivals(String namespace, Set<String> names) {
+    Set<String> rivals = new HashSet<>();
+    for (String host : names) {
+      hosts.in(host, namespace).stream()
+          .filter(HostClaims.Claim::entry)
+          .forEach(claim -> rivals.add(claim.name()));
+    }
+    return rivals;
   }
 
   // --- Small questions
@@ -581,18 +1017,27 @@ public final class MeshIndex {
         && !service.getSpec().getSelector().isEmpty();
   }
 
-  private static boolean selects(@Nullable Service service, Pod pod) {
+  private static boolean selects(@Nullable Service service, Map<String, String> labels) {
     return service != null
         && ServiceAddress.known(service)
         && hasSelector(service)
-        && selected(service.getSpec().getSelector(), pod);
+        && selected(service.getSpec().getSelector(), labels);
   }
 
-  private static boolean selected(Map<String, String> selector, Pod pod) {
-    Map<String, String> labels = pod.getMetadata().getLabels();
-    return !selector.isEmpty()
-        && labels != null
-        && labels.entrySet().containsAll(selector.entrySet());
+  private static boolean selected(Map<String, String> selector, Map<String, String> labels) {
+    return !selector.isEmpty() && labels.entrySet().containsAll(selector.entrySet());
+  }
+
+  private static boolean selectedByAny(
+      NamespaceObjects objects, Set<String> entries, Map<String, String> labels) {
+    return entries.stream()
+        .map(objects.serviceEntries::get)
+        .anyMatch(entry -> entry != null && selected(ServiceEntries.selector(entry), labels));
+  }
+
+  private static Map<String, String> labels(HasMetadata object) {
+    Map<String, String> labels = object.getMetadata().getLabels();
+    return labels == null ? Map.of() : labels;
   }
 
   private static String name(HasMetadata object) {

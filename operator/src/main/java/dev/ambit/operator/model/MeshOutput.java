@@ -2,6 +2,7 @@ package dev.ambit.operator.model;
 
 import dev.ambit.protocol.security.Authorization;
 import dev.ambit.protocol.workload.Address;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -14,4 +15,7 @@ public interface MeshOutput {
 
   /** By "namespace/name". */
   void authorization(String name, Optional<Authorization> authorization);
+
+  /** What is to be said on an object's status; empty where nothing is. */
+  void conditions(BoundObject object, List<ObjectCondition> conditions);
 }

@@ -1,12 +1,16 @@
 package dev.ambit.operator.model;
 
+import java.util.List;
+
 /**
  * What the whole mesh agrees on, as far as translation turns on it.
  *
+ * @param trustDomainAliases other names of the trust domain, in policies and in peers' certificates
  * @param strict whether AmbientMesh asks for strict mTLS everywhere
  */
 public record MeshSettings(
     String trustDomain,
+    List<String> trustDomainAliases,
     String rootNamespace,
     String clusterDomain,
     String clusterId,
@@ -16,12 +20,18 @@ public record MeshSettings(
 
   /** With Kubernetes' usual names. */
   public static MeshSettings of(String trustDomain, String rootNamespace) {
-    return new MeshSettings(trustDomain, rootNamespace, "cluster.local", "Kubernetes", false);
+    return new MeshSettings(
+        trustDomain, List.of(), rootNamespace, "cluster.local", "Kubernetes", false);
   }
 
   /** The same, with that answer to whether all of the mesh is strict. */
   public MeshSettings withStrict(boolean strict) {
-    return new MeshSettings(trustDomain, rootNamespace, clusterDomain, clusterId, strict);
+    return new MeshSettings(
+        trustDomain, trustDomainAliases, rootNamespace, clusterDomain, clusterId, strict);
+  }
+
+  TrustDomains trustDomains() {
+    return new TrustDomains(trustDomain, trustDomainAliases);
   }
 
   String hostname(String namespace, String service) {
@@ -31,6 +41,11 @@ public record MeshSettings(
   /** A service's resource name. */
   String serviceName(String namespace, String service) {
     return namespace + "/" + hostname(namespace, service);
+  }
+
+  /** The resource name of a service of that host name. */
+  static String hostKey(String namespace, String hostname) {
+    return namespace + "/" + hostname;
   }
 
   /** As it stands in the workload API. */

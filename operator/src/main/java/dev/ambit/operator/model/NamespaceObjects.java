@@ -1,5 +1,7 @@
 package dev.ambit.operator.model;
 
+import io.fabric8.istio.api.networking.v1.ServiceEntry;
+import io.fabric8.istio.api.networking.v1.WorkloadEntry;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.istio.api.security.v1.PeerAuthentication;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -15,6 +17,8 @@ import org.jspecify.annotations.Nullable;
 final class NamespaceObjects {
   final Map<String, Pod> pods = new HashMap<>();
   final Map<String, Service> services = new HashMap<>();
+  final Map<String, ServiceEntry> serviceEntries = new HashMap<>();
+  final Map<String, WorkloadEntry> workloadEntries = new HashMap<>();
   final Map<String, EndpointSlice> slices = new HashMap<>();
   final Map<String, AuthorizationPolicy> policies = new HashMap<>();
   final Map<String, PeerAuthentication> peerAuthentications = new HashMap<>();
@@ -25,7 +29,22 @@ final class NamespaceObjects {
   /** UIDs of the workloads that each slice has put out. */
   final Map<String, Set<String>> workloadsBySlice = new HashMap<>();
 
-  @Nullable String trafficDistribution;
+  /** UIDs of the workloads that each ServiceEntry has put out. */
+  final Map<String, Set<String>> workloadsByEntry = new HashMap<>();
+
+  /** The Namespace's own. */
+  Map<String, String> labels = Map.of();
+
+  /** The Namespace's own, those that matter. */
+  Map<String, String> annotations = Map.of();
+
+  @Nullable String trafficDistribution() {
+    return annotations.get(ServiceAddress.TRAFFIC_DISTRIBUTION);
+  }
+
+  Waypoints.Surroundings surroundings() {
+    return new Waypoints.Surroundings(labels, annotations);
+  }
 
   /** What the namespace's effective MeshEnrollment says. */
   MtlsMode enrollmentMode = MtlsMode.UNSET;
@@ -36,11 +55,15 @@ final class NamespaceObjects {
   boolean isEmpty() {
     return pods.isEmpty()
         && services.isEmpty()
+        && serviceEntries.isEmpty()
+        && workloadEntries.isEmpty()
+        && workloadsByEntry.isEmpty()
         && slices.isEmpty()
         && policies.isEmpty()
         && peerAuthentications.isEmpty()
         && workloadsBySlice.isEmpty()
-        && trafficDistribution == null
+        && labels.isEmpty()
+        && annotations.isEmpty()
         && enrollmentMode == MtlsMode.UNSET;
   }
 

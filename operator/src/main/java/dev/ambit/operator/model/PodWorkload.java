@@ -54,7 +54,8 @@ final class PodWorkload {
       Pod pod,
       Map<String, PortList> services,
       Set<String> policies,
-      Locality locality) {
+      Locality locality,
+      Placement placement) {
     if (!known(pod)) {
       return Optional.empty();
     }
@@ -79,12 +80,14 @@ final class PodWorkload {
             .setNode(text(pod.getSpec().getNodeName()))
             .setWorkloadType(owner.type())
             .setWorkloadName(owner.name())
-            .setCanonicalName(canonicalName(labels, owner))
+            .setCanonicalName(canonicalName(labels, owner.name()))
             .setCanonicalRevision(canonicalRevision(labels))
             .setClusterId(settings.clusterId())
             .setStatus(healthy(pod) ? WorkloadStatus.HEALTHY : WorkloadStatus.UNHEALTHY)
             .putAllServices(services)
             .addAllAuthorizationPolicies(policies);
+    placement.waypoint().ifPresent(workload::setWaypoint);
+    placement.tunnel().ifPresent(workload::setApplicationTunnel);
     if (Boolean.TRUE.equals(pod.getSpec().getHostNetwork())) {
       workload.setNetworkMode(NetworkMode.HOST_NETWORK);
     }
@@ -115,12 +118,12 @@ final class PodWorkload {
                     "Ready".equals(condition.getType()) && "True".equals(condition.getStatus()));
   }
 
-  private static String canonicalName(Map<String, String> labels, WorkloadOwner owner) {
+  static String canonicalName(Map<String, String> labels, String workload) {
     return first(
-        labels, owner.name(), "service.istio.io/canonical-name", "app.kubernetes.io/name", "app");
+        labels, workload, "service.istio.io/canonical-name", "app.kubernetes.io/name", "app");
   }
 
-  private static String canonicalRevision(Map<String, String> labels) {
+  static String canonicalRevision(Map<String, String> labels) {
     return first(
         labels,
         "latest",

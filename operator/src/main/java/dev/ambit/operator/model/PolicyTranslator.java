@@ -7,6 +7,7 @@ import dev.ambit.protocol.security.Authorization;
 import dev.ambit.protocol.security.Clause;
 import dev.ambit.protocol.security.Match;
 import dev.ambit.protocol.security.Scope;
+import dev.ambit.protocol.security.StringMatch;
 import io.fabric8.istio.api.api.security.v1beta1.AuthorizationPolicyAction;
 import io.fabric8.istio.api.api.security.v1beta1.Condition;
 import io.fabric8.istio.api.api.security.v1beta1.Operation;
@@ -19,6 +20,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,19 +31,30 @@ import org.jspecify.annotations.Nullable;
 public final class PolicyTranslator {
   private static final String DRY_RUN = "istio.io/dry-run";
 
+  /** What Istio takes for true; a policy with anything else is enforced. */
+  private static final Set<String> TRUE = Set.of("1", "t", "T", "TRUE", "true", "True");
+
   private final String namespace;
+  private final TrustDomains trustDomains;
   private final TermBuilder.Side side;
   private final List<Finding> findings = new ArrayList<>();
 
-  private PolicyTranslator(String namespace, TermBuilder.Side side) {
+  private PolicyTranslator(String namespace, TrustDomains trustDomains, TermBuilder.Side side) {
     this.namespace = namespace;
+    this.trustDomains = trustDomains;
     this.side = side;
+  }
+
+  /** Translates for a mesh whose trust domain has no other name. */
+  public static PolicyTranslation translate(AuthorizationPolicy policy, String rootNamespace) {
+    return translate(policy, rootNamespace, TrustDomains.only(""));
   }
 
   /**
    * Translates; {@code rootNamespace} is where a policy without selector holds for the whole mesh.
    */
-  public static PolicyTranslation translate(AuthorizationPolicy policy, String rootNamespace) {
+  public static PolicyTranslation translate(
+      AuthorizationPolicy policy, String rootNamespace, TrustDomains trustDomains) {
     String namespace = policy.getMetadata().getNamespace();
     var spec = policy.getSpec();
     AuthorizationPolicyAction action = AuthorizationPolicyAction.ALLOW;
@@ -60,9 +73,11 @@ public final class PolicyTranslator {
           rejected("spec.action", "CUSTOM needs an external authorizer, which is layer 7");
       case AUDIT -> rejected("spec.action", "AUDIT is not supported at layer 4");
       case ALLOW ->
-          new PolicyTranslator(namespace, TermBuilder.Side.ALLOW).run(policy, rootNamespace);
+          new PolicyTranslator(namespace, trustDomains, TermBuilder.Side.ALLOW)
+              .run(policy, rootNamespace);
       case DENY ->
-          new PolicyTranslator(namespace, TermBuilder.Side.DENY).run(policy, rootNamespace);
+          new PolicyTranslator(namespace, trustDomains, TermBuilder.Side.DENY)
+              .run(policy, rootNamespace);
     };
   }
 
@@ -92,7 +107,8 @@ public final class PolicyTranslator {
                 })
             .setDryRun(
                 policy.getMetadata().getAnnotations() != null
-                    && "true".equals(policy.getMetadata().getAnnotations().get(DRY_RUN)));
+                    && TRUE.contains(
+                        policy.getMetadata().getAnnotations().getOrDefault(DRY_RUN, "")));
     if (policy.getSpec() != null) {
       unknownFields("spec", policy.getSpec().getAdditionalProperties(), null);
       List<Rule> rules = orEmpty(policy.getSpec().getRules());
@@ -217,11 +233,12 @@ public final class PolicyTranslator {
       return new SourceTerms(main.build(), apart.build());
     }
     Match.Builder match = main.match();
-    main.any(path + ".principals", source.getPrincipals(), L4Values::string, match::addPrincipals)
-        .none(
+    main.anyOfAll(
+            path + ".principals", source.getPrincipals(), this::principal, match::addPrincipals)
+        .noneOfAll(
             path + ".notPrincipals",
             source.getNotPrincipals(),
-            L4Values::string,
+            this::principal,
             match::addNotPrincipals)
         .any(path + ".namespaces", source.getNamespaces(), L4Values::string, match::addNamespaces)
         .none(
@@ -268,6 +285,10 @@ public final class PolicyTranslator {
       main.undecidable(path, "is empty");
     }
     return new SourceTerms(main.build(), apart.build());
+  }
+
+  private Optional<List<StringMatch>> principal(String value) {
+    return L4Values.principal(trustDomains, value);
   }
 
   private List<Term> operations(String path, List<RuleTo> to) {
@@ -328,8 +349,8 @@ public final class PolicyTranslator {
           term.any(is, values, L4Values::string, match::addNamespaces)
               .none(isNot, notValues, L4Values::string, match::addNotNamespaces);
       case "source.principal" ->
-          term.any(is, values, L4Values::string, match::addPrincipals)
-              .none(isNot, notValues, L4Values::string, match::addNotPrincipals);
+          term.anyOfAll(is, values, this::principal, match::addPrincipals)
+              .noneOfAll(isNot, notValues, this::principal, match::addNotPrincipals);
       case "destination.ip" ->
           term.any(is, values, L4Values::block, match::addDestinationIps)
               .none(isNot, notValues, L4Values::block, match::addNotDestinationIps);

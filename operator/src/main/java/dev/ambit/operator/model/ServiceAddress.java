@@ -5,12 +5,13 @@ import dev.ambit.protocol.workload.Address;
 import dev.ambit.protocol.workload.IPFamilies;
 import dev.ambit.protocol.workload.LoadBalancing;
 import dev.ambit.protocol.workload.NetworkAddress;
-import io.fabric8.kubernetes.api.model.LoadBalancerIngress;
+import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.ServiceSpec;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -33,7 +34,10 @@ final class ServiceAddress {
    * @param namespaceDistribution the traffic distribution that the namespace sets, if any
    */
   static Optional<Address> of(
-      MeshSettings settings, Service service, @Nullable String namespaceDistribution) {
+      MeshSettings settings,
+      Service service,
+      @Nullable String namespaceDistribution,
+      WaypointBinding waypoint) {
     if (!known(service)) {
       return Optional.empty();
     }
@@ -51,9 +55,19 @@ final class ServiceAddress {
       builder.addAddresses(NetworkAddress.newBuilder().setAddress(address));
     }
     loadBalancing(service, namespaceDistribution).ifPresent(builder::setLoadBalancing);
+    bind(builder, waypoint);
     return Optional.of(Address.newBuilder().setService(builder).build());
   }
 
+  static void bind(dev.ambit.protocol.workload.Service.Builder builder, WaypointBinding waypoint) {
+    waypoint.address().ifPresent(builder::setWaypoint);
+    builder.addAllWeightedWaypoints(waypoint.weighted()).setIngressUseWaypoint(waypoint.ingress());
+  }
+
+  /**
+   * Not those of load balancers: several services may share one, and in some clusters they are the
+   * nodes' own.
+   */
   private static Set<ByteString> addresses(Service service) {
     Set<ByteString> addresses = new LinkedHashSet<>();
     ServiceSpec spec = service.getSpec();
@@ -65,16 +79,6 @@ final class ServiceAddress {
     }
     // "None", of a headless service, is no address.
     clusterIps.forEach(text -> IpAddresses.parse(text).ifPresent(addresses::add));
-    if (service.getStatus() != null
-        && service.getStatus().getLoadBalancer() != null
-        && service.getStatus().getLoadBalancer().getIngress() != null) {
-      for (LoadBalancerIngress ingress : service.getStatus().getLoadBalancer().getIngress()) {
-        // With mode Proxy the load balancer wants to see the traffic itself.
-        if (!"Proxy".equals(ingress.getIpMode())) {
-          IpAddresses.parse(ingress.getIp()).ifPresent(addresses::add);
-        }
-      }
-    }
     return addresses;
   }
 
@@ -111,11 +115,14 @@ final class ServiceAddress {
   }
 
   private static String distribution(Service service, @Nullable String namespaceDistribution) {
-    if (service.getSpec().getTrafficDistribution() != null) {
-      return service.getSpec().getTrafficDistribution();
-    }
-    if (service.getMetadata().getAnnotations() != null) {
-      String annotated = service.getMetadata().getAnnotations().get(TRAFFIC_DISTRIBUTION);
+    return service.getSpec().getTrafficDistribution() != null
+        ? service.getSpec().getTrafficDistribution()
+        : annotatedDistribution(service, namespaceDistribution);
+  }
+
+  static String annotatedDistribution(HasMetadata object, @Nullable String namespaceDistribution) {
+    if (object.getMetadata().getAnnotations() != null) {
+      String annotated = object.getMetadata().getAnnotations().get(TRAFFIC_DISTRIBUTION);
       if (annotated != null) {
         return annotated;
       }
@@ -123,18 +130,14 @@ final class ServiceAddress {
     return namespaceDistribution == null ? "" : namespaceDistribution;
   }
 
-  private static List<LoadBalancing.Scope> scopes(String distribution) {
-    return switch (distribution) {
-      case "PreferClose" ->
-          List.of(
-              LoadBalancing.Scope.NETWORK,
-              LoadBalancing.Scope.REGION,
-              LoadBalancing.Scope.ZONE,
-              LoadBalancing.Scope.SUBZONE);
-      case "PreferSameZone" ->
+  static List<LoadBalancing.Scope> scopes(String distribution) {
+    // Istio takes its annotation in any case.
+    return switch (distribution.toLowerCase(Locale.ROOT)) {
+      // Kubernetes has renamed the first to the second.
+      case "preferclose", "prefersamezone" ->
           List.of(
               LoadBalancing.Scope.NETWORK, LoadBalancing.Scope.REGION, LoadBalancing.Scope.ZONE);
-      case "PreferSameNode" ->
+      case "prefersamenode" ->
           List.of(
               LoadBalancing.Scope.NETWORK,
               LoadBalancing.Scope.REGION,

@@ -3,6 +3,8 @@ package dev.ambit.operator.model;
 import dev.ambit.protocol.workload.AppProtocol;
 import dev.ambit.protocol.workload.Port;
 import dev.ambit.protocol.workload.PortList;
+import io.fabric8.istio.api.api.networking.v1alpha3.WorkloadEntry;
+import io.fabric8.istio.api.networking.v1.ServiceEntry;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.ContainerPort;
 import io.fabric8.kubernetes.api.model.IntOrString;
@@ -62,6 +64,83 @@ final class ServicePorts {
     return ports.build();
   }
 
+  /** As a ServiceEntry says; a port without a target is its own. */
+  static List<Port> of(ServiceEntry entry) {
+    return tcpPorts(entry).stream().map(port -> port(port, target(port))).toList();
+  }
+
+  /**
+   * As a pod that a ServiceEntry selects offers them: a port of the same name, or else the target.
+   */
+  static PortList onPod(ServiceEntry entry, Pod pod) {
+    PortList.Builder ports = PortList.newBuilder();
+    for (var port : tcpPorts(entry)) {
+      ports.addPorts(port(port, containerPort(pod, text(port.getName())).orElse(target(port))));
+    }
+    return ports.build();
+  }
+
+  /** As an endpoint of a ServiceEntry offers them: a port of the same name, or else the target. */
+  static PortList onEntry(ServiceEntry entry, WorkloadEntry endpoint) {
+    PortList.Builder ports = PortList.newBuilder();
+    for (var port : tcpPorts(entry)) {
+      ports.addPorts(port(port, named(endpoint, text(port.getName())).orElse(target(port))));
+    }
+    return ports.build();
+  }
+
+  /**
+   * As a WorkloadEntry that a Service selects offers them: by the target's name, or the port's; a
+   * target's name that the entry does not have drops that port.
+   */
+  static PortList onEntry(Service service, WorkloadEntry endpoint) {
+    PortList.Builder ports = PortList.newBuilder();
+    for (ServicePort port : tcpPorts(service)) {
+      String name = named(port);
+      OptionalInt target =
+          name == null
+              ? OptionalInt.of(named(endpoint, text(port.getName())).orElse(number(port)))
+              : named(endpoint, name);
+      target.ifPresent(number -> ports.addPorts(port(port, number)));
+    }
+    return ports.build();
+  }
+
+  private static OptionalInt named(WorkloadEntry endpoint, String name) {
+    Long port =
+        endpoint.getPorts() == null || name.isEmpty() ? null : endpoint.getPorts().get(name);
+    return port == null || !valid(port) ? OptionalInt.empty() : OptionalInt.of(port.intValue());
+  }
+
+  private static List<io.fabric8.istio.api.api.networking.v1alpha3.ServicePort> tcpPorts(
+      ServiceEntry entry) {
+    return orEmpty(entry.getSpec().getPorts()).stream()
+        .filter(
+            port ->
+                port.getNumber() != null
+                    && valid(port.getNumber())
+                    && !"UDP".equalsIgnoreCase(port.getProtocol()))
+        .toList();
+  }
+
+  private static boolean valid(long port) {
+    return port >= 1 && port <= 65535;
+  }
+
+  private static int target(io.fabric8.istio.api.api.networking.v1alpha3.ServicePort port) {
+    Long target = port.getTargetPort();
+    return (int) (target == null || !valid(target) ? port.getNumber() : target).longValue();
+  }
+
+  private static Port port(
+      io.fabric8.istio.api.api.networking.v1alpha3.ServicePort port, int target) {
+    return Port.newBuilder()
+        .setServicePort(port.getNumber().intValue())
+        .setTargetPort(target)
+        .setAppProtocol(appProtocol(text(port.getProtocol())))
+        .build();
+  }
+
   private static List<ServicePort> tcpPorts(Service service) {
     return orEmpty(service.getSpec().getPorts()).stream()
         .filter(port -> port.getPort() != null && tcp(port.getProtocol()))
@@ -86,6 +165,9 @@ final class ServicePorts {
   }
 
   private static OptionalInt containerPort(Pod pod, String name) {
+    if (name.isEmpty()) {
+      return OptionalInt.empty();
+    }
     for (Container container : orEmpty(pod.getSpec().getContainers())) {
       OptionalInt port = containerPort(container, name);
       if (port.isPresent()) {
@@ -130,6 +212,10 @@ final class ServicePorts {
       int dash = name.indexOf('-');
       protocol = dash < 0 ? name : name.substring(0, dash);
     }
+    return appProtocol(protocol);
+  }
+
+  private static AppProtocol appProtocol(String protocol) {
     return switch (protocol.toLowerCase(Locale.ROOT)) {
       case "http", "kubernetes.io/ws" -> AppProtocol.HTTP11;
       case "http2", "kubernetes.io/h2c" -> AppProtocol.HTTP2;

@@ -54,7 +54,7 @@ final class StrictMtls {
   /** The mode that the policies without selector among these set. */
   static MtlsMode levelMode(Collection<PeerAuthentication> policies) {
     return policies.stream()
-        .filter(policy -> selector(policy).isEmpty())
+        .filter(policy -> selector(policy).isEmpty() && Revision.isOurs(policy))
         .min(OLDEST_FIRST)
         .map(StrictMtls::mode)
         .orElse(MtlsMode.UNSET);

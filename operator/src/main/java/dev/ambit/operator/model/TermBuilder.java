@@ -67,6 +67,24 @@ final class TermBuilder {
     return this;
   }
 
+  /** The same for values that each stand for several. */
+  <T> TermBuilder anyOfAll(
+      String path,
+      @Nullable List<String> values,
+      Function<String, Optional<List<T>>> reader,
+      Consumer<T> field) {
+    return any(path, values, reader, all -> all.forEach(field));
+  }
+
+  /** The same for values that each stand for several. */
+  <T> TermBuilder noneOfAll(
+      String path,
+      @Nullable List<String> values,
+      Function<String, Optional<List<T>>> reader,
+      Consumer<T> field) {
+    return none(path, values, reader, all -> all.forEach(field));
+  }
+
   /** A field that holds where none of its values does. */
   <T> TermBuilder none(
       String path,

@@ -110,12 +110,10 @@ final class DeltaStream {
         || request.getResourceNamesUnsubscribeCount() > 0) {
       server.withCurrent(
           type,
-          current -> {
+          _ -> {
             drainInbox();
             subscription.change(
-                request.getResourceNamesSubscribeList(),
-                request.getResourceNamesUnsubscribeList(),
-                current);
+                request.getResourceNamesSubscribeList(), request.getResourceNamesUnsubscribeList());
           });
     }
   }
@@ -164,6 +162,18 @@ final class DeltaStream {
   }
 
   private void drainInbox() {
+    if (inbox.isEmpty()) {
+      return;
+    }
+    if (subscriptions.values().stream().anyMatch(Subscription::onDemand)) {
+      // What comes with what was asked for is looked up, so tables must stand where the inbox ends.
+      server.locked(this::takeChanges);
+    } else {
+      takeChanges();
+    }
+  }
+
+  private void takeChanges() {
     for (ChangeSet changes = inbox.poll(); changes != null; changes = inbox.poll()) {
       changes
           .changes()

@@ -37,7 +37,7 @@ public final class DiscoveryServer
   private final Set<DeltaStream> streams = ConcurrentHashMap.newKeySet();
 
   // Guarded by current itself, which also orders commits against subscriptions.
-  private final Map<String, Map<String, XdsResource>> current = new HashMap<>();
+  private final Map<String, ResourceTable> current = new HashMap<>();
 
   /**
    * Serves those types.
@@ -62,7 +62,7 @@ public final class DiscoveryServer
     this.scheduler = scheduler;
     for (XdsType type : this.types) {
       typesByUrl.put(type.url(), type);
-      current.put(type.url(), new LinkedHashMap<>());
+      current.put(type.url(), new ResourceTable());
     }
   }
 
@@ -115,7 +115,7 @@ public final class DiscoveryServer
         .changes()
         .forEach(
             (url, ofType) -> {
-              Map<String, XdsResource> resources = current.get(url);
+              ResourceTable resources = current.get(url);
               if (resources == null) {
                 throw new IllegalArgumentException("this server has no type " + url);
               }
@@ -130,7 +130,7 @@ public final class DiscoveryServer
                     if (after == null) {
                       resources.remove(name);
                     } else {
-                      resources.put(name, after);
+                      resources.put(after);
                     }
                   });
               effective.put(url, differing);
@@ -143,7 +143,7 @@ public final class DiscoveryServer
     Map<String, String> versions = new HashMap<>();
     withCurrent(
         type,
-        resources -> resources.values().forEach(each -> versions.put(each.name(), each.version())));
+        resources -> resources.all().forEach(each -> versions.put(each.name(), each.version())));
     return versions;
   }
 
@@ -152,10 +152,17 @@ public final class DiscoveryServer
     streams.forEach(DeltaStream::complete);
   }
 
-  void withCurrent(XdsType type, Consumer<Map<String, XdsResource>> action) {
+  void withCurrent(XdsType type, Consumer<ResourceTable> action) {
     synchronized (current) {
-      Map<String, XdsResource> resources = current.get(type.url());
-      action.accept(resources == null ? Map.of() : resources);
+      ResourceTable resources = current.get(type.url());
+      action.accept(resources == null ? new ResourceTable() : resources);
+    }
+  }
+
+  /** While it runs, nothing is committed. */
+  void locked(Runnable action) {
+    synchronized (current) {
+      action.run();
     }
   }
 

@@ -5,19 +5,30 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
 /**
  * What one stream has asked for of one type, what it holds, and what it still has to be told. The
- * rules are those of the xDS protocol's incremental variant. Not thread-safe: its stream guards it.
+ * rules are those of the xDS protocol's incremental variant. Not thread-safe: its stream guards it;
+ * and while it is on demand, whoever changes it also holds the lock of the table.
  */
 final class Subscription {
   private static final String WILDCARD = "*";
 
+  private final ResourceTable table;
   private boolean wildcard;
+
+  /** Names and lookup keys that were asked for. */
   private final Set<String> names = new HashSet<>();
+
+  /**
+   * Names of what was found by those. What has one of them as a key belongs to it, as endpoints to
+   * a service, and is sent with it.
+   */
+  private final Set<String> found = new HashSet<>();
 
   /** Versions by name, of what the client holds, counting what is on its way to it. */
   private final Map<String, String> held = new HashMap<>();
@@ -33,10 +44,9 @@ final class Subscription {
       Collection<String> subscribe,
       Collection<String> unsubscribe,
       Map<String, String> initialVersions,
-      Map<String, XdsResource> current) {
-    if (subscribe.isEmpty() && unsubscribe.isEmpty()) {
-      wildcard = true;
-    }
+      ResourceTable table) {
+    this.table = table;
+    wildcard = subscribe.isEmpty() && unsubscribe.isEmpty();
     for (String name : subscribe) {
       if (name.equals(WILDCARD)) {
         wildcard = true;
@@ -52,82 +62,104 @@ final class Subscription {
       }
     }
     held.putAll(initialVersions);
-    for (XdsResource resource : current.values()) {
-      offer(resource);
+    if (wildcard) {
+      table.all().forEach(this::offer);
+    } else {
+      // One that comes back on demand does not name again what it has asked for, but it holds it.
+      names.addAll(initialVersions.keySet());
+      List.copyOf(names).forEach(name -> table.find(name).forEach(this::offer));
     }
     for (String name : initialVersions.keySet()) {
-      if (!current.containsKey(name)) {
-        removals.add(name);
+      if (table.get(name) == null) {
+        if (wildcard || !table.knows(name)) {
+          removals.add(name);
+        } else {
+          // A key, and not something that can be held.
+          held.remove(name);
+        }
       }
     }
     for (String name : names) {
-      if (!known(name, current)) {
+      if (!table.knows(name)) {
         removals.add(name);
       }
     }
   }
 
   /** A later request's changes to what is asked for. */
-  void change(
-      Collection<String> subscribe,
-      Collection<String> unsubscribe,
-      Map<String, XdsResource> current) {
+  void change(Collection<String> subscribe, Collection<String> unsubscribe) {
     for (String name : unsubscribe) {
       if (name.equals(WILDCARD)) {
-        wildcard = false;
-        held.keySet().removeIf(heldName -> !wantedByName(heldName, current));
-        upserts.values().removeIf(resource -> !wants(resource));
-        removals.removeIf(removed -> !names.contains(removed));
+        endWildcard();
       } else if (names.remove(name)) {
-        forget(name, current);
+        forget(name);
       }
     }
     for (String name : subscribe) {
       if (name.equals(WILDCARD)) {
         wildcard = true;
-        current.values().forEach(this::offer);
+        table.all().forEach(this::offer);
       } else {
         names.add(name);
-        request(name, current);
+        request(name);
       }
     }
+  }
+
+  private void endWildcard() {
+    wildcard = false;
+    found.clear();
+    List.copyOf(names).forEach(name -> table.find(name).forEach(this::offer));
+    held.keySet()
+        .removeIf(
+            name -> {
+              XdsResource resource = table.get(name);
+              return resource == null ? !names.contains(name) : !wants(resource);
+            });
+    upserts.values().removeIf(resource -> !wants(resource));
+    removals.removeIf(removed -> !names.contains(removed));
   }
 
   /** A name that is asked for again is sent again: the client may have dropped it. */
-  private void request(String name, Map<String, XdsResource> current) {
-    boolean found = false;
-    for (XdsResource resource : matching(name, current)) {
-      found = true;
-      held.remove(resource.name());
-      offer(resource);
-    }
-    if (!found) {
-      removals.add(name);
-    }
-  }
-
-  private void forget(String name, Map<String, XdsResource> current) {
-    removals.remove(name);
-    for (XdsResource resource : matching(name, current)) {
-      if (wants(resource)) {
-        // Still covered by the wildcard or another name, which the client has to be told.
-        held.remove(resource.name());
-        offer(resource);
-      } else {
-        held.remove(resource.name());
-        upserts.remove(resource.name());
+  private void request(String name) {
+    List<XdsResource> matching = table.find(name);
+    for (XdsResource resource : matching) {
+      again(resource);
+      if (!wildcard) {
+        table.find(resource.name()).forEach(this::again);
       }
     }
-    if (wildcard && !known(name, current)) {
+    if (matching.isEmpty()) {
       removals.add(name);
     }
   }
 
-  /** Takes changes in the order in which they were committed. */
+  private void again(XdsResource resource) {
+    // Of no version that is known; but it may be there, and have to be removed later.
+    held.replace(resource.name(), "");
+    offer(resource);
+  }
+
+  private void forget(String name) {
+    removals.remove(name);
+    for (XdsResource resource : table.find(name)) {
+      if (wants(resource)) {
+        // Still covered by the wildcard or another name, which the client has to be told.
+        again(resource);
+      } else {
+        // The client drops what it gives up, but does not know what came with it.
+        held.remove(resource.name());
+        upserts.remove(resource.name());
+        lose(resource.name());
+      }
+    }
+  }
+
+  /** Changes that were committed. */
   void take(Map<String, Optional<XdsResource>> changes) {
     changes.forEach(
         (name, change) -> {
-          if (change.isPresent() && wants(change.get())) {
+          if (change.isPresent()) {
             offer(change.get());
           } else {
             withdraw(name);
@@ -136,8 +168,17 @@ final class Subscription {
   }
 
   private void offer(XdsResource resource) {
-    if (!wants(resource)) {
-      return;
+    if (!wildcard) {
+      if (!wants(resource)) {
+        // It was found by a key that it no longer has.
+        withdraw(resource.name());
+        return;
+      }
+      if (!askedFor(resource)) {
+        lose(resource.name());
+      } else if (found.add(resource.name())) {
+        table.find(resource.name()).forEach(this::offer);
+      }
     }
     removals.remove(resource.name());
     if (resource.version().equals(held.get(resource.name()))) {
@@ -152,28 +193,29 @@ final class Subscription {
     if (held.containsKey(name)) {
       removals.add(name);
     }
+    lose(name);
+  }
+
+  /** What came with it goes, unless it is wanted for another reason. */
+  private void lose(String name) {
+    if (found.remove(name)) {
+      for (XdsResource resource : table.find(name)) {
+        if (!wants(resource)) {
+          withdraw(resource.name());
+        }
+      }
+    }
   }
 
   private boolean wants(XdsResource resource) {
     return wildcard
-        || names.contains(resource.name())
+        || askedFor(resource)
+        || resource.lookupKeys().stream().anyMatch(found::contains);
+  }
+
+  private boolean askedFor(XdsResource resource) {
+    return names.contains(resource.name())
         || resource.lookupKeys().stream().anyMatch(names::contains);
-  }
-
-  private boolean wantedByName(String name, Map<String, XdsResource> current) {
-    XdsResource resource = current.get(name);
-    return resource == null ? names.contains(name) : wants(resource);
-  }
-
-  private static Iterable<XdsResource> matching(String name, Map<String, XdsResource> current) {
-    return current.values().stream()
-        .filter(resource -> resource.name().equals(name) || resource.lookupKeys().contains(name))
-        .toList();
-  }
-
-  private static boolean known(String name, Map<String, XdsResource> current) {
-    return current.containsKey(name)
-        || current.values().stream().anyMatch(resource -> resource.lookupKeys().contains(name));
   }
 
   boolean hasUpserts() {

@@ -36,6 +36,11 @@ class MeshIndexTest {
       authorization.ifPresentOrElse(
           present -> authorizations.put(name, present), () -> authorizations.remove(name));
     }
+
+    @Override
+    public void conditions(BoundObject object, List<ObjectCondition> conditions) {
+      changed.add(object.kind().text() + " " + object.name());
+    }
   }
 
   private final Recorded recorded = new Recorded();

@@ -1,5 +1,7 @@
 package dev.ambit.operator.model;
 
+import io.fabric8.istio.api.networking.v1.ServiceEntry;
+import io.fabric8.istio.api.networking.v1.WorkloadEntry;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.istio.api.security.v1.PeerAuthentication;
 import io.fabric8.kubernetes.api.model.Namespace;
@@ -11,6 +13,8 @@ import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.ServiceBuilder;
 import io.fabric8.kubernetes.api.model.discovery.v1.EndpointSlice;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.Gateway;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.GatewayClass;
 import io.fabric8.kubernetes.client.utils.Serialization;
 import java.util.Map;
 
@@ -101,5 +105,21 @@ final class Objects {
 
   static PeerAuthentication peerAuthentication(String yaml) {
     return Serialization.unmarshal(yaml, PeerAuthentication.class);
+  }
+
+  static ServiceEntry serviceEntry(String yaml) {
+    return Serialization.unmarshal(yaml, ServiceEntry.class);
+  }
+
+  static WorkloadEntry workloadEntry(String yaml) {
+    return Serialization.unmarshal(yaml, WorkloadEntry.class);
+  }
+
+  static Gateway gateway(String yaml) {
+    return Serialization.unmarshal(yaml, Gateway.class);
+  }
+
+  static GatewayClass gatewayClass(String yaml) {
+    return Serialization.unmarshal(yaml, GatewayClass.class);
   }
 }

@@ -28,7 +28,8 @@ class TranslationTest {
   private static final MeshSettings SETTINGS = MeshSettings.of("cluster.local", "ambit-system");
 
   private static Workload workload(Pod pod) {
-    return PodWorkload.of(SETTINGS, pod, Map.of(), Set.of(), Locality.getDefaultInstance())
+    return PodWorkload.of(
+            SETTINGS, pod, Map.of(), Set.of(), Locality.getDefaultInstance(), Placement.NONE)
         .orElseThrow()
         .getWorkload();
   }
@@ -38,7 +39,9 @@ class TranslationTest {
   }
 
   private static Service service(io.fabric8.kubernetes.api.model.Service service) {
-    return ServiceAddress.of(SETTINGS, service, null).orElseThrow().getService();
+    return ServiceAddress.of(SETTINGS, service, null, WaypointBinding.NONE)
+        .orElseThrow()
+        .getService();
   }
 
   @Test
@@ -182,7 +185,8 @@ class TranslationTest {
                     pod(),
                     Map.of(),
                     Set.of(),
-                    Locality.getDefaultInstance())
+                    Locality.getDefaultInstance(),
+                    Placement.NONE)
                 .orElseThrow()
                 .getWorkload()
                 .getTrustDomain())
@@ -202,10 +206,6 @@ class TranslationTest {
             .addNewIngress()
             .withIp("203.0.113.1")
             .endIngress()
-            .addNewIngress()
-            .withIp("203.0.113.2")
-            .withIpMode("Proxy")
-            .endIngress()
             .endLoadBalancer()
             .endStatus()
             .build();
@@ -214,7 +214,8 @@ class TranslationTest {
     assertThat(translated.getAddressesList())
         .extracting(NetworkAddress::getAddress)
         .extracting(IpAddresses::text)
-        .containsExactly("10.96.0.1", "fd00:0:0:0:0:0:0:a", "203.0.113.1");
+        // K3s, for one, gives every load balancer the nodes' own addresses.
+        .containsExactly("10.96.0.1", "fd00:0:0:0:0:0:0:a");
     assertThat(translated.getIpFamilies()).isEqualTo(IPFamilies.DUAL);
     assertThat(translated.getCanonical()).isTrue();
     assertThat(translated.hasLoadBalancing()).isFalse();
@@ -233,7 +234,7 @@ class TranslationTest {
             .withType("ExternalName")
             .endSpec()
             .build();
-    assertThat(ServiceAddress.of(SETTINGS, external, null)).isEmpty();
+    assertThat(ServiceAddress.of(SETTINGS, external, null, WaypointBinding.NONE)).isEmpty();
   }
 
   @Test
@@ -259,22 +260,25 @@ class TranslationTest {
             .endSpec()
             .build();
     assertThat(service(close).getLoadBalancing().getMode()).isEqualTo(LoadBalancing.Mode.FAILOVER);
+    assertThat(service(close).getLoadBalancing().getRoutingPreferenceList())
+        .containsExactly(
+            LoadBalancing.Scope.NETWORK, LoadBalancing.Scope.REGION, LoadBalancing.Scope.ZONE);
 
     var annotated =
         new ServiceBuilder(plain)
             .editMetadata()
-            .addToAnnotations(ServiceAddress.TRAFFIC_DISTRIBUTION, "PreferSameNode")
+            .addToAnnotations(ServiceAddress.TRAFFIC_DISTRIBUTION, "prefersamenode")
             .endMetadata()
             .build();
     assertThat(
-            ServiceAddress.of(SETTINGS, annotated, "PreferClose")
+            ServiceAddress.of(SETTINGS, annotated, "PreferClose", WaypointBinding.NONE)
                 .orElseThrow()
                 .getService()
                 .getLoadBalancing()
                 .getRoutingPreferenceList())
         .contains(LoadBalancing.Scope.NODE);
     assertThat(
-            ServiceAddress.of(SETTINGS, plain, "PreferClose")
+            ServiceAddress.of(SETTINGS, plain, "PreferClose", WaypointBinding.NONE)
                 .orElseThrow()
                 .getService()
                 .getLoadBalancing()

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.cfg.JsonNodeFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -86,8 +87,7 @@ final class NetworkConfiguration {
   /** The list with our plugin last; empty where it is so already. */
   static Optional<String> withPlugin(String list) throws IOException {
     var object = object(list);
-    var plugins = object.withArray("plugins");
-    if (plugins.isEmpty()) {
+    if (!(object.get("plugins") instanceof ArrayNode plugins) || plugins.isEmpty()) {
       throw new IOException("it lists no plugins");
     }
     if (isOurs(plugins.get(plugins.size() - 1)) && count(object) == 1) {

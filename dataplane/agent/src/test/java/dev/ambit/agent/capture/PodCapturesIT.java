@@ -489,7 +489,7 @@ class PodCapturesIT {
     cluster.label("shop", "ambient");
     cluster.store(pod);
     captures.captureNew(
-        pod, network.path(), List.of(InetAddress.ofLiteral(ADDRESS)), Duration.ofSeconds(5));
+        pod, network.path(), List.of(InetAddress.ofLiteral(ADDRESS)), Duration.ofSeconds(45));
     assertThat(rules()).contains("redirect to :15001");
     assertThat(hostTable()).contains(ADDRESS);
     until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));
@@ -510,7 +510,7 @@ class PodCapturesIT {
     assertThat(captures.allFree()).isTrue();
     assertThat(rules()).as("until the runtime takes it down").contains("redirect to :15001");
     ztunnel();
-    captures.captureNew(pod, network.path(), List.of(), Duration.ofSeconds(5));
+    captures.captureNew(pod, network.path(), List.of(), Duration.ofSeconds(45));
     until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));
   }
 

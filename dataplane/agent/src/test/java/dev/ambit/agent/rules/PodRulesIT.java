@@ -219,8 +219,7 @@ class PodRulesIT {
   @EnumSource
   void dnsGoesToTheZtunnelWhichCanTellWhomThePodAsked(Family family) throws Exception {
     var server = new InetSocketAddress(InetAddress.ofLiteral(family.peer), 53);
-    var here =
-        new InetSocketAddress(InetAddress.ofLiteral(family.loopback), PodRuleset.DNS_PORT);
+    var here = new InetSocketAddress(InetAddress.ofLiteral(family.loopback), PodRuleset.DNS_PORT);
     try (var ztunnel = datagrams(pod, here);
         var listener = pod.listen(PodRuleset.DNS_PORT);
         var actual = datagrams(peer, server);
@@ -238,8 +237,7 @@ class PodRulesIT {
         var redirected = receive(ztunnel);
         var from = (InetSocketAddress) redirected.getSocketAddress();
         assertThat(from.getAddress()).isEqualTo(InetAddress.ofLiteral(family.pod));
-        assertThat(tracking.originalDestination(PodRuleset.DNS_ZONE, here, from))
-            .isEqualTo(server);
+        assertThat(tracking.originalDestination(PodRuleset.DNS_ZONE, here, from)).isEqualTo(server);
         assertThat(tracking.originalDestination(0, here, from)).isNull();
         // An answer that is under way when the pod leaves still comes from whom it asked.
         install(PodRuleset.DRAINING);
@@ -277,8 +275,7 @@ class PodRulesIT {
     }
   }
 
-  private static DatagramSocket datagrams(TestNamespace in, InetSocketAddress at)
-      throws Exception {
+  private static DatagramSocket datagrams(TestNamespace in, InetSocketAddress at) throws Exception {
     return in.call(
         () -> {
           var socket = new DatagramSocket(at);
@@ -362,13 +359,13 @@ class PodRulesIT {
 
   private static void assertEcho(Socket from, ServerSocket to) throws IOException {
     try (var accepted = to.accept()) {
-      accepted.setSoTimeout(5000);
+      accepted.setSoTimeout(TestNamespace.TIMEOUT_MILLIS);
       assertEcho(from, accepted);
     }
   }
 
   private static void assertEcho(Socket from, Socket to) throws IOException {
-    to.setSoTimeout(5000);
+    to.setSoTimeout(TestNamespace.TIMEOUT_MILLIS);
     write(from, "hello");
     assertThat(read(to)).isEqualTo("hello");
   }

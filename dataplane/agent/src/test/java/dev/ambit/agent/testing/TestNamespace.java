@@ -9,6 +9,8 @@ import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -17,6 +19,9 @@ import java.util.concurrent.atomic.AtomicInteger;
 /** A network namespace of a test's own, removed with it. */
 public final class TestNamespace implements AutoCloseable {
   private static final AtomicInteger COUNT = new AtomicInteger();
+
+  /** A wait ends with what it waits for, so that only failures take this long. */
+  public static final int TIMEOUT_MILLIS = 30_000;
 
   private final String name;
   private final NetworkNamespace namespace;
@@ -30,7 +35,15 @@ public final class TestNamespace implements AutoCloseable {
     name = "ambit-%d-%d-%s".formatted(ProcessHandle.current().pid(), COUNT.incrementAndGet(), role);
     run("ip", "netns", "add", name);
     namespace = NetworkNamespace.open(path());
+    for (var scope : List.of("all", "default")) {
+      // Else IPv6 through a router waits for its link-local address, almost until it gives up.
+      setParameter("net/ipv6/conf/" + scope + "/accept_dad", "0");
+    }
     ip("link", "set", "lo", "up");
+  }
+
+  private void setParameter(String name, String value) throws Exception {
+    call(() -> Files.writeString(Path.of("/proc/sys", name), value));
   }
 
   /** Joins two by a pair of devices, each with addresses in CIDR form. */
@@ -72,7 +85,7 @@ public final class TestNamespace implements AutoCloseable {
         () -> {
           var listener = new ServerSocket();
           listener.setReuseAddress(true);
-          listener.setSoTimeout(5000);
+          listener.setSoTimeout(TIMEOUT_MILLIS);
           listener.bind(new InetSocketAddress("::", port), 16);
           return listener;
         });
@@ -84,8 +97,9 @@ public final class TestNamespace implements AutoCloseable {
         () -> {
           var socket = new Socket();
           try {
-            socket.setSoTimeout(5000);
-            socket.connect(new InetSocketAddress(InetAddress.ofLiteral(address), port), 3000);
+            socket.setSoTimeout(TIMEOUT_MILLIS);
+            socket.connect(
+                new InetSocketAddress(InetAddress.ofLiteral(address), port), TIMEOUT_MILLIS);
           } catch (IOException e) {
             socket.close();
             throw e;

@@ -2,6 +2,7 @@ package dev.ambit.ztunnel.admin;
 
 import dev.ambit.protocol.security.Authorization;
 import dev.ambit.ztunnel.certificate.CertificateStatus;
+import dev.ambit.ztunnel.identity.Identity;
 import dev.ambit.ztunnel.json.JsonWriter;
 import dev.ambit.ztunnel.policy.Policy;
 import dev.ambit.ztunnel.state.GatewayReference;
@@ -9,6 +10,9 @@ import dev.ambit.ztunnel.state.MeshService;
 import dev.ambit.ztunnel.state.MeshWorkload;
 import dev.ambit.ztunnel.state.PortMapping;
 import dev.ambit.ztunnel.state.ServiceKey;
+import dev.ambit.ztunnel.telemetry.ConnectionInfo;
+import dev.ambit.ztunnel.telemetry.Reporter;
+import dev.ambit.ztunnel.zds.LiveConnection;
 import dev.ambit.ztunnel.zds.PodStatus;
 import io.netty.util.NetUtil;
 import java.security.cert.CertificateEncodingException;
@@ -36,7 +40,8 @@ public final class ConfigDump {
       Collection<Policy> policies,
       List<CertificateStatus> certificates,
       List<PodStatus> pods,
-      Map<String, String> config) {}
+      Map<String, String> config,
+      String version) {}
 
   /** The dump. */
   public static String write(Contents contents) {
@@ -76,6 +81,11 @@ public final class ConfigDump {
         .sorted(Comparator.comparing(status -> status.pod().uid()))
         .forEach(status -> pod(json, status));
     json.endObject();
+    json.name("version")
+        .beginObject()
+        .field("version", contents.version())
+        .field("java", Runtime.version().toString())
+        .endObject();
     json.name("config").beginObject();
     contents.config().forEach(json::field);
     json.endObject();
@@ -219,10 +229,14 @@ public final class ConfigDump {
   }
 
   private static void pod(JsonWriter json, PodStatus status) {
-    json.name(status.pod().uid())
-        .beginObject()
-        .field("state", status.state())
-        .field("connections", status.connections())
+    json.name(status.pod().uid()).beginObject().field("state", status.up() ? "Up" : "Pending");
+    if (status.failure() != null) {
+      json.field("failure", status.failure());
+    }
+    json.name("connections").beginObject();
+    connections(json, "inbound", Reporter.DESTINATION, status.connections());
+    connections(json, "outbound", Reporter.SOURCE, status.connections());
+    json.endObject()
         .name("info")
         .beginObject()
         .field("name", status.pod().name())
@@ -230,5 +244,36 @@ public final class ConfigDump {
         .field("serviceAccount", status.pod().serviceAccount())
         .endObject()
         .endObject();
+  }
+
+  private static void connections(
+      JsonWriter json, String name, Reporter reporter, List<LiveConnection> all) {
+    json.name(name).beginArray();
+    for (LiveConnection connection : all) {
+      ConnectionInfo info = connection.info();
+      if (info.reporter() != reporter) {
+        continue;
+      }
+      json.beginObject().field("src", NetUtil.toSocketAddressString(info.source()));
+      String original =
+          connection.originalDestination() == null
+              ? info.hboneAuthority()
+              : connection.originalDestination();
+      if (original != null) {
+        json.field("originalDst", original);
+      }
+      json.field("actualDst", NetUtil.toSocketAddressString(info.destination()))
+          .field("protocol", info.hboneAuthority() == null ? "TCP" : "HBONE");
+      Identity peer =
+          switch (reporter) {
+            case SOURCE -> info.destinationIdentity();
+            case DESTINATION -> info.sourceIdentity();
+          };
+      if (peer != null) {
+        json.field("peerIdentity", peer.uri());
+      }
+      json.endObject();
+    }
+    json.endArray();
   }
 }

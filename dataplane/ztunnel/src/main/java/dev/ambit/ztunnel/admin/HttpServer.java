@@ -6,20 +6,24 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInitializer;
+import io.netty.channel.DefaultFileRegion;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.SimpleChannelInboundHandler;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
+import io.netty.handler.codec.http.DefaultHttpResponse;
 import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.FullHttpResponse;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaderValues;
 import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.codec.http.HttpObjectAggregator;
+import io.netty.handler.codec.http.HttpResponse;
 import io.netty.handler.codec.http.HttpResponseStatus;
 import io.netty.handler.codec.http.HttpServerCodec;
 import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.HttpVersion;
+import io.netty.handler.codec.http.LastHttpContent;
 import io.netty.handler.codec.http.QueryStringDecoder;
 import io.netty.handler.timeout.ReadTimeoutHandler;
 import java.io.ByteArrayOutputStream;
@@ -29,6 +33,8 @@ import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
 import java.util.zip.GZIPOutputStream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -45,11 +51,18 @@ public final class HttpServer implements AutoCloseable {
   /** Which path answers which method, and how. */
   public static final class Routes {
     private final Map<String, Endpoint> gets = new HashMap<>();
+    private final Map<String, Endpoint.Later> later = new HashMap<>();
     private final Map<String, Endpoint> posts = new HashMap<>();
 
     /** Answers GET and HEAD. */
     public Routes get(String path, Endpoint endpoint) {
       gets.put(path, endpoint);
+      return this;
+    }
+
+    /** Answers GET when there is an answer; then the connection is closed. */
+    public Routes later(String path, Endpoint.Later endpoint) {
+      later.put(path, endpoint);
       return this;
     }
 
@@ -109,6 +122,7 @@ public final class HttpServer implements AutoCloseable {
 
   private static final class Handler extends SimpleChannelInboundHandler<FullHttpRequest> {
     private final Routes routes;
+    private boolean answering;
 
     Handler(Routes routes) {
       this.routes = routes;
@@ -116,7 +130,21 @@ public final class HttpServer implements AutoCloseable {
 
     @Override
     protected void channelRead0(ChannelHandlerContext context, FullHttpRequest request) {
-      FullHttpResponse response = response(request);
+      if (answering) {
+        return; // the connection ends with the answer that is awaited
+      }
+      QueryStringDecoder uri = new QueryStringDecoder(request.uri());
+      Endpoint.Request asked =
+          new Endpoint.Request(uri.parameters(), request.headers().getAll(HttpHeaderNames.ACCEPT));
+      boolean gzip = takesGzip(request);
+      Endpoint.Later later = routes.later.get(uri.path());
+      if (later != null && request.method().equals(HttpMethod.GET)) {
+        answering = true;
+        context.pipeline().remove(ReadTimeoutHandler.class);
+        answerLater(context, uri.path(), later, asked, gzip);
+        return;
+      }
+      FullHttpResponse response = response(reply(request.method(), uri.path(), asked), gzip);
       boolean keepAlive = HttpUtil.isKeepAlive(request);
       HttpUtil.setKeepAlive(response, keepAlive);
       if (request.method().equals(HttpMethod.HEAD)) {
@@ -128,10 +156,67 @@ public final class HttpServer implements AutoCloseable {
       }
     }
 
-    private FullHttpResponse response(FullHttpRequest request) {
-      Endpoint.Reply reply = reply(request);
-      byte[] body = reply.body().getBytes(StandardCharsets.UTF_8);
-      boolean compress = body.length >= COMPRESS_FROM && takesGzip(request);
+    private static void answerLater(
+        ChannelHandlerContext context,
+        String path,
+        Endpoint.Later endpoint,
+        Endpoint.Request asked,
+        boolean gzip) {
+      CompletionStage<Endpoint.Reply> answer;
+      try {
+        answer = endpoint.reply(asked);
+      } catch (RuntimeException e) {
+        answer = CompletableFuture.failedFuture(e);
+      }
+      answer.whenComplete(
+          (reply, failure) ->
+              context
+                  .executor()
+                  .execute(
+                      () -> last(context, failure == null ? reply : fault(path, failure), gzip)));
+    }
+
+    private static void last(ChannelHandlerContext context, Endpoint.Reply reply, boolean gzip) {
+      if (reply.body() instanceof Endpoint.Body.File file) {
+        download(context, reply, file);
+        return;
+      }
+      FullHttpResponse response = response(reply, gzip);
+      HttpUtil.setKeepAlive(response, false);
+      context.writeAndFlush(response).addListener(ChannelFutureListener.CLOSE);
+    }
+
+    private static void download(
+        ChannelHandlerContext context, Endpoint.Reply reply, Endpoint.Body.File file) {
+      long length = file.path().toFile().length();
+      HttpResponse head =
+          new DefaultHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.valueOf(reply.status()));
+      head.headers()
+          .set(HttpHeaderNames.CONTENT_TYPE, reply.contentType())
+          .set(HttpHeaderNames.CONTENT_LENGTH, length)
+          .set(HttpHeaderNames.CONTENT_DISPOSITION, "attachment; filename=\"" + file.name() + "\"")
+          .set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
+      context.write(head);
+      context.write(new DefaultFileRegion(file.path().toFile(), 0, length));
+      context
+          .writeAndFlush(LastHttpContent.EMPTY_LAST_CONTENT)
+          .addListener(ChannelFutureListener.CLOSE)
+          .addListener(
+              sent -> {
+                if (!file.path().toFile().delete()) {
+                  log.atWarn().addKeyValue("file", file.path()).log("cannot delete a file");
+                }
+              });
+    }
+
+    private static FullHttpResponse response(Endpoint.Reply reply, boolean gzip) {
+      byte[] body =
+          switch (reply.body()) {
+            case Endpoint.Body.Text(String text) -> text.getBytes(StandardCharsets.UTF_8);
+            case Endpoint.Body.File file ->
+                throw new IllegalStateException("a file is sent as a download");
+          };
+      boolean compress = body.length >= COMPRESS_FROM && gzip;
       ByteBuf content = io.netty.buffer.Unpooled.wrappedBuffer(compress ? gzip(body) : body);
       FullHttpResponse response =
           new DefaultFullHttpResponse(
@@ -149,25 +234,27 @@ public final class HttpServer implements AutoCloseable {
           .anyMatch(value -> value.contains("gzip"));
     }
 
-    private Endpoint.Reply reply(FullHttpRequest request) {
-      QueryStringDecoder uri = new QueryStringDecoder(request.uri());
-      HttpMethod method = request.method();
+    private Endpoint.Reply reply(HttpMethod method, String path, Endpoint.Request asked) {
       boolean reads = method.equals(HttpMethod.GET) || method.equals(HttpMethod.HEAD);
-      Endpoint get = routes.gets.get(uri.path());
-      Endpoint post = routes.posts.get(uri.path());
-      if (get == null && post == null) {
+      Endpoint get = routes.gets.get(path);
+      Endpoint post = routes.posts.get(path);
+      if (get == null && post == null && !routes.later.containsKey(path)) {
         return Endpoint.Reply.text(404, "not found\n");
       }
       Endpoint endpoint = reads ? get : method.equals(HttpMethod.POST) ? post : null;
       if (endpoint == null) {
-        return Endpoint.Reply.text(405, "use " + (get == null ? "POST" : "GET") + "\n");
+        return Endpoint.Reply.text(405, "use " + (post == null ? "GET" : "POST") + "\n");
       }
       try {
-        return endpoint.reply(uri.parameters());
+        return endpoint.reply(asked);
       } catch (RuntimeException e) {
-        log.atError().addKeyValue("path", uri.path()).setCause(e).log("cannot answer a request");
-        return Endpoint.Reply.text(500, "internal error\n");
+        return fault(path, e);
       }
+    }
+
+    private static Endpoint.Reply fault(String path, Throwable failure) {
+      log.atError().addKeyValue("path", path).setCause(failure).log("cannot answer a request");
+      return Endpoint.Reply.text(500, "internal error\n");
     }
 
     private static byte[] gzip(byte[] body) {

@@ -71,12 +71,17 @@ record IssuedChain(List<X509Certificate> chain, List<X509Certificate> roots) {
 
   private static List<X509Certificate> certificates(String pem) throws CertificateException {
     List<X509Certificate> certificates = new ArrayList<>();
-    Collection<? extends Certificate> parsed =
-        CertificateFactory.getInstance("X.509")
-            .generateCertificates(
-                new ByteArrayInputStream(pem.getBytes(StandardCharsets.US_ASCII)));
-    for (Certificate certificate : parsed) {
-      certificates.add((X509Certificate) certificate);
+    try {
+      Collection<? extends Certificate> parsed =
+          CertificateFactory.getInstance("X.509")
+              .generateCertificates(
+                  new ByteArrayInputStream(pem.getBytes(StandardCharsets.US_ASCII)));
+      for (Certificate certificate : parsed) {
+        certificates.add((X509Certificate) certificate);
+      }
+    } catch (RuntimeException e) {
+      // The JDK's parser lets some malformed certificates end in unchecked exceptions.
+      throw new CertificateException("the authority answered with no certificate", e);
     }
     return certificates;
   }

@@ -39,7 +39,7 @@ final class TlsContexts {
             .build();
     forbidResumption(client);
     forbidResumption(server);
-    return new TlsIdentity(client, server, identity, issued.expiry());
+    return new TlsIdentity(client, server, identity, issued.expiry(), issued.roots());
   }
 
   private static SslContextBuilder common(SslContextBuilder builder, X509Certificate[] roots) {

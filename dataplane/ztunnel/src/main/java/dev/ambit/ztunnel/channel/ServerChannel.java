@@ -36,6 +36,7 @@ public final class ServerChannel implements AutoCloseable {
   private final Map<String, String> headers;
   private final EventLoopGroup loop;
   private final Executor executor;
+  private final int mark;
 
   private @Nullable ManagedChannel current;
   private byte[] currentRoots = {};
@@ -51,11 +52,28 @@ public final class ServerChannel implements AutoCloseable {
       Map<String, String> headers,
       EventLoopGroup loop,
       Executor executor) {
+    this(address, token, headers, loop, executor, 0);
+  }
+
+  /**
+   * @param headers sent with each call, besides the token
+   * @param loop for the connection
+   * @param executor on which replies are handled
+   * @param mark of the connection's socket, where rules would redirect it else; 0 for none
+   */
+  public ServerChannel(
+      ServerAddress address,
+      BearerToken token,
+      Map<String, String> headers,
+      EventLoopGroup loop,
+      Executor executor,
+      int mark) {
     this.address = address;
     this.token = token;
     this.headers = Map.copyOf(headers);
     this.loop = loop;
     this.executor = executor;
+    this.mark = mark;
   }
 
   /**
@@ -101,6 +119,9 @@ public final class ServerChannel implements AutoCloseable {
             .keepAliveTime(30, TimeUnit.SECONDS)
             .keepAliveTimeout(10, TimeUnit.SECONDS)
             .disableRetry();
+    if (mark != 0) {
+      builder.withOption(SocketMark.OPTION, mark);
+    }
     if (address.secure()) {
       builder.sslContext(
           GrpcSslContexts.forClient().trustManager(new ByteArrayInputStream(roots)).build());

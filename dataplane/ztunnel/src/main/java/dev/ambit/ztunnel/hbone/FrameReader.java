@@ -90,6 +90,8 @@ final class FrameReader {
   private static final int HEADERS_OVERHEAD = 1 + 255 + 5;
 
   private static final int MAX_HEADER_FRAGMENTS = 64;
+  private static final int LARGEST_CRUMB = 1024;
+  private static final int CRUMBS = 16;
 
   private final Sink sink;
   private final int maxFrameSize;
@@ -101,6 +103,9 @@ final class FrameReader {
 
   private final byte[] head = new byte[HEAD_LENGTH];
   private int headRead;
+
+  /** Frames that began, a header block's as one. */
+  private long begun;
 
   private int length;
   private int type;
@@ -143,7 +148,7 @@ final class FrameReader {
           int count = Math.min(dataLeft, in.readableBytes());
           dataLeft -= count;
           if (sink.wantsData()) {
-            sink.onData(in.readRetainedSlice(count));
+            sink.onData(isCrumb(in, count) ? copy(in, count) : in.readRetainedSlice(count));
           } else {
             in.skipBytes(count);
           }
@@ -166,6 +171,27 @@ final class FrameReader {
         default -> throw new IllegalStateException("no reader state " + state);
       }
     }
+  }
+
+  /** A few bytes that may be kept for long must not keep a whole read's memory with them. */
+  private static boolean isCrumb(ByteBuf in, int count) {
+    return count < LARGEST_CRUMB && count * CRUMBS < in.capacity();
+  }
+
+  private static ByteBuf copy(ByteBuf in, int count) {
+    ByteBuf copy = in.alloc().directBuffer(count, count);
+    in.readBytes(copy, count);
+    return copy;
+  }
+
+  /**
+   * Zero between frames and within DATA, whose sender is bound by windows; else a number that stays
+   * the same while one other frame or header block is incomplete.
+   */
+  long unfinished() {
+    boolean between = state == STATE_HEAD && headRead == 0 && headerBlock == null;
+    boolean data = state == STATE_DATA || (state == STATE_SKIP && skippingData);
+    return between || data ? 0 : begun + 1;
   }
 
   private void readPreface(ByteBuf in) throws HboneException {
@@ -207,6 +233,9 @@ final class FrameReader {
   }
 
   private void beginFrame(ByteBuf in) throws HboneException {
+    if (headerBlock == null) {
+      begun++;
+    }
     if (length > maxFrameSize) {
       throw frameSize("is " + length + " bytes long, more than the " + maxFrameSize + " allowed");
     }

@@ -17,6 +17,7 @@ import io.netty.util.collection.IntObjectHashMap;
 import io.netty.util.concurrent.Future;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.concurrent.TimeUnit;
@@ -49,6 +50,20 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
   private static final int MAX_EARLY_RESETS = 2_000;
   private static final int MAX_RESETS = 100_000;
 
+  /** WINDOW_UPDATEs that a peer may send besides those for the streams and the DATA that it got. */
+  private static final int MAX_UNPROVOKED_UPDATES = 1_000;
+
+  private static final int UPDATES_PER_STREAM = 4;
+  private static final int UPDATES_PER_DATA_FRAME = 10;
+
+  /** What may wait to be sent in answer to a peer that does not read. */
+  private static final int MAX_UNREAD_ANSWERS = 10_000;
+
+  /** What a tunnel may hold while all together hold too much. */
+  private static final int ALWAYS_HELD = 64 << 10;
+
+  private static final int BUDGET_STEP = 64 << 10;
+
   private final boolean client;
   private final HboneSettings local;
   private final HboneListener listener;
@@ -69,6 +84,17 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
   private final FloodGuard pingsAndSettings = new FloodGuard(MAX_PINGS_AND_SETTINGS, FLOOD_PERIOD);
   private final FloodGuard earlyResets = new FloodGuard(MAX_EARLY_RESETS, FLOOD_PERIOD);
   private final FloodGuard resets = new FloodGuard(MAX_RESETS, FLOOD_PERIOD);
+  private long updatesAllowed = MAX_UNPROVOKED_UPDATES;
+  private int unreadAnswers;
+
+  private final MemoryBudget budget;
+
+  /** Bytes that came and that no stream has passed on; and of them those told to the budget. */
+  private int held;
+
+  private int budgeted;
+  private boolean paused;
+  private long unfinishedAtLastCheck;
 
   private @Nullable ChannelHandlerContext context;
   private boolean started;
@@ -77,6 +103,9 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
   private boolean failed;
   private @Nullable Throwable cause;
   private boolean flushScheduled;
+
+  /** One object for all turns. */
+  private final Runnable flush = this::flushNow;
 
   // What the peer grants.
   private long sendWindow = Frames.DEFAULT_WINDOW;
@@ -112,9 +141,11 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
   private long silentNanos;
   private boolean pingOutstanding;
 
-  private HboneConnection(boolean client, HboneSettings local, HboneListener listener) {
+  private HboneConnection(
+      boolean client, HboneSettings local, MemoryBudget budget, HboneListener listener) {
     this.client = client;
     this.local = local;
+    this.budget = budget;
     this.listener = listener;
     this.receiveWindow = local.connectionWindow();
     this.decoder = new DefaultHttp2HeadersDecoder(true, local.maxHeaderListSize());
@@ -122,14 +153,26 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
         new FrameReader(new Frontend(), !client, local.maxFrameSize(), local.maxHeaderListSize());
   }
 
-  /** The side that opens streams. */
+  /** The side that opens streams, without a bound on what all tunnels hold. */
   public static HboneConnection client(HboneSettings settings, HboneListener listener) {
-    return new HboneConnection(true, settings, listener);
+    return client(settings, MemoryBudget.unlimited(), listener);
+  }
+
+  /** The side that answers streams, without a bound on what all tunnels hold. */
+  public static HboneConnection server(HboneSettings settings, HboneListener listener) {
+    return server(settings, MemoryBudget.unlimited(), listener);
+  }
+
+  /** The side that opens streams. */
+  public static HboneConnection client(
+      HboneSettings settings, MemoryBudget budget, HboneListener listener) {
+    return new HboneConnection(true, settings, budget, listener);
   }
 
   /** The side that answers streams. */
-  public static HboneConnection server(HboneSettings settings, HboneListener listener) {
-    return new HboneConnection(false, settings, listener);
+  public static HboneConnection server(
+      HboneSettings settings, MemoryBudget budget, HboneListener listener) {
+    return new HboneConnection(false, settings, budget, listener);
   }
 
   HboneSettings local() {
@@ -219,6 +262,7 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
         new HboneStream(this, (int) nextStreamId, handler, peerStreamWindow, local.streamWindow());
     nextStreamId += 2;
     streams.put(stream.id(), stream);
+    updatesAllowed += UPDATES_PER_STREAM;
     writeHeaders(stream, headers, false);
     flushSoon();
     return stream;
@@ -274,6 +318,11 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
     context().close();
   }
 
+  /** Ends at once, and tells the peer why; open streams are reset. */
+  public void abort(Http2Error error, String reason) {
+    fail(new HboneException(error, reason));
+  }
+
   /**
    * Ends at once, with a last word: the peer learns by GOAWAY which streams were taken, and that
    * the connection is over. Open streams are reset. Does not wait for a peer that reads nothing.
@@ -314,6 +363,11 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
     if (!closed) {
       ChannelHandlerContext ctx = context();
       ctx.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
+      // A peer that reads nothing cannot keep what it is sent, and the socket, for ever.
+      Duration patience = failed ? local.lingerTimeout() : local.keepAliveTimeout();
+      cancel(drainTimer);
+      drainTimer =
+          ctx.executor().schedule(() -> ctx.close(), patience.toNanos(), TimeUnit.NANOSECONDS);
     }
   }
 
@@ -332,6 +386,18 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
     if (closed || failed) {
       return;
     }
+    long unfinished = reader.unfinished();
+    if (!paused && unfinished != 0 && unfinished == unfinishedAtLastCheck) {
+      fail(
+          new HboneException(
+              Http2Error.ENHANCE_YOUR_CALM,
+              "a frame or header block is not complete after "
+                  + local.keepAliveInterval().toMillis()
+                  + " ms"));
+      return;
+    }
+    unfinishedAtLastCheck = unfinished;
+    resumeWhereAllowed();
     // Anything read proves the peer alive, also where its ACK queues behind data.
     if (pingOutstanding && !readSincePing) {
       silentNanos += local.keepAliveInterval().toNanos();
@@ -393,7 +459,43 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
       }
     }
     touched.clear();
+    if (held > ALWAYS_HELD && !paused && budget.isExceeded()) {
+      // Its peer is answerable for it: where nothing gets taken, silence will end the tunnel.
+      paused = true;
+      ctx.channel().config().setAutoRead(false);
+    }
     ctx.fireChannelReadComplete();
+  }
+
+  /** {@code bytes} that came for a stream are kept until they are passed on. */
+  void hold(int bytes) {
+    held += bytes;
+    if (held - budgeted >= BUDGET_STEP) {
+      tellBudget();
+    }
+  }
+
+  /** {@code bytes} of those are kept no more. */
+  void release(int bytes) {
+    held -= bytes;
+    if (budgeted - held >= BUDGET_STEP) {
+      tellBudget();
+    }
+    if (paused) {
+      resumeWhereAllowed();
+    }
+  }
+
+  private void tellBudget() {
+    budget.add(held - budgeted);
+    budgeted = held;
+  }
+
+  private void resumeWhereAllowed() {
+    if (paused && !closed && (held <= ALWAYS_HELD || !budget.isExceeded())) {
+      paused = false;
+      context().channel().config().setAutoRead(true);
+    }
   }
 
   @Override
@@ -434,6 +536,8 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
       stream.handler().onReset(Http2Error.CONNECT_ERROR);
     }
     waiting.clear();
+    budget.add(-budgeted);
+    budgeted = 0;
     encoder.close();
     if (cause == null && started && !settled) {
       cause = new IOException("the peer closed the connection before its SETTINGS");
@@ -473,7 +577,7 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
   void flushSoon() {
     if (!flushScheduled && !closed) {
       flushScheduled = true;
-      context().executor().execute(this::flushNow);
+      context().executor().execute(flush);
     }
   }
 
@@ -496,6 +600,7 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
   /** Sends a DATA frame; {@code data} is exactly its payload and is released when written. */
   void writeData(int streamId, ByteBuf data, int length) {
     sendWindow -= length;
+    updatesAllowed += UPDATES_PER_DATA_FRAME;
     ChannelHandlerContext ctx = context();
     int start = data.readerIndex() - Frames.HEAD_LENGTH;
     if (start >= 0 && data.refCnt() == 1 && data.unwrap() == null && !data.isReadOnly()) {
@@ -519,6 +624,7 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
 
   void writeHeaders(HboneStream stream, Http2Headers headers, boolean end) {
     ChannelHandlerContext ctx = context();
+    countAnswer(ctx);
     ByteBuf out = ctx.alloc().directBuffer(INITIAL_HEADERS_BUFFER);
     out.writeZero(Frames.HEAD_LENGTH);
     try {
@@ -555,6 +661,7 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
       return;
     }
     ChannelHandlerContext ctx = context();
+    countAnswer(ctx);
     ByteBuf out = ctx.alloc().directBuffer(Frames.HEAD_LENGTH + 4);
     Frames.writeHead(out, 4, Frames.RST_STREAM, 0, streamId);
     out.writeInt((int) error.code());
@@ -571,10 +678,20 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
 
   private void writePing(long data, boolean ack) {
     ChannelHandlerContext ctx = context();
+    countAnswer(ctx);
     ByteBuf out = ctx.alloc().directBuffer(Frames.HEAD_LENGTH + 8);
     Frames.writeHead(out, 8, Frames.PING, ack ? Frames.FLAG_ACK : 0, 0);
     out.writeLong(data);
     ctx.write(out, ctx.voidPromise());
+  }
+
+  /** Bounds what is kept for a peer that asks and asks, and does not read the answers. */
+  private void countAnswer(ChannelHandlerContext ctx) {
+    if (ctx.channel().isWritable()) {
+      unreadAnswers = 0;
+    } else if (++unreadAnswers == MAX_UNREAD_ANSWERS) {
+      abort(new IOException("the peer does not read what it is answered"));
+    }
   }
 
   private void writeGoAway(int lastStreamId, Http2Error error, String debug) {
@@ -793,6 +910,7 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
               peerStreamWindow,
               local.streamWindow());
       streams.put(streamId, stream);
+      updatesAllowed += UPDATES_PER_STREAM;
       listener.onRequest(stream, headers);
       if (endStream && !stream.isClosed()) {
         stream.endRemote();
@@ -905,6 +1023,7 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
     @Override
     public void onSettingsEnd() {
       ChannelHandlerContext ctx = context();
+      countAnswer(ctx);
       ByteBuf out = ctx.alloc().directBuffer(Frames.HEAD_LENGTH);
       Frames.writeHead(out, 0, Frames.SETTINGS, Frames.FLAG_ACK, 0);
       ctx.write(out, ctx.voidPromise());
@@ -966,6 +1085,10 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
 
     @Override
     public void onWindowUpdate(int streamId, int increment) throws HboneException {
+      if (--updatesAllowed < 0) {
+        throw new HboneException(
+            Http2Error.ENHANCE_YOUR_CALM, "too many WINDOW_UPDATE frames for what was sent");
+      }
       if (streamId == 0) {
         if (increment == 0) {
           throw new HboneException(Http2Error.PROTOCOL_ERROR, "WINDOW_UPDATE of nothing");

@@ -23,6 +23,9 @@ public final class HboneStream {
 
   private int consumed;
 
+  /** What came and was not passed on yet. */
+  private int held;
+
   private @Nullable ArrayDeque<ByteBuf> queue;
   private boolean endQueued;
   private boolean waiting;
@@ -136,6 +139,10 @@ public final class HboneStream {
 
   /** {@code bytes} that came have been passed on: the peer may send as many again. */
   public void consumed(int bytes) {
+    if (!closed) {
+      held -= bytes;
+      connection.release(bytes);
+    }
     consumed += bytes;
     if (consumed >= connection.local().streamWindow() / 2 && !remoteEnded && !closed) {
       receiveWindow += consumed;
@@ -187,6 +194,8 @@ public final class HboneStream {
 
   /** Whether the window held {@code bytes} more; counts them. */
   boolean receive(int bytes) {
+    held += bytes;
+    connection.hold(bytes);
     receiveWindow -= bytes;
     return receiveWindow >= 0;
   }
@@ -230,6 +239,8 @@ public final class HboneStream {
       return;
     }
     closed = true;
+    connection.release(held);
+    held = 0;
     ArrayDeque<ByteBuf> unsent = queue;
     queue = null;
     if (unsent != null) {

@@ -8,7 +8,6 @@ import dev.ambit.ztunnel.telemetry.MetricRegistry.Labels;
 import io.netty.channel.EventLoop;
 import io.netty.channel.epoll.EpollDatagramChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
-import io.netty.channel.socket.SocketProtocolFamily;
 import io.netty.resolver.ResolvedAddressTypes;
 import io.netty.resolver.dns.DnsNameResolver;
 import io.netty.resolver.dns.DnsNameResolverBuilder;
@@ -72,7 +71,7 @@ public final class DnsHostnameResolver implements HostnameResolver, AutoCloseabl
     if (made == null) {
       made =
           new DnsNameResolverBuilder(loop)
-              .datagramChannelFactory(() -> new EpollDatagramChannel(SocketProtocolFamily.INET))
+              .datagramChannelType(EpollDatagramChannel.class)
               .socketChannelType(EpollSocketChannel.class)
               .resolvedAddressTypes(ResolvedAddressTypes.IPV4_PREFERRED)
               .completeOncePreferredResolved(false)

@@ -30,6 +30,7 @@ record ConnectionFailure(String error, ResponseFlag flag, boolean ours) {
     ResponseFlag flag =
         switch (root) {
           case IdentityMismatchException e -> ResponseFlag.IDENTITY_ERROR;
+          case RevokedCertificateException e -> ResponseFlag.CERTIFICATE_REVOKED;
           case SSLException e -> ResponseFlag.TLS_FAILURE;
           case HboneException e -> ResponseFlag.HTTP2_HANDSHAKE_FAILURE;
           case null, default -> ResponseFlag.CONNECT_FAILED;

@@ -119,7 +119,7 @@ final class DnsListener implements DnsPod {
   }
 
   /** Drains and ends with the pod's tunnels. */
-  private record Member(PodDns.Open open) implements PodLoop.Tunnel {
+  private record Member(PodDns.Open open) implements PodLoop.Drainable {
     @Override
     public void drain() {
       open.drain();

@@ -8,6 +8,7 @@ import dev.ambit.ztunnel.identity.Identity;
 import dev.ambit.ztunnel.state.Endpoint;
 import dev.ambit.ztunnel.state.MeshWorkload;
 import dev.ambit.ztunnel.telemetry.ConnectionInfo;
+import dev.ambit.ztunnel.telemetry.HandshakeFailure;
 import dev.ambit.ztunnel.telemetry.Reporter;
 import dev.ambit.ztunnel.telemetry.ResponseFlag;
 import io.netty.channel.ChannelHandler;
@@ -18,16 +19,21 @@ import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.util.ReferenceCountUtil;
+import io.netty.util.concurrent.Future;
 import java.net.InetSocketAddress;
 import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLSession;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** A tunnel that a peer opened to the pod. */
 final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLoop.Tunnel {
   /** How long a new tunnel to a pod that terminates may wait for its first connection. */
   private static final int UNUSED_SECONDS = 5;
+
+  private static final Logger log = LoggerFactory.getLogger(InboundTunnel.class);
 
   private final PodLoop pod;
   private final EpollSocketChannel channel;
@@ -36,20 +42,31 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
   private final HboneConnection connection;
   private final ChannelHandler untilTls = new UntilTls();
   private @Nullable MeshWorkload self;
+  private @Nullable TlsIdentity credentials;
+  private @Nullable SSLSession session;
   private @Nullable Identity peer;
   private boolean failed;
+  private long idleSinceNanos;
+  private @Nullable Future<?> idleTimer;
 
   private InboundTunnel(PodLoop pod, EpollSocketChannel channel) {
     this.pod = pod;
     this.channel = channel;
     this.source = Addresses.plain(channel.remoteAddress());
     this.destination = Addresses.plain(channel.localAddress());
-    this.connection = HboneConnection.server(pod.settings().tunnelServer(), this);
+    this.connection =
+        HboneConnection.server(pod.settings().tunnelServer(), pod.limits().memory(), this);
   }
 
   /** Takes over a connection to the tunnel port. */
   static void accept(PodLoop pod, EpollSocketChannel channel) {
     InboundTunnel tunnel = new InboundTunnel(pod, channel);
+    String refusal = pod.admission().admit(tunnel.source.getAddress(), channel.parent());
+    if (refusal != null) {
+      tunnel.count(HandshakeFailure.LIMIT);
+      tunnel.refuse(new ConnectionFailure(refusal, ResponseFlag.CONNECT_FAILED));
+      return;
+    }
     pod.addTunnel(tunnel);
     channel.closeFuture().addListener(closed -> tunnel.onChannelClosed());
     // Nothing is read before TLS is there to read it.
@@ -57,10 +74,12 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
     channel.pipeline().addLast(tunnel.untilTls);
     pod.workload(
         tunnel::requestCertificate,
-        error ->
-            tunnel.refuse(
-                ConnectionFailure.of(
-                    "the pod is not known to the control plane", error, ResponseFlag.TLS_FAILURE)));
+        error -> {
+          tunnel.count(HandshakeFailure.OWN_CERTIFICATE);
+          tunnel.refuse(
+              ConnectionFailure.of(
+                  "the pod is not known to the control plane", error, ResponseFlag.TLS_FAILURE));
+        });
   }
 
   private void requestCertificate(MeshWorkload workload) {
@@ -68,16 +87,19 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
     pod.certificate(
         workload.identity(),
         this::beginTls,
-        error ->
-            refuse(
-                ConnectionFailure.of(
-                    "no certificate for " + workload.identity(), error, ResponseFlag.TLS_FAILURE)));
+        error -> {
+          count(HandshakeFailure.OWN_CERTIFICATE);
+          refuse(
+              ConnectionFailure.of(
+                  "no certificate for " + workload.identity(), error, ResponseFlag.TLS_FAILURE));
+        });
   }
 
   private void beginTls(TlsIdentity certificate) {
     if (!channel.isActive()) {
       return;
     }
+    credentials = certificate;
     SslHandler tls =
         TunnelHandshake.tls(
             certificate.server(), channel.alloc(), pod.settings().handshakeTimeout());
@@ -89,6 +111,12 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
   private void refuse(ConnectionFailure failure) {
     report(failure);
     channel.close();
+  }
+
+  private void count(HandshakeFailure reason) {
+    if (!failed) {
+      pod.log().handshakeFailed(Reporter.DESTINATION, reason);
+    }
   }
 
   private void report(ConnectionFailure failure) {
@@ -114,12 +142,20 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
   // -- TLS
 
   @Override
-  public void onHandshake(SSLSession session) throws SSLException {
+  public void onHandshake(SSLSession established) throws SSLException {
     MeshWorkload workload = self;
-    if (workload == null) {
+    TlsIdentity shown = credentials;
+    if (workload == null || shown == null) {
       throw new IllegalStateException("TLS began without a workload");
     }
-    peer = PeerIdentities.requireTrustDomain(session, workload.identity().trustDomain());
+    peer = pod.trust().requireClient(established, shown, workload.identity().trustDomain());
+    session = established;
+    pod.admission().authenticated(source.getAddress());
+    idleSinceNanos = System.nanoTime();
+    idleTimer =
+        pod.loop()
+            .schedule(
+                this::onIdleTimer, pod.limits().idleTimeout().toNanos(), TimeUnit.NANOSECONDS);
     connection.start();
     if (pod.isDraining()) {
       connection.shutdown();
@@ -130,6 +166,7 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
 
   @Override
   public void onFailure(Throwable cause) {
+    count(HandshakeFailures.of(Reporter.DESTINATION, cause));
     report(ConnectionFailure.ofTunnel("no tunnel from " + Addresses.text(source), cause));
   }
 
@@ -149,21 +186,39 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
   }
 
   @Override
-  public void onCapacityChange() {}
+  public void onCapacityChange() {
+    idleSinceNanos = System.nanoTime();
+  }
+
+  private void onIdleTimer() {
+    long allowed = pod.limits().idleTimeout().toNanos();
+    long idle = connection.activeStreams() > 0 ? 0 : System.nanoTime() - idleSinceNanos;
+    if (idle >= allowed) {
+      connection.shutdown();
+    } else {
+      idleTimer = pod.loop().schedule(this::onIdleTimer, allowed - idle, TimeUnit.NANOSECONDS);
+    }
+  }
 
   @Override
   public void onClosed(@Nullable Throwable cause) {
     if (cause != null && peer != null && !connection.isSettled()) {
+      count(HandshakeFailures.of(Reporter.DESTINATION, cause));
       report(ConnectionFailure.ofTunnel("no HTTP/2 from " + Addresses.text(source), cause));
     }
   }
 
   private void onChannelClosed() {
     if (peer == null && !failed) {
+      count(HandshakeFailure.CLOSED);
       report(
           new ConnectionFailure(
               "the peer closed the connection before TLS", ResponseFlag.TLS_FAILURE));
     }
+    if (idleTimer != null) {
+      idleTimer.cancel(false);
+    }
+    pod.admission().closed(source.getAddress(), session != null);
     pod.removeTunnel(this);
   }
 
@@ -198,6 +253,29 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
     } else {
       channel.close();
     }
+  }
+
+  @Override
+  public HboneConnection connection() {
+    return connection;
+  }
+
+  @Override
+  public @Nullable String distrust() {
+    SSLSession proof = session;
+    TlsIdentity shown = credentials;
+    return proof == null || shown == null
+        ? null
+        : pod.trust().revocation(proof, shown, Reporter.DESTINATION);
+  }
+
+  @Override
+  public void onDistrust(ConnectionFailure failure) {
+    log.atWarn()
+        .addKeyValue("peer", peer)
+        .addKeyValue("src.addr", Addresses.text(source))
+        .addKeyValue("reason", failure.error())
+        .log("tunnel cut");
   }
 
   /** A peer that breaks off while the certificate is still awaited. */

@@ -6,4 +6,9 @@ import dev.ambit.ztunnel.state.MeshState;
 import dev.ambit.ztunnel.telemetry.ConnectionLog;
 
 /** What connections are proxied by: routes, policies, certificates; and where they are noted. */
-record Mesh(MeshState state, Authorizer authorizer, Certificates certificates, ConnectionLog log) {}
+public record Mesh(
+    MeshState state,
+    Authorizer authorizer,
+    Certificates certificates,
+    PeerTrust trust,
+    ConnectionLog log) {}

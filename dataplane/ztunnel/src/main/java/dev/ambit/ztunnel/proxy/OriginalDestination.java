@@ -31,14 +31,20 @@ final class OriginalDestination {
       if (raw == null) {
         return local;
       }
-      // sockaddr_in: family, port, address. sockaddr_in6: family, port, flow, address, scope.
-      int port = raw.getShort(2) & 0xffff;
-      byte[] address = new byte[ipv4 ? 4 : 16];
-      raw.position(ipv4 ? 4 : 8);
-      raw.get(address);
-      return new InetSocketAddress(Addresses.of(address), port);
+      return read(raw, ipv4);
     } catch (ChannelException e) {
       return local; // ENOENT: no address was translated
     }
+  }
+
+  /**
+   * Reads a {@code sockaddr_in} (family, port, address) or {@code sockaddr_in6} (family, port,
+   * flow, address, scope).
+   */
+  static InetSocketAddress read(ByteBuffer raw, boolean ipv4) {
+    int port = raw.getShort(2) & 0xffff;
+    byte[] address = new byte[ipv4 ? 4 : 16];
+    raw.get(ipv4 ? 4 : 8, address);
+    return new InetSocketAddress(Addresses.of(address), port);
   }
 }

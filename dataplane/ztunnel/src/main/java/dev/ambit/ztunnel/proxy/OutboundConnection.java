@@ -181,9 +181,19 @@ final class OutboundConnection extends ProxiedConnection {
     end.attach(tunnel.open(request, end));
   }
 
+  @Override
+  @Nullable HboneConnection tunnel() {
+    return destination() instanceof StreamEnd end ? end.tunnel() : null;
+  }
+
   /** No tunnel could be had. Never plain text instead. */
   void onTunnelFailure(ConnectionFailure failure) {
     attemptFailed(failure);
+  }
+
+  @Override
+  String originalDestination() {
+    return Addresses.text(destination);
   }
 
   @Override

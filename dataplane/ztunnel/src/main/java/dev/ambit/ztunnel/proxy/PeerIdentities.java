@@ -6,6 +6,7 @@ import java.security.cert.CertificateParsingException;
 import java.security.cert.X509Certificate;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Predicate;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLPeerUnverifiedException;
 import javax.net.ssl.SSLSession;
@@ -47,12 +48,15 @@ final class PeerIdentities {
   /**
    * The one of {@code expected} that a server has proven to be; any of its names will do.
    *
+   * @param isExpected whether an identity stands for one of {@code expected}
    * @throws SSLException where it is none of them
    */
-  static Identity requireAnyOf(SSLSession session, List<Identity> expected) throws SSLException {
+  static Identity requireAnyOf(
+      SSLSession session, List<Identity> expected, Predicate<Identity> isExpected)
+      throws SSLException {
     List<Identity> shown = of(session);
     for (Identity identity : shown) {
-      if (expected.contains(identity)) {
+      if (isExpected.test(identity)) {
         return identity;
       }
     }
@@ -62,11 +66,13 @@ final class PeerIdentities {
   /**
    * Who a client has proven to be: its first SPIFFE name, which must be of {@code trustDomain}.
    *
+   * @param isTrusted whether a trust domain stands for {@code trustDomain}
    * @throws SSLException where it is not
    */
-  static Identity requireTrustDomain(SSLSession session, String trustDomain) throws SSLException {
+  static Identity requireTrustDomain(
+      SSLSession session, String trustDomain, Predicate<String> isTrusted) throws SSLException {
     List<Identity> shown = of(session);
-    if (!shown.isEmpty() && shown.getFirst().trustDomain().equals(trustDomain)) {
+    if (!shown.isEmpty() && isTrusted.test(shown.getFirst().trustDomain())) {
       return shown.getFirst();
     }
     throw new IdentityMismatchException(

@@ -1,6 +1,7 @@
 package dev.ambit.ztunnel.proxy;
 
 import dev.ambit.ztunnel.certificate.TlsIdentity;
+import dev.ambit.ztunnel.hbone.HboneConnection;
 import dev.ambit.ztunnel.identity.Identity;
 import dev.ambit.ztunnel.policy.Authorizer;
 import dev.ambit.ztunnel.policy.PolicyInput;
@@ -10,9 +11,11 @@ import dev.ambit.ztunnel.state.MeshState;
 import dev.ambit.ztunnel.state.MeshWorkload;
 import dev.ambit.ztunnel.telemetry.ConnectionLog;
 import dev.ambit.ztunnel.telemetry.ResponseFlag;
+import dev.ambit.ztunnel.zds.LiveConnection;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.EventLoop;
 import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.handler.codec.http2.Http2Error;
 import io.netty.util.concurrent.Future;
 import java.net.Inet4Address;
 import java.net.Inet6Address;
@@ -22,6 +25,7 @@ import java.time.Duration;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
@@ -39,8 +43,8 @@ final class PodLoop {
 
   private static final Duration PROGRESS_INTERVAL = Duration.ofSeconds(10);
 
-  /** A tunnel, whichever side opened it. */
-  interface Tunnel {
+  /** Something that ends with the pod, once it has drained. */
+  interface Drainable {
     /** Takes no more connections, lets those it has end, then closes. */
     void drain();
 
@@ -51,9 +55,22 @@ final class PodLoop {
     void abort();
   }
 
+  /** A tunnel, whichever side opened it. */
+  interface Tunnel extends Drainable {
+    /** What carries it. */
+    HboneConnection connection();
+
+    /** Why its peer is not trusted any more; null where it is, or is still to be known. */
+    @Nullable String distrust();
+
+    /** Its peer is not trusted any more: takes no more connections. */
+    void onDistrust(ConnectionFailure failure);
+  }
+
   private final LocalPod localPod;
   private final EventLoop loop;
   private final PodSockets sockets;
+  private final PodAddresses addresses;
   private final ProxySettings settings;
   private final Mesh mesh;
   private final PodProxy owner;
@@ -61,7 +78,7 @@ final class PodLoop {
   private final Map<PoolKey, TunnelPool> pools = new HashMap<>();
   private final Set<ProxiedConnection> connections =
       Collections.newSetFromMap(new IdentityHashMap<>());
-  private final Set<Tunnel> tunnels = Collections.newSetFromMap(new IdentityHashMap<>());
+  private final Set<Drainable> tunnels = Collections.newSetFromMap(new IdentityHashMap<>());
   private final AtomicBoolean recheckScheduled = new AtomicBoolean();
   private @Nullable Future<?> progressTimer;
   private boolean draining;
@@ -76,12 +93,14 @@ final class PodLoop {
       LocalPod localPod,
       EventLoop loop,
       PodSockets sockets,
+      PodAddresses addresses,
       ProxySettings settings,
       Mesh mesh) {
     this.owner = owner;
     this.localPod = localPod;
     this.loop = loop;
     this.sockets = sockets;
+    this.addresses = addresses;
     this.settings = settings;
     this.mesh = mesh;
   }
@@ -98,6 +117,14 @@ final class PodLoop {
     return settings;
   }
 
+  TunnelLimits limits() {
+    return owner.limits();
+  }
+
+  TunnelAdmission admission() {
+    return owner.admission();
+  }
+
   MeshState state() {
     return mesh.state();
   }
@@ -108,6 +135,10 @@ final class PodLoop {
 
   ConnectionLog log() {
     return mesh.log();
+  }
+
+  PeerTrust trust() {
+    return mesh.trust();
   }
 
   boolean isDraining() {
@@ -128,7 +159,12 @@ final class PodLoop {
           Identity identity = workload.identity();
           if (identity.namespace().equals(localPod.namespace())
               && identity.serviceAccount().equals(localPod.serviceAccount())) {
-            onSuccess.accept(workload);
+            String mismatch = addresses.mismatch(workload);
+            if (mismatch == null) {
+              onSuccess.accept(workload);
+            } else {
+              onFailure.accept(new IllegalStateException(mismatch));
+            }
           } else {
             onFailure.accept(
                 new IllegalStateException(
@@ -244,11 +280,17 @@ final class PodLoop {
     }
   }
 
-  void addTunnel(Tunnel tunnel) {
+  List<LiveConnection> connections() {
+    return connections.stream()
+        .map(each -> new LiveConnection(each.info(), each.originalDestination()))
+        .toList();
+  }
+
+  void addTunnel(Drainable tunnel) {
     tunnels.add(tunnel);
   }
 
-  void removeTunnel(Tunnel tunnel) {
+  void removeTunnel(Drainable tunnel) {
     if (tunnels.remove(tunnel)) {
       checkEmpty();
     }
@@ -266,7 +308,7 @@ final class PodLoop {
   void drain(Runnable whenEmpty) {
     draining = true;
     onEmpty = whenEmpty;
-    for (Tunnel tunnel : tunnels.toArray(Tunnel[]::new)) {
+    for (Drainable tunnel : tunnels.toArray(Drainable[]::new)) {
       tunnel.drain();
     }
     checkEmpty();
@@ -278,7 +320,7 @@ final class PodLoop {
    */
   void terminating() {
     terminating = true;
-    for (Tunnel tunnel : tunnels.toArray(Tunnel[]::new)) {
+    for (Drainable tunnel : tunnels.toArray(Drainable[]::new)) {
       tunnel.retire();
     }
   }
@@ -289,7 +331,7 @@ final class PodLoop {
     for (ProxiedConnection connection : connections.toArray(ProxiedConnection[]::new)) {
       connection.abort("the pod is being taken out", ResponseFlag.NONE);
     }
-    for (Tunnel tunnel : tunnels.toArray(Tunnel[]::new)) {
+    for (Drainable tunnel : tunnels.toArray(Drainable[]::new)) {
       tunnel.abort();
     }
   }
@@ -304,6 +346,24 @@ final class PodLoop {
             recheckScheduled.set(false);
             recheck();
           });
+    }
+  }
+
+  /** Cuts off tunnels, with all that they carry, whose peer's certificate is now revoked. */
+  void recheckPeers() {
+    for (Drainable drainable : tunnels.toArray(Drainable[]::new)) {
+      String reason = drainable instanceof Tunnel tunnel ? tunnel.distrust() : null;
+      if (reason != null && drainable instanceof Tunnel tunnel) {
+        ConnectionFailure failure =
+            new ConnectionFailure("the peer's " + reason, ResponseFlag.CERTIFICATE_REVOKED);
+        tunnel.onDistrust(failure);
+        for (ProxiedConnection connection : connections.toArray(ProxiedConnection[]::new)) {
+          if (connection.tunnel() == tunnel.connection()) {
+            connection.abort(failure);
+          }
+        }
+        tunnel.connection().abort(Http2Error.INADEQUATE_SECURITY, "certificate revoked");
+      }
     }
   }
 

@@ -1,12 +1,9 @@
 package dev.ambit.ztunnel.proxy;
 
 import dev.ambit.linux.NetworkNamespace;
-import dev.ambit.ztunnel.certificate.Certificates;
 import dev.ambit.ztunnel.dns.DnsProxy;
 import dev.ambit.ztunnel.policy.Authorizer;
 import dev.ambit.ztunnel.state.LocalPod;
-import dev.ambit.ztunnel.state.MeshState;
-import dev.ambit.ztunnel.telemetry.ConnectionLog;
 import dev.ambit.ztunnel.zds.PodRuntime;
 import io.netty.channel.EventLoopGroup;
 import java.util.Set;
@@ -18,23 +15,11 @@ import org.jspecify.annotations.Nullable;
 public final class PodProxies implements PodRuntime, AutoCloseable {
   private final EventLoopGroup loops;
   private final ProxySettings settings;
+  private final TunnelLimits limits;
   private final Mesh mesh;
   private final @Nullable DnsProxy dns;
   private final Set<PodProxy> pods = ConcurrentHashMap.newKeySet();
   private final Authorizer.Registration policyChanges;
-
-  /**
-   * @param loops epoll event loops; they stay the caller's
-   */
-  public PodProxies(
-      EventLoopGroup loops,
-      ProxySettings settings,
-      MeshState state,
-      Authorizer authorizer,
-      Certificates certificates,
-      ConnectionLog log) {
-    this(loops, settings, state, authorizer, certificates, log, null);
-  }
 
   /**
    * @param loops epoll event loops; they stay the caller's
@@ -43,21 +28,21 @@ public final class PodProxies implements PodRuntime, AutoCloseable {
   public PodProxies(
       EventLoopGroup loops,
       ProxySettings settings,
-      MeshState state,
-      Authorizer authorizer,
-      Certificates certificates,
-      ConnectionLog log,
+      TunnelLimits limits,
+      Mesh mesh,
       @Nullable DnsProxy dns) {
-    this.dns = dns;
     this.loops = loops;
     this.settings = settings;
-    this.mesh = new Mesh(state, authorizer, certificates, log);
-    this.policyChanges = authorizer.onChange(() -> pods.forEach(PodProxy::recheckSoon));
+    this.limits = limits;
+    this.mesh = mesh;
+    this.dns = dns;
+    mesh.trust().revocations().onChange(() -> pods.forEach(PodProxy::recheckPeers));
+    this.policyChanges = mesh.authorizer().onChange(() -> pods.forEach(PodProxy::recheckSoon));
   }
 
   @Override
   public CompletionStage<PodProxy> start(LocalPod pod, NetworkNamespace namespace) {
-    PodProxy proxy = new PodProxy(pod, namespace, loops, settings, mesh, dns, pods::remove);
+    PodProxy proxy = new PodProxy(pod, namespace, loops, settings, limits, mesh, dns, pods::remove);
     pods.add(proxy);
     return proxy
         .start()

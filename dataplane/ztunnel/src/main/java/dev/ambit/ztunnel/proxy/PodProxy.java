@@ -5,6 +5,7 @@ import dev.ambit.linux.NetworkNamespace;
 import dev.ambit.linux.SharedPort;
 import dev.ambit.ztunnel.dns.DnsProxy;
 import dev.ambit.ztunnel.state.LocalPod;
+import dev.ambit.ztunnel.zds.LiveConnection;
 import dev.ambit.ztunnel.zds.PodRuntime;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
@@ -42,6 +43,8 @@ public final class PodProxy implements PodRuntime.Running {
   private final EventLoopGroup loops;
   private final PodSockets sockets;
   private final ProxySettings settings;
+  private final TunnelLimits limits;
+  private final TunnelAdmission admission;
   private final Map<EventExecutor, PodLoop> podLoops = new IdentityHashMap<>();
   private final List<Channel> listeners = new ArrayList<>();
   private final AtomicInteger openConnections = new AtomicInteger();
@@ -55,6 +58,7 @@ public final class PodProxy implements PodRuntime.Running {
       NetworkNamespace namespace,
       EventLoopGroup loops,
       ProxySettings settings,
+      TunnelLimits limits,
       Mesh mesh,
       @Nullable DnsProxy dnsProxy,
       java.util.function.Consumer<PodProxy> onStopped) {
@@ -62,10 +66,15 @@ public final class PodProxy implements PodRuntime.Running {
     this.namespace = namespace;
     this.loops = loops;
     this.settings = settings;
+    this.limits = limits;
+    this.admission = new TunnelAdmission(limits);
     this.sockets = new PodSockets(namespace, settings);
     this.onStopped = () -> onStopped.accept(this);
+    PodAddresses addresses = new PodAddresses(sockets);
     for (EventExecutor executor : loops) {
-      podLoops.put(executor, new PodLoop(this, pod, (EventLoop) executor, sockets, settings, mesh));
+      podLoops.put(
+          executor,
+          new PodLoop(this, pod, (EventLoop) executor, sockets, addresses, settings, mesh));
     }
     this.dns = dnsProxy == null ? null : new DnsListener(dnsProxy, pod, sockets, mesh.state());
   }
@@ -235,6 +244,24 @@ public final class PodProxy implements PodRuntime.Running {
     return openConnections.get();
   }
 
+  @Override
+  public CompletionStage<List<LiveConnection>> connections() {
+    List<CompletableFuture<List<LiveConnection>>> parts = new ArrayList<>();
+    for (PodLoop podLoop : podLoops.values()) {
+      parts.add(CompletableFuture.supplyAsync(podLoop::connections, podLoop.loop()));
+    }
+    return CompletableFuture.allOf(parts.toArray(new CompletableFuture<?>[0]))
+        .thenApply(done -> parts.stream().flatMap(part -> part.join().stream()).toList());
+  }
+
+  TunnelLimits limits() {
+    return limits;
+  }
+
+  TunnelAdmission admission() {
+    return admission;
+  }
+
   void onOpened() {
     openConnections.incrementAndGet();
   }
@@ -245,6 +272,11 @@ public final class PodProxy implements PodRuntime.Running {
 
   void recheckSoon() {
     podLoops.values().forEach(PodLoop::recheckSoon);
+  }
+
+  /** Judges the peers of open tunnels again; from any thread. */
+  void recheckPeers() {
+    podLoops.values().forEach(podLoop -> podLoop.loop().execute(podLoop::recheckPeers));
   }
 
   @Override

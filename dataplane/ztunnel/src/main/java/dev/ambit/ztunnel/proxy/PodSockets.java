@@ -1,8 +1,11 @@
 package dev.ambit.ztunnel.proxy;
 
 import dev.ambit.linux.ConnectionTracking;
+import dev.ambit.linux.LocalAddresses;
 import dev.ambit.linux.NetworkNamespace;
+import dev.ambit.ztunnel.channel.SocketMark;
 import dev.ambit.ztunnel.hbone.HeadroomAllocator;
+import io.netty.channel.Channel;
 import io.netty.channel.ChannelException;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.FixedRecvByteBufAllocator;
@@ -13,10 +16,10 @@ import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannelConfig;
 import io.netty.channel.socket.SocketProtocolFamily;
-import io.netty.channel.unix.IntegerUnixChannelOption;
 import io.netty.channel.unix.UnixChannelOption;
 import java.net.Inet4Address;
 import java.net.InetAddress;
+import java.util.Set;
 import java.util.concurrent.Callable;
 
 /**
@@ -24,11 +27,6 @@ import java.util.concurrent.Callable;
  * in when it was made, so the calling event loop enters it for that long: some microseconds.
  */
 final class PodSockets {
-  private static final int SOL_SOCKET = 1;
-  private static final int SO_MARK = 36;
-  private static final IntegerUnixChannelOption MARK =
-      new IntegerUnixChannelOption("SO_MARK", SOL_SOCKET, SO_MARK);
-
   private static final WriteBufferWaterMark APPLICATION_WATERMARK =
       new WriteBufferWaterMark(128 << 10, 256 << 10);
   private static final WriteBufferWaterMark TUNNEL_WATERMARK =
@@ -48,18 +46,26 @@ final class PodSockets {
 
   private final NetworkNamespace namespace;
   private final ProxySettings settings;
+  private final boolean own;
   private boolean closed;
 
   PodSockets(NetworkNamespace namespace, ProxySettings settings) {
     this.namespace = namespace;
+    // Entering the own one would be of no use, and takes a capability.
+    this.own = namespace.isSame(NetworkNamespace.self());
     this.settings = settings;
+  }
+
+  /** The addresses of the pod's interfaces. */
+  Set<InetAddress> addresses() {
+    return inside(LocalAddresses::read);
   }
 
   /** A listener's socket, for both families or for IPv4 alone. */
   EpollServerSocketChannel listener(boolean ipv6) {
     SocketProtocolFamily family = ipv6 ? SocketProtocolFamily.INET6 : SocketProtocolFamily.INET;
     EpollServerSocketChannel channel = inside(() -> new EpollServerSocketChannel(family));
-    channel.config().setOption(MARK, settings.mark());
+    mark(channel);
     channel.config().setOption(UnixChannelOption.SO_REUSEPORT, true);
     channel.config().setReuseAddress(true);
     channel.config().setBacklog(settings.backlog());
@@ -71,7 +77,7 @@ final class PodSockets {
     SocketProtocolFamily family =
         target instanceof Inet4Address ? SocketProtocolFamily.INET : SocketProtocolFamily.INET6;
     EpollSocketChannel channel = inside(() -> new EpollSocketChannel(family));
-    channel.config().setOption(MARK, settings.mark());
+    mark(channel);
     channel
         .config()
         .setOption(
@@ -87,7 +93,7 @@ final class PodSockets {
   EpollDatagramChannel datagrams(boolean ipv6, boolean shared) {
     SocketProtocolFamily family = ipv6 ? SocketProtocolFamily.INET6 : SocketProtocolFamily.INET;
     EpollDatagramChannel channel = inside(() -> new EpollDatagramChannel(family));
-    channel.config().setOption(MARK, settings.mark());
+    mark(channel);
     if (shared) {
       channel.config().setOption(UnixChannelOption.SO_REUSEPORT, true);
       channel.config().setOption(RECEIVE_BUFFER, SHARED_RECEIVE_BUFFER);
@@ -99,6 +105,12 @@ final class PodSockets {
   /** What the kernel remembers of datagrams that were redirected in the pod. */
   ConnectionTracking connectionTracking() {
     return inside(ConnectionTracking::open);
+  }
+
+  private void mark(Channel channel) {
+    if (settings.mark() != 0) {
+      channel.config().setOption(SocketMark.OPTION, settings.mark());
+    }
   }
 
   /** Lets the socket be bound to an address that is not this host's: the caller's. */
@@ -159,7 +171,7 @@ final class PodSockets {
       throw new ChannelException("the pod of network namespace " + namespace + " is gone");
     }
     try {
-      return namespace.call(work);
+      return own ? work.call() : namespace.call(work);
     } catch (RuntimeException e) {
       throw e;
     } catch (Exception e) {

@@ -5,6 +5,8 @@ import dev.ambit.ztunnel.hbone.HboneConnection;
 import dev.ambit.ztunnel.hbone.HboneListener;
 import dev.ambit.ztunnel.hbone.HboneStream;
 import dev.ambit.ztunnel.identity.Identity;
+import dev.ambit.ztunnel.telemetry.HandshakeFailure;
+import dev.ambit.ztunnel.telemetry.Reporter;
 import dev.ambit.ztunnel.telemetry.ResponseFlag;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.handler.codec.http2.Http2Error;
@@ -15,12 +17,18 @@ import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLSession;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** A tunnel that one of the node's pods opens: from its certificate to its last stream. */
 final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoop.Tunnel {
+  private static final Logger log = LoggerFactory.getLogger(PooledTunnel.class);
+
   private final TunnelPool pool;
   private final HboneConnection connection;
   private @Nullable EpollSocketChannel channel;
+  private @Nullable TlsIdentity credentials;
+  private @Nullable SSLSession session;
   private @Nullable Identity peer;
   private boolean ended;
   private boolean served;
@@ -29,7 +37,9 @@ final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoo
 
   PooledTunnel(TunnelPool pool) {
     this.pool = pool;
-    this.connection = HboneConnection.client(pool.pod().settings().tunnelClient(), this);
+    this.connection =
+        HboneConnection.client(
+            pool.pod().settings().tunnelClient(), pool.pod().limits().memory(), this);
     pool.pod().addTunnel(this);
   }
 
@@ -62,11 +72,13 @@ final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoo
         .certificate(
             source,
             this::connect,
-            error ->
-                fail(
-                    ConnectionFailure.of(
-                            "no certificate for " + source, error, ResponseFlag.TLS_FAILURE)
-                        .asOurs()));
+            error -> {
+              count(HandshakeFailure.OWN_CERTIFICATE);
+              fail(
+                  ConnectionFailure.of(
+                          "no certificate for " + source, error, ResponseFlag.TLS_FAILURE)
+                      .asOurs());
+            });
   }
 
   private void connect(TlsIdentity certificate) {
@@ -82,6 +94,7 @@ final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoo
       return;
     }
     channel = socket;
+    credentials = certificate;
     SslHandler tls =
         TunnelHandshake.tls(
             certificate.client(), socket.alloc(), pool.pod().settings().handshakeTimeout());
@@ -106,15 +119,27 @@ final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoo
   }
 
   @Override
-  public void onHandshake(SSLSession session) throws SSLException {
-    peer = PeerIdentities.requireAnyOf(session, pool.key().expected());
+  public void onHandshake(SSLSession established) throws SSLException {
+    TlsIdentity shown = credentials;
+    if (shown == null) {
+      throw new IllegalStateException("TLS began without a certificate");
+    }
+    peer = pool.pod().trust().requireServer(established, shown, pool.key());
+    session = established;
     connection.start();
     pool.onCapacityChange();
   }
 
   @Override
   public void onFailure(Throwable cause) {
+    count(HandshakeFailures.of(Reporter.SOURCE, cause));
     fail(tunnelFailure(cause));
+  }
+
+  private void count(HandshakeFailure reason) {
+    if (!ended) {
+      pool.pod().log().handshakeFailed(Reporter.SOURCE, reason);
+    }
   }
 
   private ConnectionFailure tunnelFailure(@Nullable Throwable cause) {
@@ -157,6 +182,10 @@ final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoo
 
   @Override
   public void onClosed(@Nullable Throwable cause) {
+    if (peer != null && !connection.isSettled()) {
+      // In TLS 1.3 a server judges our certificate when TLS stands already, as we see it.
+      count(HandshakeFailures.of(Reporter.SOURCE, cause));
+    }
     fail(tunnelFailure(cause == null ? new IOException("the peer closed it") : cause));
   }
 
@@ -182,6 +211,30 @@ final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoo
     if (open != null) {
       open.close();
     }
+  }
+
+  @Override
+  public HboneConnection connection() {
+    return connection;
+  }
+
+  @Override
+  public @Nullable String distrust() {
+    SSLSession proof = session;
+    TlsIdentity shown = credentials;
+    return proof == null || shown == null || ended
+        ? null
+        : pool.pod().trust().revocation(proof, shown, Reporter.SOURCE);
+  }
+
+  @Override
+  public void onDistrust(ConnectionFailure failure) {
+    log.atWarn()
+        .addKeyValue("peer", peer)
+        .addKeyValue("dst.addr", Addresses.text(pool.key().nextHop()))
+        .addKeyValue("reason", failure.error())
+        .log("tunnel cut");
+    fail(failure);
   }
 
   private void watchIdle() {

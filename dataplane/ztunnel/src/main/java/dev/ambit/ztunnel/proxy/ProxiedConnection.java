@@ -1,5 +1,6 @@
 package dev.ambit.ztunnel.proxy;
 
+import dev.ambit.ztunnel.hbone.HboneConnection;
 import dev.ambit.ztunnel.policy.PolicyInput;
 import dev.ambit.ztunnel.telemetry.ConnectionInfo;
 import dev.ambit.ztunnel.telemetry.OpenConnection;
@@ -56,8 +57,18 @@ abstract class ProxiedConnection {
   /** What is known of it now. */
   abstract ConnectionInfo info();
 
+  /** Where the caller wanted to go, where {@link #info} tells only where it went. */
+  @Nullable String originalDestination() {
+    return null;
+  }
+
   /** What policies decided on; null for a connection that policies do not judge here. */
   @Nullable PolicyInput policyInput() {
+    return null;
+  }
+
+  /** The tunnel that it goes through; null where it goes through none, or not yet. */
+  @Nullable HboneConnection tunnel() {
     return null;
   }
 
@@ -157,7 +168,7 @@ abstract class ProxiedConnection {
       return;
     }
     if (!abandoned && !bothEnded()) {
-      abort(name(end) + " closed the connection", ResponseFlag.NONE);
+      onReset(end);
     } else if (isFinished(source) && isFinished(destination)) {
       finish(null, ResponseFlag.NONE);
     }
@@ -167,10 +178,28 @@ abstract class ProxiedConnection {
     return end == null || end.isFinished();
   }
 
+  /** Something between the two applications broke. */
   final void onBroken(RelayEnd end, Throwable cause) {
     if (!done) {
-      abort(name(end) + ": " + ConnectionFailure.text(cause), ResponseFlag.NONE);
+      abort(name(end) + ": " + ConnectionFailure.text(cause), ResponseFlag.CONNECT_FAILED);
     }
+  }
+
+  /**
+   * {@code end}'s application broke the connection off, as many do when they have what they want:
+   * the other learns it in the same way, and nothing is reported as wrong.
+   */
+  final void onReset(RelayEnd end) {
+    if (done) {
+      return;
+    }
+    if (!isEstablished()) {
+      abort(name(end) + " broke the connection off", ResponseFlag.NONE);
+      return;
+    }
+    finish(null, ResponseFlag.NONE);
+    breakEnd(source);
+    breakEnd(destination);
   }
 
   private String name(RelayEnd end) {

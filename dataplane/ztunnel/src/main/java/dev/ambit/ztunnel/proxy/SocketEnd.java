@@ -9,6 +9,8 @@ import io.netty.channel.ChannelOutboundBuffer;
 import io.netty.channel.epoll.EpollHalfClose;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.unix.Errors;
+import java.nio.channels.ClosedChannelException;
 
 /** A relay's end that is a TCP socket. */
 final class SocketEnd extends RelayEnd {
@@ -143,7 +145,18 @@ final class SocketEnd extends RelayEnd {
     @Override
     public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
       // Also where a write fails: writes carry no promises of their own.
-      connection().onBroken(SocketEnd.this, cause);
+      if (isPeersDoing(cause)) {
+        connection().onReset(SocketEnd.this);
+      } else {
+        connection().onBroken(SocketEnd.this, cause);
+      }
+    }
+
+    private static boolean isPeersDoing(Throwable cause) {
+      return cause instanceof ClosedChannelException
+          || (cause instanceof Errors.NativeIoException failure
+              && (failure.expectedErr() == Errors.ERRNO_ECONNRESET_NEGATIVE
+                  || failure.expectedErr() == Errors.ERRNO_EPIPE_NEGATIVE));
     }
   }
 }

@@ -1,5 +1,6 @@
 package dev.ambit.ztunnel.proxy;
 
+import dev.ambit.ztunnel.hbone.HboneConnection;
 import dev.ambit.ztunnel.hbone.HboneStream;
 import dev.ambit.ztunnel.hbone.StreamHandler;
 import io.netty.buffer.ByteBuf;
@@ -30,6 +31,12 @@ class StreamEnd extends RelayEnd implements StreamHandler {
       throw new IllegalStateException("no stream yet");
     }
     return attached;
+  }
+
+  /** The tunnel that its stream is of; null where there is no stream yet. */
+  final @Nullable HboneConnection tunnel() {
+    HboneStream attached = stream;
+    return attached == null ? null : attached.connection();
   }
 
   @Override
@@ -104,6 +111,11 @@ class StreamEnd extends RelayEnd implements StreamHandler {
   public void onReset(Http2Error error) {
     if (error == Http2Error.NO_ERROR) {
       connection().onAbandoned(this);
+    } else if (!stream().connection().channel().isActive()) {
+      connection().onBroken(this, new IOException("the tunnel ended"));
+    } else if (error == Http2Error.CONNECT_ERROR || error == Http2Error.CANCEL) {
+      // What we send, and what Istio's ztunnel sends, where an application broke off.
+      connection().onReset(this);
     } else {
       connection().onBroken(this, new IOException("the tunnel's peer reset the stream: " + error));
     }

@@ -1,5 +1,6 @@
 package dev.ambit.ztunnel.proxy;
 
+import dev.ambit.ztunnel.hbone.TlsRecords;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.handler.ssl.ApplicationProtocolNames;
@@ -60,6 +61,7 @@ final class TunnelHandshake extends ChannelInboundHandlerAdapter {
       check.onHandshake(tls.engine().getSession());
       decided = true;
       context.pipeline().remove(this);
+      TlsRecords.takeOverSoon(context.channel());
     } catch (SSLException e) {
       fail(context, e);
     }

@@ -1,5 +1,6 @@
 package dev.ambit.ztunnel.proxy;
 
+import dev.ambit.ztunnel.hbone.HboneConnection;
 import dev.ambit.ztunnel.hbone.HboneStream;
 import dev.ambit.ztunnel.identity.Identity;
 import dev.ambit.ztunnel.policy.PolicyInput;
@@ -211,6 +212,11 @@ final class TunnelledConnection extends ProxiedConnection {
     stream.respond(
         ConnectHeaders.response(status, workload == null ? "" : pod().baggage(workload)), true);
     abort(error, flag);
+  }
+
+  @Override
+  HboneConnection tunnel() {
+    return tunnel.connection();
   }
 
   @Override

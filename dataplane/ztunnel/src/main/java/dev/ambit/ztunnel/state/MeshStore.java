@@ -160,11 +160,50 @@ public final class MeshStore {
   }
 
   /**
-   * Which resources are in use where those of {@code roots} are: these, and the endpoints of the
-   * services among them.
+   * The resources that {@code name} leads to: a workload by its uid, a service or a workload by
+   * {@code NAMESPACE/HOSTNAME}, whatever has an address by {@code NETWORK/ADDRESS}.
    */
-  public Set<String> neededFor(Collection<String> roots) {
-    Set<String> needed = new HashSet<>(roots);
+  public Set<String> resourcesBehind(String name) {
+    Set<String> found = new HashSet<>();
+    if (byUid.containsKey(name)) {
+      found.add(name);
+    }
+    int slash = name.indexOf('/');
+    if (slash < 0 || name.indexOf('/', slash + 1) >= 0) {
+      return found;
+    }
+    String rest = name.substring(slash + 1);
+    InetAddress literal = Addresses.parseLiteral(rest);
+    if (literal != null) {
+      NetworkAddress address = new NetworkAddress(name.substring(0, slash), literal);
+      byVirtualAddress
+          .getOrDefault(address, List.of())
+          .forEach(service -> found.add(service.key().toString()));
+      byAddress.getOrDefault(address, List.of()).forEach(workload -> found.add(workload.uid()));
+      for (AddressBlock block : blocks) {
+        if (block.contains(address.network(), literal.getAddress())) {
+          found.add(block.service().key().toString());
+        }
+      }
+    } else if (slash > 0 && !rest.isEmpty()) {
+      ServiceKey key = ServiceKey.parse(name);
+      ServiceEntry entry = services.get(key);
+      if (entry != null && entry.service() != null) {
+        found.add(name);
+      }
+      byWorkloadHostname
+          .getOrDefault(key, List.of())
+          .forEach(workload -> found.add(workload.uid()));
+    }
+    return found;
+  }
+
+  /** The resources that {@code names} lead to, and the endpoints of the services among them. */
+  public Set<String> neededFor(Collection<String> names) {
+    Set<String> needed = new HashSet<>();
+    for (String name : names) {
+      needed.addAll(resourcesBehind(name));
+    }
     for (ServiceEntry entry : services.values()) {
       if (needed.contains(entry.key.toString())) {
         for (ServiceEntry.ServiceEndpoint endpoint : entry.endpoints()) {

@@ -19,4 +19,7 @@ public interface ConnectionLog {
    * reached. Of {@code info} as much as was known.
    */
   void failed(ConnectionInfo info, String error, ResponseFlag flag);
+
+  /** A tunnel could not be set up; once for each, whatever number of connections waited for it. */
+  void handshakeFailed(Reporter reporter, HandshakeFailure reason);
 }

@@ -39,14 +39,19 @@ record ConnectionShape(
       return workload == null
           ? NOBODY
           : new Peer(
-              workload.workloadName(),
-              workload.canonicalName(),
-              workload.canonicalRevision(),
-              workload.namespace(),
-              workload.clusterId(),
-              workload.locality().region(),
-              workload.locality().zone());
+              known(workload.workloadName()),
+              known(workload.canonicalName()),
+              known(workload.canonicalRevision()),
+              known(workload.namespace()),
+              known(workload.clusterId()),
+              known(workload.locality().region()),
+              known(workload.locality().zone()));
     }
+  }
+
+  /** Here rather than in the label, so that two shapes never share a label set. */
+  private static String known(String value) {
+    return value.isEmpty() ? UNKNOWN : value;
   }
 
   static ConnectionShape of(ConnectionInfo info) {
@@ -56,11 +61,25 @@ record ConnectionShape(
         Peer.of(info.sourceWorkload()),
         info.sourceIdentity(),
         Peer.of(info.endpoint().workload()),
-        info.destinationIdentity(),
-        service == null ? UNKNOWN : service.hostname(),
-        service == null ? UNKNOWN : service.namespace(),
-        service == null ? UNKNOWN : service.name(),
+        destinationIdentity(info),
+        service == null ? UNKNOWN : known(service.hostname()),
+        service == null ? UNKNOWN : known(service.namespace()),
+        service == null ? UNKNOWN : known(service.name()),
         info.mutualTls());
+  }
+
+  /** As at Istio's: who the destination has to be, also where nothing was proven. */
+  private static @Nullable Identity destinationIdentity(ConnectionInfo info) {
+    MeshWorkload workload = info.endpoint().workload();
+    return info.destinationIdentity() == null && workload != null
+        ? workload.identity()
+        : info.destinationIdentity();
+  }
+
+  /** What connections are counted as that find no room of their own. */
+  ConnectionShape overflow() {
+    return new ConnectionShape(
+        reporter, Peer.NOBODY, null, Peer.NOBODY, null, UNKNOWN, UNKNOWN, UNKNOWN, mutualTls);
   }
 
   /** The label set, as Istio's ztunnel names it. */
@@ -96,6 +115,6 @@ record ConnectionShape(
 
   private static void add(List<String> all, String name, String value) {
     all.add(name);
-    all.add(value.isEmpty() ? UNKNOWN : value);
+    all.add(value);
   }
 }

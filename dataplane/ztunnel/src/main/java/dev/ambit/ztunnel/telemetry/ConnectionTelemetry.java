@@ -1,52 +1,55 @@
 package dev.ambit.ztunnel.telemetry;
 
+import dev.ambit.ztunnel.telemetry.ConnectionSeries.Counters;
 import dev.ambit.ztunnel.telemetry.MetricRegistry.Family;
 import dev.ambit.ztunnel.telemetry.MetricRegistry.Kind;
 import dev.ambit.ztunnel.telemetry.MetricRegistry.Labels;
-import java.util.EnumMap;
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
+import java.time.Duration;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** Counts connections under Istio's metric names and writes the access log. */
 public final class ConnectionTelemetry implements ConnectionLog {
-  private final Family opened;
-  private final Family closed;
-  private final Family failed;
-  private final Family sent;
-  private final Family received;
+  /** Many times what a node's pods have at once, and at most 30 MiB. */
+  private static final int MOST_LABEL_SETS = 10_000;
+
+  private final ConnectionSeries series;
   private final LongAdder[] open = new LongAdder[Reporter.values().length];
   private final LongAdder[] retries = new LongAdder[ResponseFlag.values().length];
   private final LongAdder[][] early =
       new LongAdder[Reporter.values().length][ResponseFlag.values().length];
-  private final Map<ConnectionShape, Counters> shapes = new ConcurrentHashMap<>();
+  private final LongAdder[][] handshakes =
+      new LongAdder[Reporter.values().length][HandshakeFailure.values().length];
   private final AccessLog accessLog;
 
-  public ConnectionTelemetry(MetricRegistry metrics, AccessLog accessLog) {
+  /**
+   * @param idle after how long without a connection a label set is dropped; zero: never
+   */
+  public ConnectionTelemetry(MetricRegistry metrics, AccessLog accessLog, Duration idle) {
+    this(metrics, accessLog, idle, MOST_LABEL_SETS, System::nanoTime);
+  }
+
+  ConnectionTelemetry(
+      MetricRegistry metrics, AccessLog accessLog, Duration idle, int most, LongSupplier nanoTime) {
     this.accessLog = accessLog;
-    opened = counter(metrics, "istio_tcp_connections_opened_total", "Connections established");
-    closed = counter(metrics, "istio_tcp_connections_closed_total", "Connections ended");
-    failed =
-        counter(
-            metrics,
-            "istio_tcp_connections_failed_total",
-            "Connections that were refused, denied or broke");
-    // Istio names these from the answering side: sent is what the destination sent.
-    sent = counter(metrics, "istio_tcp_sent_bytes_total", "Bytes from destination to source");
-    received =
-        counter(metrics, "istio_tcp_received_bytes_total", "Bytes from source to destination");
+    series = new ConnectionSeries(metrics, idle, most, nanoTime);
     Family sockets = metrics.family("istio_tcp_sockets_open", "Open connections", Kind.GAUGE);
     Family earlyFailures =
-        counter(
-            metrics,
+        metrics.family(
             "ambit_connections_early_failed_total",
-            "Connections that failed, or were denied, before any byte went through");
+            "Connections that failed, or were denied, before any byte went through",
+            Kind.COUNTER);
+    Family handshakeFailures =
+        metrics.family(
+            "ambit_tls_handshake_failures_total",
+            "Tunnels that could not be set up, by reason",
+            Kind.COUNTER);
     Family retried =
-        counter(
-            metrics,
+        metrics.family(
             "ambit_connection_retries_total",
-            "Endpoints that could not be reached, where another was tried");
+            "Endpoints that could not be reached, where another was tried",
+            Kind.COUNTER);
     for (ResponseFlag flag : ResponseFlag.values()) {
       retries[flag.ordinal()] = retried.counter(Labels.of("response_flags", flag.label()));
     }
@@ -55,6 +58,11 @@ public final class ConnectionTelemetry implements ConnectionLog {
         early[reporter.ordinal()][flag.ordinal()] =
             earlyFailures.counter(
                 Labels.of("reporter", reporter.label(), "response_flags", flag.label()));
+      }
+      for (HandshakeFailure reason : HandshakeFailure.values()) {
+        handshakes[reporter.ordinal()][reason.ordinal()] =
+            handshakeFailures.counter(
+                Labels.of("reporter", reporter.label(), "reason", reason.label()));
       }
       LongAdder count = new LongAdder();
       open[reporter.ordinal()] = count;
@@ -68,14 +76,15 @@ public final class ConnectionTelemetry implements ConnectionLog {
         .gauge(Labels.NONE, accessLog::dropped);
   }
 
-  private static Family counter(MetricRegistry metrics, String name, String help) {
-    return metrics.family(name, help, Kind.COUNTER);
+  /** Drops the label sets that had no connection for long; to be called now and then. */
+  public void dropIdle() {
+    series.dropIdle();
   }
 
   @Override
   public OpenConnection opened(ConnectionInfo info) {
-    Counters counters = counters(info);
-    counters.opened.increment();
+    Counters counters = series.acquire(info);
+    counters.opened().increment();
     open[info.reporter().ordinal()].increment();
     accessLog.opened(info);
     return new Record(info, counters);
@@ -89,50 +98,16 @@ public final class ConnectionTelemetry implements ConnectionLog {
 
   @Override
   public void failed(ConnectionInfo info, String error, ResponseFlag flag) {
-    counters(info).failed(flag).increment();
+    Counters counters = series.acquire(info);
+    counters.failed(flag).increment();
+    counters.release();
     early[info.reporter().ordinal()][flag.ordinal()].increment();
     accessLog.failed(info, error);
   }
 
-  private Counters counters(ConnectionInfo info) {
-    ConnectionShape shape = ConnectionShape.of(info);
-    Counters present = shapes.get(shape);
-    return present != null ? present : shapes.computeIfAbsent(shape, Counters::new);
-  }
-
-  /** The counters of one shape. */
-  private final class Counters {
-    private final ConnectionShape shape;
-    private final LongAdder opened;
-    private final LongAdder sent;
-    private final LongAdder received;
-    private final LongAdder closedWell;
-    private final Map<ResponseFlag, LongAdder> closedBy = new EnumMap<>(ResponseFlag.class);
-    private final Map<ResponseFlag, LongAdder> failedBy = new EnumMap<>(ResponseFlag.class);
-
-    Counters(ConnectionShape shape) {
-      this.shape = shape;
-      Labels labels = shape.labels(ResponseFlag.NONE);
-      opened = ConnectionTelemetry.this.opened.counter(labels);
-      sent = ConnectionTelemetry.this.sent.counter(labels);
-      received = ConnectionTelemetry.this.received.counter(labels);
-      closedWell = ConnectionTelemetry.this.closed.counter(labels);
-    }
-
-    LongAdder closed(ResponseFlag flag) {
-      if (flag == ResponseFlag.NONE) {
-        return closedWell;
-      }
-      synchronized (this) {
-        return closedBy.computeIfAbsent(
-            flag, f -> ConnectionTelemetry.this.closed.counter(shape.labels(f)));
-      }
-    }
-
-    synchronized LongAdder failed(ResponseFlag flag) {
-      return failedBy.computeIfAbsent(
-          flag, f -> ConnectionTelemetry.this.failed.counter(shape.labels(f)));
-    }
+  @Override
+  public void handshakeFailed(Reporter reporter, HandshakeFailure reason) {
+    handshakes[reporter.ordinal()][reason.ordinal()].increment();
   }
 
   private final class Record implements OpenConnection {
@@ -150,9 +125,9 @@ public final class ConnectionTelemetry implements ConnectionLog {
 
     @Override
     public void progress(long sent, long received) {
-      // Crosswise: see the metrics' definition above.
-      counters.received.add(sent - sentSoFar);
-      counters.sent.add(received - receivedSoFar);
+      // Crosswise: see the metrics' definition.
+      counters.received().add(sent - sentSoFar);
+      counters.sent().add(received - receivedSoFar);
       sentSoFar = sent;
       receivedSoFar = received;
     }
@@ -168,6 +143,7 @@ public final class ConnectionTelemetry implements ConnectionLog {
       if (flag != ResponseFlag.NONE) {
         counters.failed(flag).increment();
       }
+      counters.release();
       open[info.reporter().ordinal()].decrement();
       accessLog.closed(info, sent, received, System.nanoTime() - begin, error);
     }

@@ -15,7 +15,31 @@ import org.slf4j.LoggerFactory;
 public final class LogLevels {
   private static final String OWN = "dev.ambit";
 
+  private static volatile String initial = "info";
+
   private LogLevels() {}
+
+  /** Sets the levels that {@link #reset} goes back to. */
+  public static void begin(String text) {
+    set(text);
+    initial = text;
+  }
+
+  /** Takes all changes back. */
+  public static void reset() {
+    if (LoggerFactory.getILoggerFactory() instanceof LoggerContext context) {
+      reset(context, initial);
+    }
+  }
+
+  static void reset(LoggerContext context, String to) {
+    parse(to);
+    context.getLoggerList().stream()
+        .filter(logger -> !logger.getName().equals(Logger.ROOT_LOGGER_NAME))
+        .forEach(logger -> logger.setLevel(null));
+    set(context, "info");
+    set(context, to);
+  }
 
   /**
    * Reads and sets levels.

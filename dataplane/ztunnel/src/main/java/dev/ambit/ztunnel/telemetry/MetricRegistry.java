@@ -1,15 +1,19 @@
 package dev.ambit.ztunnel.telemetry;
 
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.LongSupplier;
+import java.util.stream.Stream;
 
 /**
  * The ztunnel's metrics, written out in Prometheus' text format. Counting never locks; a counter is
  * looked up once and then kept by whoever counts.
  */
 public final class MetricRegistry {
+  private static final String TOTAL = "_total";
+
   private final Map<String, Family> families = new ConcurrentSkipListMap<>();
 
   /** What a metric is. */
@@ -22,6 +26,33 @@ public final class MetricRegistry {
 
     Kind(String text) {
       this.text = text;
+    }
+  }
+
+  /** How metrics are written out. */
+  public enum Format {
+    PROMETHEUS("text/plain; version=0.0.4; charset=utf-8"),
+    OPEN_METRICS("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+    private final String contentType;
+
+    Format(String contentType) {
+      this.contentType = contentType;
+    }
+
+    /** The media type of what is written. */
+    public String contentType() {
+      return contentType;
+    }
+
+    /** What a scraper with these {@code Accept} headers is given. */
+    public static Format accepted(List<String> accept) {
+      return accept.stream()
+              .flatMap(value -> Stream.of(value.split(",", -1)))
+              .map(range -> range.split(";", 2)[0].strip())
+              .anyMatch("application/openmetrics-text"::equalsIgnoreCase)
+          ? OPEN_METRICS
+          : PROMETHEUS;
     }
   }
 
@@ -49,6 +80,11 @@ public final class MetricRegistry {
       values.put(labels.text(), value);
     }
 
+    /** Shows {@code labels} no more; a counter of them that is kept somewhere counts for nobody. */
+    void remove(Labels labels) {
+      values.remove(labels.text());
+    }
+
     /**
      * The histogram of {@code labels}, made at the first call.
      *
@@ -62,14 +98,22 @@ public final class MetricRegistry {
       return values.isEmpty() && histograms.isEmpty();
     }
 
-    private void write(StringBuilder out) {
-      out.append("# HELP ").append(name).append(' ').append(help).append('\n');
-      out.append("# TYPE ").append(name).append(' ').append(kind.text).append('\n');
+    private void write(Format format, StringBuilder out) {
+      String heading = format == Format.OPEN_METRICS ? openName() : name;
+      out.append("# HELP ").append(heading).append(' ').append(help).append('\n');
+      out.append("# TYPE ").append(heading).append(' ').append(kind.text).append('\n');
       for (Map.Entry<String, LongSupplier> value : values.entrySet()) {
         out.append(name).append(value.getKey()).append(' ');
         out.append(value.getValue().getAsLong()).append('\n');
       }
       histograms.values().forEach(histogram -> histogram.write(name, out));
+    }
+
+    /** A counter's samples end in {@code _total}, the counter itself is named without. */
+    private String openName() {
+      return kind == Kind.COUNTER && name.endsWith(TOTAL)
+          ? name.substring(0, name.length() - TOTAL.length())
+          : name;
     }
   }
 
@@ -93,13 +137,21 @@ public final class MetricRegistry {
     return families.computeIfAbsent(name, key -> new Family(name, help, kind));
   }
 
-  /** All metrics in Prometheus' text format, version 0.0.4. */
+  /** All metrics in Prometheus' text format. */
   public String scrape() {
+    return scrape(Format.PROMETHEUS);
+  }
+
+  /** All metrics. */
+  public String scrape(Format format) {
     StringBuilder out = new StringBuilder(16 << 10);
     for (Family family : families.values()) {
       if (!family.isEmpty()) {
-        family.write(out);
+        family.write(format, out);
       }
+    }
+    if (format == Format.OPEN_METRICS) {
+      out.append("# EOF\n");
     }
     return out.toString();
   }

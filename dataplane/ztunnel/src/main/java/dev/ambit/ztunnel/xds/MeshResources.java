@@ -4,6 +4,7 @@ import com.google.protobuf.ByteString;
 import com.google.protobuf.InvalidProtocolBufferException;
 import dev.ambit.protocol.security.Authorization;
 import dev.ambit.protocol.workload.Address;
+import dev.ambit.ztunnel.identity.TrustDomains;
 import dev.ambit.ztunnel.policy.Policy;
 import dev.ambit.ztunnel.policy.PolicyStore;
 import dev.ambit.ztunnel.state.InvalidResourceException;
@@ -15,7 +16,9 @@ import java.util.List;
 
 /** The two kinds of resources that a ztunnel subscribes to. */
 public final class MeshResources {
-  private static final String ADDRESS = "type.googleapis.com/istio.workload.Address";
+  /** The type of workloads and services. */
+  public static final String ADDRESS = "type.googleapis.com/istio.workload.Address";
+
   private static final String AUTHORIZATION = "type.googleapis.com/istio.security.Authorization";
 
   private MeshResources() {}
@@ -33,8 +36,12 @@ public final class MeshResources {
   }
 
   /** Authorization policies. */
-  public static ResourceType<Policy> authorizations(PolicyStore store) {
-    return new ResourceType<>(AUTHORIZATION, MeshResources::readPolicy, store::apply);
+  public static ResourceType<Policy> authorizations(PolicyStore store, TrustDomains domains) {
+    return new ResourceType<>(
+        AUTHORIZATION,
+        (name, bytes) -> readPolicy(name, bytes, domains),
+        Policy::complaint,
+        store::apply);
   }
 
   private static Entry readAddress(String name, ByteString bytes)
@@ -56,9 +63,9 @@ public final class MeshResources {
     };
   }
 
-  private static Policy readPolicy(String name, ByteString bytes)
+  private static Policy readPolicy(String name, ByteString bytes, TrustDomains domains)
       throws InvalidProtocolBufferException {
-    Policy policy = Policy.of(Authorization.parseFrom(bytes));
+    Policy policy = Policy.of(Authorization.parseFrom(bytes), domains);
     requireName(name, policy.name());
     return policy;
   }

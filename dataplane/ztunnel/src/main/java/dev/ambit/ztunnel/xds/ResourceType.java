@@ -5,6 +5,7 @@ import com.google.protobuf.InvalidProtocolBufferException;
 import dev.ambit.ztunnel.state.InvalidResourceException;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a kind of resource is called, how one is read, and where changes of it go.
@@ -14,6 +15,7 @@ import java.util.List;
 public final class ResourceType<T> {
   private final String typeUrl;
   private final Reader<T> reader;
+  private final Complaint<T> complaint;
   private final Sink<T> sink;
 
   /** Reads a resource. */
@@ -27,14 +29,29 @@ public final class ResourceType<T> {
     T read(String name, ByteString bytes) throws InvalidProtocolBufferException;
   }
 
+  /** Says what of a resource that is used all the same was not understood. */
+  public interface Complaint<T> {
+    /** For the control plane; null where all was understood. */
+    @Nullable String about(T resource);
+  }
+
   /** Takes one response's changes. */
   public interface Sink<T> {
     void apply(List<T> changed, List<String> removed);
   }
 
   public ResourceType(String typeUrl, Reader<T> reader, Sink<T> sink) {
+    this(typeUrl, reader, resource -> null, sink);
+  }
+
+  /**
+   * @param complaint resources that it has something to say about are applied, and reported as
+   *     rejected
+   */
+  public ResourceType(String typeUrl, Reader<T> reader, Complaint<T> complaint, Sink<T> sink) {
     this.typeUrl = typeUrl;
     this.reader = reader;
+    this.complaint = complaint;
     this.sink = sink;
   }
 
@@ -58,7 +75,12 @@ public final class ResourceType<T> {
     }
 
     void add(String name, ByteString bytes) throws InvalidProtocolBufferException {
-      changed.add(type.reader.read(name, bytes));
+      T resource = type.reader.read(name, bytes);
+      changed.add(resource);
+      String complaint = type.complaint.about(resource);
+      if (complaint != null) {
+        throw new InvalidResourceException(complaint);
+      }
     }
 
     void apply(List<String> removed) {

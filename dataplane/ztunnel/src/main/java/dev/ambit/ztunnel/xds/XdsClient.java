@@ -15,12 +15,14 @@ import io.grpc.Channel;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ScheduledExecutorService;
@@ -30,9 +32,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Keeps a delta discovery stream to the control plane, subscribed to all resources of some types.
- * What was received stays in force while there is no stream; on return the server is told what is
- * held, and answers with the difference. All of it runs on one thread.
+ * Keeps a delta discovery stream to the control plane, subscribed to all resources of some types,
+ * or of one type to those alone that are asked for. What was received stays in force while there is
+ * no stream; on return the server is told what is held, and answers with the difference. All of it
+ * runs on one thread.
  */
 public final class XdsClient implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(XdsClient.class);
@@ -40,6 +43,12 @@ public final class XdsClient implements AutoCloseable {
   private static final Duration LONGEST_RETRY = Duration.ofSeconds(15);
   private static final int INVALID_ARGUMENT = 3;
   private static final int NAMED_REJECTIONS = 20;
+
+  /** Subscribing to all and to none in one request is how to begin with nothing. */
+  private static final String ALL = "*";
+
+  /** Looked after this many times while an unused resource is kept. */
+  private static final int SWEEPS = 4;
 
   private final ServerChannel channel;
   private final NodeIdentity node;
@@ -60,10 +69,16 @@ public final class XdsClient implements AutoCloseable {
     /** What is held, by name: the version last accepted. */
     final Map<String, String> versions = new HashMap<>();
 
+    /** Null: all are subscribed to. */
+    final @Nullable OnDemand demand;
+
     boolean received;
 
-    Subscription(ResourceType<T> type) {
+    Subscription(ResourceType<T> type, @Nullable OnDemand demand) {
       this.type = type;
+      this.demand = demand;
+      // The server has nothing to say where nothing was asked for.
+      this.received = demand != null;
     }
   }
 
@@ -76,18 +91,75 @@ public final class XdsClient implements AutoCloseable {
       List<ResourceType<?>> types,
       ScheduledExecutorService executor,
       XdsObserver observer) {
+    this(channel, node, types, executor, observer, null);
+  }
+
+  /**
+   * @param executor one thread, the same that {@code channel} has its replies handled on
+   * @param demand which workloads and services to subscribe to; null for all
+   */
+  public XdsClient(
+      ServerChannel channel,
+      NodeIdentity node,
+      List<ResourceType<?>> types,
+      ScheduledExecutorService executor,
+      XdsObserver observer,
+      @Nullable OnDemand demand) {
     this.channel = channel;
     this.node = node;
     this.executor = executor;
     this.observer = observer;
     for (ResourceType<?> type : types) {
-      subscriptions.put(type.typeUrl(), new Subscription<>(type));
+      boolean single = demand != null && type.typeUrl().equals(MeshResources.ADDRESS);
+      subscriptions.put(type.typeUrl(), new Subscription<>(type, single ? demand : null));
     }
   }
 
   /** Connects, and goes on doing so until closed. */
   public void start() {
+    for (Subscription<?> subscription : subscriptions.values()) {
+      OnDemand demand = subscription.demand;
+      if (demand != null) {
+        demand.onWaiting(() -> executor.execute(() -> subscribeWaiting(subscription, demand)));
+        long period = Math.max(1, demand.unused().toMillis() / SWEEPS);
+        executor.scheduleWithFixedDelay(
+            () -> release(subscription, demand), period, period, TimeUnit.MILLISECONDS);
+      }
+    }
     executor.execute(this::connect);
+  }
+
+  private void subscribeWaiting(Subscription<?> subscription, OnDemand demand) {
+    Stream open = stream;
+    if (open != null && open.isOpen()) {
+      List<String> names = demand.takeWaiting();
+      if (!names.isEmpty()) {
+        open.send(
+            DeltaDiscoveryRequest.newBuilder()
+                .setTypeUrl(subscription.type.typeUrl())
+                .addAllResourceNamesSubscribe(names)
+                .build());
+      }
+    }
+  }
+
+  private <T> void release(Subscription<T> subscription, OnDemand demand) {
+    OnDemand.Unused unused = demand.sweep(subscription.versions.keySet());
+    if (!unused.resources().isEmpty()) {
+      subscription.type.batch().apply(List.copyOf(unused.resources()));
+      subscription.versions.keySet().removeAll(unused.resources());
+    }
+    Set<String> all = new TreeSet<>(unused.names());
+    all.addAll(unused.resources());
+    Stream open = stream;
+    if (!all.isEmpty() && open != null && open.isOpen()) {
+      open.send(
+          DeltaDiscoveryRequest.newBuilder()
+              .setTypeUrl(subscription.type.typeUrl())
+              .addAllResourceNamesUnsubscribe(all)
+              .build());
+      log.atDebug().addKeyValue("names", all.size()).log("gave unused resources back");
+    }
   }
 
   /** Completes once every type has been received and applied. */
@@ -154,12 +226,31 @@ public final class XdsClient implements AutoCloseable {
           AggregatedDiscoveryServiceGrpc.newStub(to).deltaAggregatedResources(this);
       requests = opened;
       for (Subscription<?> subscription : subscriptions.values()) {
-        opened.onNext(
+        DeltaDiscoveryRequest.Builder request =
             DeltaDiscoveryRequest.newBuilder()
                 .setNode(node.proto())
                 .setTypeUrl(subscription.type.typeUrl())
-                .putAllInitialResourceVersions(subscription.versions)
-                .build());
+                .putAllInitialResourceVersions(subscription.versions);
+        OnDemand demand = subscription.demand;
+        if (demand != null) {
+          request
+              .addResourceNamesSubscribe(ALL)
+              .addAllResourceNamesSubscribe(demand.takeAll())
+              .addResourceNamesUnsubscribe(ALL);
+        }
+        opened.onNext(request.build());
+      }
+      syncedWhereAllReceived();
+    }
+
+    boolean isOpen() {
+      return !over && requests != null;
+    }
+
+    void send(DeltaDiscoveryRequest request) {
+      StreamObserver<DeltaDiscoveryRequest> to = requests;
+      if (to != null) {
+        to.onNext(request);
       }
     }
 
@@ -188,15 +279,10 @@ public final class XdsClient implements AutoCloseable {
           reply.setErrorDetail(error(describe(rejected)));
         }
       }
-      StreamObserver<DeltaDiscoveryRequest> to = requests;
-      if (to != null) {
-        to.onNext(reply.build());
-      }
+      send(reply.build());
       if (subscription != null && !subscription.received) {
         subscription.received = true;
-        if (subscriptions.values().stream().allMatch(s -> s.received)) {
-          synced.complete(null);
-        }
+        syncedWhereAllReceived();
       }
     }
 
@@ -232,6 +318,12 @@ public final class XdsClient implements AutoCloseable {
     }
   }
 
+  private void syncedWhereAllReceived() {
+    if (subscriptions.values().stream().allMatch(s -> s.received)) {
+      synced.complete(null);
+    }
+  }
+
   /**
    * Applies what of a response can be applied.
    *
@@ -242,6 +334,7 @@ public final class XdsClient implements AutoCloseable {
     ResourceType.Batch<T> batch = subscription.type.batch();
     Map<String, String> rejected = new LinkedHashMap<>();
     Map<String, String> accepted = new HashMap<>();
+    List<String> told = new ArrayList<>();
     for (Resource resource : response.getResourcesList()) {
       try {
         if (!resource.getResource().getTypeUrl().equals(subscription.type.typeUrl())) {
@@ -250,6 +343,8 @@ public final class XdsClient implements AutoCloseable {
         }
         batch.add(resource.getName(), resource.getResource().getValue());
         accepted.put(resource.getName(), resource.getVersion());
+        told.add(resource.getName());
+        told.addAll(resource.getAliasesList());
       } catch (InvalidProtocolBufferException | InvalidResourceException e) {
         rejected.put(resource.getName(), String.valueOf(e.getMessage()));
         observer.rejected(response.getTypeUrl());
@@ -260,6 +355,11 @@ public final class XdsClient implements AutoCloseable {
     batch.apply(List.copyOf(removed));
     subscription.versions.putAll(accepted);
     subscription.versions.keySet().removeAll(removed);
+    OnDemand demand = subscription.demand;
+    if (demand != null) {
+      told.addAll(removed);
+      demand.answered(told);
+    }
     log.atDebug()
         .addKeyValue("type", response.getTypeUrl())
         .addKeyValue("changed", accepted.size())

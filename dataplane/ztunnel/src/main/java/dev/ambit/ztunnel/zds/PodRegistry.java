@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -27,6 +28,7 @@ import org.slf4j.LoggerFactory;
 public final class PodRegistry {
   private static final Logger log = LoggerFactory.getLogger(PodRegistry.class);
   private static final Duration START_RETRY = Duration.ofSeconds(5);
+  private static final Duration STATUS_WAIT = Duration.ofSeconds(5);
 
   private final PodRuntime runtime;
   private final PodObserver observer;
@@ -177,18 +179,32 @@ public final class PodRegistry {
     return pods.size() - pending();
   }
 
-  /** How it stands with each pod. */
-  public synchronized List<PodStatus> statuses() {
-    List<PodStatus> statuses = new ArrayList<>(pods.size());
-    for (Entry entry : pods.values()) {
-      PodRuntime.Running running = entry.running;
-      String state =
-          running != null
-              ? "Up"
-              : entry.failure != null ? "Failed: " + entry.failure.getMessage() : "Starting";
-      statuses.add(
-          new PodStatus(entry.pod, state, running == null ? 0 : running.openConnections()));
+  /** How it stands with each pod. Waits a little for those who know. */
+  public List<PodStatus> statuses() {
+    Map<LocalPod, CompletableFuture<List<LiveConnection>>> up = new LinkedHashMap<>();
+    List<PodStatus> statuses = new ArrayList<>();
+    synchronized (this) {
+      for (Entry entry : pods.values()) {
+        if (entry.running != null) {
+          up.put(entry.pod, entry.running.connections().toCompletableFuture());
+        } else {
+          String failure = entry.failure == null ? null : entry.failure.getMessage();
+          statuses.add(new PodStatus(entry.pod, false, failure, List.of()));
+        }
+      }
     }
+    long end = System.nanoTime() + STATUS_WAIT.toNanos();
+    up.forEach(
+        (pod, connections) ->
+            statuses.add(
+                new PodStatus(
+                    pod,
+                    true,
+                    null,
+                    connections
+                        .completeOnTimeout(
+                            List.of(), Math.max(1, end - System.nanoTime()), TimeUnit.NANOSECONDS)
+                        .join())));
     return statuses;
   }
 

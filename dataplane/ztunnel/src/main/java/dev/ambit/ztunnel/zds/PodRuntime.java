@@ -3,6 +3,7 @@ package dev.ambit.ztunnel.zds;
 import dev.ambit.linux.NetworkNamespace;
 import dev.ambit.ztunnel.state.LocalPod;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletionStage;
 
 /** Starts proxying for pods: what the node agent's requests come down to. */
@@ -29,5 +30,8 @@ public interface PodRuntime {
 
     /** How many connections are open in and out of the pod. */
     int openConnections();
+
+    /** What is open in and out of the pod. */
+    CompletionStage<List<LiveConnection>> connections();
   }
 }

@@ -33,7 +33,7 @@ import org.slf4j.LoggerFactory;
  * for ever. Pods that are served go on being served while there is no agent. Runs on a platform
  * thread of its own, since the socket blocks.
  */
-public final class ZdsClient implements AutoCloseable {
+public final class ZdsClient implements PodSource, AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(ZdsClient.class);
   private static final int LONGEST_MESSAGE = 1024;
 
@@ -68,11 +68,13 @@ public final class ZdsClient implements AutoCloseable {
   }
 
   /** Begins to connect. */
+  @Override
   public void start() {
     thread.start();
   }
 
   /** Whether the agent has, since this program began, named all pods of the node. */
+  @Override
   public boolean hasSnapshot() {
     return snapshotReceived;
   }
@@ -89,6 +91,7 @@ public final class ZdsClient implements AutoCloseable {
   }
 
   /** Ends taking pods and removes all; completes when no connection of any is left. */
+  @Override
   public CompletionStage<Void> drain(Duration deadline) {
     close();
     return pods.drainAll(deadline);

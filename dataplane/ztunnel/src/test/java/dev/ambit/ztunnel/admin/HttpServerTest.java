@@ -2,6 +2,7 @@ package dev.ambit.ztunnel.admin;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
@@ -14,11 +15,17 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.zip.GZIPInputStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class HttpServerTest {
   private static final String LONG = "x".repeat(100_000);
@@ -28,6 +35,7 @@ class HttpServerTest {
   private final HttpClient client =
       HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
   private final Readiness readiness = new Readiness();
+  private final CompletableFuture<Endpoint.Reply> awaited = new CompletableFuture<>();
   private volatile boolean done;
   private HttpServer server;
 
@@ -42,17 +50,21 @@ class HttpServerTest {
             new HttpServer.Routes()
                 .get(
                     "/ready",
-                    query ->
+                    request ->
                         Endpoint.Reply.text(
                             readiness.pending().isEmpty() ? 200 : 500,
                             readiness.pending().toString()))
-                .get("/long", query -> Endpoint.Reply.text(200, LONG))
+                .get("/long", request -> Endpoint.Reply.text(200, LONG))
                 .get(
                     "/broken",
-                    query -> {
+                    request -> {
                       throw new IllegalStateException("secret");
                     })
-                .post("/echo", query -> Endpoint.Reply.json(query.toString())));
+                .later("/later", request -> awaited)
+                .later(
+                    "/broken-later",
+                    request -> CompletableFuture.failedFuture(new IOException("secret")))
+                .post("/echo", request -> Endpoint.Reply.json(request.query().toString())));
   }
 
   @AfterEach
@@ -65,12 +77,15 @@ class HttpServerTest {
   private HttpResponse<byte[]> send(String method, String path, String... headers)
       throws Exception {
     HttpRequest.Builder request =
-        HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + server.address().getPort() + path))
-            .method(method, HttpRequest.BodyPublishers.noBody());
+        HttpRequest.newBuilder(uri(path)).method(method, HttpRequest.BodyPublishers.noBody());
     for (int i = 0; i < headers.length; i += 2) {
       request.header(headers[i], headers[i + 1]);
     }
     return client.send(request.build(), HttpResponse.BodyHandlers.ofByteArray());
+  }
+
+  private URI uri(String path) {
+    return URI.create("http://127.0.0.1:" + server.address().getPort() + path);
   }
 
   private static String text(HttpResponse<byte[]> response) {
@@ -111,9 +126,34 @@ class HttpServerTest {
 
   @Test
   void aFaultIsNotToldToTheCaller() throws Exception {
-    HttpResponse<byte[]> response = send("GET", "/broken");
-    assertThat(response.statusCode()).isEqualTo(500);
-    assertThat(text(response)).doesNotContain("secret");
+    for (String path : List.of("/broken", "/broken-later")) {
+      HttpResponse<byte[]> response = send("GET", path);
+      assertThat(response.statusCode()).isEqualTo(500);
+      assertThat(text(response)).doesNotContain("secret");
+    }
+  }
+
+  @Test
+  void anAnswerThatTakesItsTimeHoldsUpNobody() throws Exception {
+    CompletableFuture<HttpResponse<byte[]>> answer =
+        client.sendAsync(
+            HttpRequest.newBuilder(uri("/later")).build(), HttpResponse.BodyHandlers.ofByteArray());
+    assertThat(send("GET", "/ready").statusCode()).isEqualTo(500);
+    assertThat(send("POST", "/later").statusCode()).isEqualTo(405);
+    assertThat(answer).isNotDone();
+    awaited.complete(Endpoint.Reply.text(200, "at last"));
+    assertThat(text(answer.get(20, TimeUnit.SECONDS))).isEqualTo("at last");
+  }
+
+  @Test
+  void aFileIsSentWholeAndThenDeleted(@TempDir Path directory) throws Exception {
+    Path file = Files.writeString(directory.resolve("f"), LONG);
+    awaited.complete(Endpoint.Reply.download(file, "name.jfr"));
+    HttpResponse<byte[]> answer = send("GET", "/later");
+    assertThat(answer.headers().firstValue("content-disposition"))
+        .hasValue("attachment; filename=\"name.jfr\"");
+    assertThat(text(answer)).isEqualTo(LONG);
+    await().atMost(Duration.ofSeconds(20)).until(() -> Files.notExists(file));
   }
 
   @Test

@@ -1,6 +1,5 @@
 package dev.ambit.ztunnel.bench;
 
-import dev.ambit.ztunnel.netns.ZtunnelProgram;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -8,8 +7,6 @@ import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.Arrays;
-import java.util.Map;
-import java.util.Optional;
 
 /**
  * Measures, or joins the results of earlier measurements.
@@ -18,7 +15,6 @@ import java.util.Optional;
  * results. Runs in the ztunnel's folder of a checkout.
  */
 public final class Bench {
-  private static final Path RECORD = Path.of("target", "ztunnel.aot");
   private static final DateTimeFormatter NAME =
       DateTimeFormatter.ofPattern("yyyy-MM-dd-HHmmss").withZone(ZoneOffset.UTC);
 
@@ -27,48 +23,44 @@ public final class Bench {
   /** Does as the class says. */
   public static void main(String[] arguments) throws IOException {
     var folder = Files.createDirectories(Path.of(arguments[0], NAME.format(Instant.now())));
+    run(folder, arguments);
+    // Threads of the control plane's libraries would go on.
+    System.exit(0);
+  }
+
+  private static void run(Path folder, String[] arguments) throws IOException {
     var measurements = new Measurements();
     if (arguments.length > 1 && arguments[1].equals("join")) {
       for (var earlier : Arrays.asList(arguments).subList(2, arguments.length)) {
         measurements.addAll(ResultsFile.read(Path.of(earlier)));
       }
     } else {
-      measure(BenchSettings.of(System.getenv(), folder), measurements);
+      var settings = BenchSettings.of(System.getenv(), folder);
+      record(settings);
+      measure(settings, measurements);
     }
+    publish(folder, measurements);
+  }
+
+  private static void publish(Path folder, Measurements measurements) throws IOException {
     ResultsFile.write(folder, measurements);
     var report = new Report(measurements);
     Files.writeString(folder.resolve("results.md"), report.markdown());
     Files.writeString(folder.resolve("chart.svg"), new Chart(measurements).svg());
     System.out.println(report.markdown());
     System.out.println("results: " + folder.toAbsolutePath().normalize());
-    System.exit(0);
   }
 
-  private static void measure(BenchSettings settings, Measurements measurements)
-      throws IOException {
+  static void measure(BenchSettings settings, Measurements measurements) throws IOException {
     var subjects = Subject.all();
     try (var servers = LineProcess.start(BenchServer.class);
         var client = LineProcess.start(BenchClient.class)) {
-      record(settings);
       for (int number = 1; number <= settings.rounds(); number++) {
         try (var round = new Round(number, settings, measurements, servers, client)) {
           round.prepare(subjects);
           round.run();
         }
       }
-    }
-  }
-
-  /** As in its image, Ambit starts from a record of its classes; a checkout may have none yet. */
-  private static void record(BenchSettings settings) throws IOException {
-    if (Files.exists(RECORD)) {
-      return;
-    }
-    System.err.println("recording Ambit's start");
-    var ambit = new Subject(Subject.AMBIT, Optional.of(ZtunnelProgram.ambit()));
-    try (var mesh = ambit.mesh(settings.folder())) {
-      mesh.startClientsZtunnel(Map.of("AMBIT_RECORD", "1"));
-      mesh.stopZtunnels();
     }
   }
 }

@@ -209,6 +209,8 @@ public final class BenchClient {
     var request = request();
     var answer = ByteBuffer.allocateDirect(LARGEST_ANSWER);
     int errors = 0;
+    // What an attempt that failed may have left.
+    close();
     for (int i = 0; i < count; i++) {
       try {
         var channel = connect(namespace, address);

@@ -93,7 +93,7 @@ final class Report {
     return String.format(Locale.ROOT, value >= 10 ? "%.1f" : value >= 1 ? "%.2f" : "%.3f", value);
   }
 
-  private static String machine() {
+  static String machine() {
     return "%d processors (%s), %d GiB, Linux %s, Java %s"
         .formatted(
             Runtime.getRuntime().availableProcessors(),

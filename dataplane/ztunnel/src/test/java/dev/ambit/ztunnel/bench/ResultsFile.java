@@ -1,8 +1,9 @@
 package dev.ambit.ztunnel.bench;
 
+import com.google.protobuf.ListValue;
 import com.google.protobuf.Struct;
+import com.google.protobuf.Value;
 import com.google.protobuf.util.JsonFormat;
-import dev.ambit.ztunnel.json.JsonWriter;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,23 +15,35 @@ final class ResultsFile {
   private ResultsFile() {}
 
   static void write(Path folder, Measurements measurements) throws IOException {
-    var text = new StringBuilder();
-    var json = new JsonWriter(text).beginObject();
-    json.name("samples").beginArray();
+    var samples = ListValue.newBuilder();
     for (var sample : measurements.samples()) {
-      json.beginObject()
-          .field("metric", sample.metric().name())
-          .field("title", sample.metric().title())
-          .field("unit", sample.metric().unit())
-          .field("subject", sample.subject())
-          .field("round", sample.round())
-          .field("value", Double.toString(sample.value()))
-          .endObject();
+      samples.addValues(
+          Value.newBuilder()
+              .setStructValue(
+                  Struct.newBuilder()
+                      .putFields("metric", text(sample.metric().name()))
+                      .putFields("title", text(sample.metric().title()))
+                      .putFields("unit", text(sample.metric().unit()))
+                      .putFields("subject", text(sample.subject()))
+                      .putFields("round", number(sample.round()))
+                      .putFields("value", number(sample.value()))));
     }
-    json.endArray();
-    json.field("errors", measurements.errors());
-    json.endObject();
-    Files.writeString(folder.resolve(NAME), text.append('\n'));
+    var errors = ListValue.newBuilder();
+    measurements.errors().forEach(error -> errors.addValues(text(error)));
+    var all =
+        Struct.newBuilder()
+            .putFields("machine", text(Report.machine()))
+            .putFields("samples", Value.newBuilder().setListValue(samples).build())
+            .putFields("errors", Value.newBuilder().setListValue(errors).build());
+    Files.writeString(folder.resolve(NAME), JsonFormat.printer().print(all) + "\n");
+  }
+
+  private static Value text(String text) {
+    return Value.newBuilder().setStringValue(text).build();
+  }
+
+  private static Value number(double number) {
+    return Value.newBuilder().setNumberValue(number).build();
   }
 
   static Measurements read(Path folder) throws IOException {
@@ -43,7 +56,7 @@ final class ResultsFile {
           Metric.valueOf(sample.getFieldsOrThrow("metric").getStringValue()),
           sample.getFieldsOrThrow("subject").getStringValue(),
           (int) sample.getFieldsOrThrow("round").getNumberValue(),
-          Double.parseDouble(sample.getFieldsOrThrow("value").getStringValue()));
+          sample.getFieldsOrThrow("value").getNumberValue());
     }
     for (var error : all.getFieldsOrThrow("errors").getListValue().getValuesList()) {
       measurements.error(error.getStringValue());

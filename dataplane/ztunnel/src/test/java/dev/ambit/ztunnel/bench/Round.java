@@ -17,6 +17,7 @@ import java.util.concurrent.TimeUnit;
  * so that what else the machine does meets all of them.
  */
 final class Round implements AutoCloseable {
+  private static final String WARM_UP = "warm-up";
   private static final int IDLE_CONNECTIONS = 2000;
   private static final int STEADY_RATE = 1000;
   private static final int STEADY_CONNECTIONS = 10;
@@ -62,39 +63,61 @@ final class Round implements AutoCloseable {
     }
   }
 
-  void run() throws IOException {
+  /** Measures; what fails is among the errors, and the rest goes on. */
+  void run() {
     var subjects = rotated();
     var proxied = subjects.stream().filter(s -> mesh(s).isProxied()).toList();
     if (settings.has(Step.IDLE)) {
-      for (var subject : proxied) {
-        say(subject, Step.IDLE);
-        idle(subject, mesh(subject));
-      }
+      proxied.forEach(subject -> attempt(subject, Step.IDLE.name(), this::idle));
+      proxied.forEach(subject -> mesh(subject).killZtunnels());
     }
     if (settings.has(Step.COLD) || settings.hasWarmSteps()) {
-      for (var subject : subjects) {
-        startAndWarmUp(subject, mesh(subject));
+      proxied.forEach(subject -> attempt(subject, Step.COLD.name(), this::cold));
+      if (settings.hasWarmSteps()) {
+        subjects.forEach(subject -> attempt(subject, WARM_UP, this::warmUp));
       }
       for (var step : settings.steps()) {
         if (step.isWarm()) {
-          for (var subject : subjects) {
-            say(subject, step);
-            warm(step, subject, mesh(subject));
-          }
+          subjects.forEach(
+              subject -> attempt(subject, step.name(), (s, mesh) -> warm(step, s, mesh)));
         }
       }
-      for (var subject : proxied) {
-        for (long pid : mesh(subject).ztunnels()) {
-          add(Metric.LOADED_RSS, subject, ProcessUsage.residentKibibytes(pid) / 1024.0);
-        }
-        mesh(subject).killZtunnels();
-      }
+      proxied.forEach(subject -> attempt(subject, "memory", this::loaded));
+      proxied.forEach(subject -> mesh(subject).killZtunnels());
     }
     if (settings.has(Step.LARGE)) {
-      for (var subject : proxied) {
-        say(subject, Step.LARGE);
-        large(subject, mesh(subject));
+      proxied.forEach(subject -> attempt(subject, Step.LARGE.name(), this::large));
+      proxied.forEach(subject -> mesh(subject).killZtunnels());
+    }
+  }
+
+  @FunctionalInterface
+  private interface Work {
+    void with(Subject subject, MeasuredMesh mesh) throws IOException;
+  }
+
+  private void attempt(Subject subject, String what, Work work) {
+    System.err.printf("round %d: %s, %s%n", number, what, subject.name());
+    try {
+      work.with(subject, mesh(subject));
+    } catch (IOException | RuntimeException e) {
+      error(subject, what, e.getMessage() + tail(subject));
+    }
+  }
+
+  /** The last lines that the subject's ztunnels printed, where they have ended. */
+  private String tail(Subject subject) {
+    try {
+      boolean alive =
+          mesh(subject).ztunnels().stream()
+              .allMatch(pid -> ProcessHandle.of(pid).filter(ProcessHandle::isAlive).isPresent());
+      if (alive) {
+        return "";
       }
+      var lines = Files.readAllLines(subject.log(settings.folder()));
+      return "; it has ended, after: " + lines.subList(Math.max(0, lines.size() - 3), lines.size());
+    } catch (IOException e) {
+      return "; it has ended, and its log cannot be read: " + e.getMessage();
     }
   }
 
@@ -117,14 +140,10 @@ final class Round implements AutoCloseable {
     measurements.add(metric, subject.name(), number, value);
   }
 
-  private void error(Subject subject, Object step, String what) {
+  private void error(Subject subject, String step, String what) {
     var error = "round %d, %s, %s: %s".formatted(number, subject.name(), step, what);
     System.err.println("ERROR: " + error);
     measurements.error(error);
-  }
-
-  private void say(Subject subject, Object step) {
-    System.err.printf("round %d: %s, %s%n", number, step, subject.name());
   }
 
   private void start(Subject subject, MeasuredMesh mesh) {
@@ -154,11 +173,10 @@ final class Round implements AutoCloseable {
     if (!opened[1].equals("0") || !closed[1].equals("0")) {
       error(
           subject,
-          Step.IDLE,
+          Step.IDLE.name(),
           "%s of %d idle connections failed at first, %s ended later"
               .formatted(opened[1], IDLE_CONNECTIONS, closed[1]));
     }
-    mesh.killZtunnels();
   }
 
   private static long resident(MeasuredMesh mesh) throws IOException {
@@ -169,23 +187,26 @@ final class Round implements AutoCloseable {
     return sum;
   }
 
-  private void startAndWarmUp(Subject subject, MeasuredMesh mesh) throws IOException {
-    if (mesh.isProxied()) {
-      start(subject, mesh);
-      if (settings.has(Step.COLD)) {
-        say(subject, Step.COLD);
-        var answer = steady(subject, Step.COLD, mesh);
-        add(Metric.COLD_P50, subject, answer.p50());
-        add(Metric.COLD_P99, subject, answer.p99());
-      }
+  private void cold(Subject subject, MeasuredMesh mesh) throws IOException {
+    start(subject, mesh);
+    if (settings.has(Step.COLD)) {
+      var answer = steady(subject, Step.COLD, mesh);
+      add(Metric.COLD_P50, subject, answer.p50());
+      add(Metric.COLD_P99, subject, answer.p99());
     }
-    if (settings.hasWarmSteps()) {
-      say(subject, "warm-up");
-      int quarter = Math.max(1, settings.warmUpSeconds() / 4);
-      wrk(subject, "warm-up", mesh, 64, quarter, BenchServer.HTTP);
-      wrk(subject, "warm-up", mesh, 8, quarter, BenchServer.HTTP_CLOSING);
-      iperf(mesh, 2, false, quarter);
-      wrk(subject, "warm-up", mesh, 1, quarter, BenchServer.HTTP);
+  }
+
+  private void warmUp(Subject subject, MeasuredMesh mesh) throws IOException {
+    int quarter = Math.max(1, settings.warmUpSeconds() / 4);
+    wrk(subject, WARM_UP, mesh, 64, quarter, BenchServer.HTTP);
+    wrk(subject, WARM_UP, mesh, 8, quarter, BenchServer.HTTP_CLOSING);
+    iperf(mesh, 2, false, quarter);
+    wrk(subject, WARM_UP, mesh, 1, quarter, BenchServer.HTTP);
+  }
+
+  private void loaded(Subject subject, MeasuredMesh mesh) throws IOException {
+    for (long pid : mesh.ztunnels()) {
+      add(Metric.LOADED_RSS, subject, ProcessUsage.residentKibibytes(pid) / 1024.0);
     }
   }
 
@@ -193,7 +214,7 @@ final class Round implements AutoCloseable {
     switch (step) {
       case REQUESTS_1 -> {
         var used = new Cpu(mesh);
-        var found = wrk(subject, step, mesh, 1, settings.seconds(), BenchServer.HTTP);
+        var found = wrk(subject, step.name(), mesh, 1, settings.seconds(), BenchServer.HTTP);
         add(Metric.REQUESTS_1, subject, found.perSecond());
         add(Metric.REQUESTS_1_P50, subject, found.p50Micros());
         add(Metric.REQUESTS_1_P99, subject, found.p99Micros());
@@ -201,7 +222,7 @@ final class Round implements AutoCloseable {
       }
       case REQUESTS_64 -> {
         var used = new Cpu(mesh);
-        var found = wrk(subject, step, mesh, 64, settings.seconds(), BenchServer.HTTP);
+        var found = wrk(subject, step.name(), mesh, 64, settings.seconds(), BenchServer.HTTP);
         add(Metric.REQUESTS_64, subject, found.perSecond());
         add(Metric.REQUESTS_64_P50, subject, found.p50Micros());
         add(Metric.REQUESTS_64_P99, subject, found.p99Micros());
@@ -209,7 +230,8 @@ final class Round implements AutoCloseable {
       }
       case CONNECTIONS -> {
         var used = new Cpu(mesh);
-        var found = wrk(subject, step, mesh, 16, settings.seconds(), BenchServer.HTTP_CLOSING);
+        var found =
+            wrk(subject, step.name(), mesh, 16, settings.seconds(), BenchServer.HTTP_CLOSING);
         add(Metric.CONNECTIONS, subject, found.perSecond());
         add(Metric.CONNECTIONS_P99, subject, found.p99Micros());
         used.addPer(found.requests() / 1e6, Metric.CONNECTIONS_CPU, subject);
@@ -255,11 +277,10 @@ final class Round implements AutoCloseable {
     var spread = Measurements.Spread.of(millis).orElseThrow();
     add(Metric.LARGE_CHANGE, subject, spread.median());
     add(Metric.LARGE_CHANGE_MAX, subject, spread.max());
-    mesh.killZtunnels();
   }
 
   private Wrk wrk(
-      Subject subject, Object step, MeasuredMesh mesh, int connections, int seconds, int port)
+      Subject subject, String step, MeasuredMesh mesh, int connections, int seconds, int port)
       throws IOException {
     var command = Wrk.command(connections, seconds, mesh.serverAddress(), port);
     var found = Wrk.parse(output(mesh.inClient(command), seconds));
@@ -290,7 +311,7 @@ final class Round implements AutoCloseable {
     if (!answer[1].equals("0")) {
       error(
           subject,
-          step,
+          step.name(),
           answer[1] + " of " + STEADY_RATE * settings.seconds() + " requests failed");
     }
     return new Steady(Long.parseLong(answer[2]), Long.parseLong(answer[3]));
@@ -340,8 +361,11 @@ final class Round implements AutoCloseable {
   @Override
   public void close() throws IOException {
     background.forEach(Process::destroy);
-    servers.ask("leave");
-    meshes.values().forEach(MeasuredMesh::close);
+    try {
+      servers.ask("leave");
+    } finally {
+      meshes.values().forEach(MeasuredMesh::close);
+    }
     for (var subject : meshes.keySet()) {
       Files.deleteIfExists(subject.log(settings.folder()));
     }

@@ -51,6 +51,23 @@ class HboneFuzzTest {
     finish(peer);
   }
 
+  @Property(tries = 1500)
+  void headerBlocksOfAnyBytes(@ForAll long seed) {
+    Random random = new Random(seed);
+    Peer peer = Peer.ofServer().greet();
+    for (int i = 0; i < 4; i++) {
+      byte[] block =
+          random.nextBoolean()
+              ? new byte[random.nextInt(60)]
+              : peer.block(Peer.connectHeaders().add("baggage", "a=b,c=d"));
+      for (int n = random.nextInt(1 + block.length); n > 0; n--) {
+        block[random.nextInt(block.length)] = (byte) random.nextInt();
+      }
+      feed(peer, Peer.frame(Frames.HEADERS, Frames.FLAG_END_HEADERS, 2 * i + 1, block), random);
+    }
+    finish(peer);
+  }
+
   private static ByteBuf frame(Peer peer, Random random, int stream) {
     return switch (random.nextInt(9)) {
       case 0, 1 -> peer.connect(stream);

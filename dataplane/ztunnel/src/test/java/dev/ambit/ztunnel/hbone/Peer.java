@@ -28,11 +28,11 @@ final class Peer {
   private final DefaultHttp2HeadersEncoder encoder = new DefaultHttp2HeadersEncoder();
   private final ByteBuf outbound = Unpooled.buffer();
 
-  private Peer(boolean client, HboneSettings settings) {
+  private Peer(boolean client, HboneSettings settings, MemoryBudget budget) {
     connection =
         client
-            ? HboneConnection.client(settings, listener)
-            : HboneConnection.server(settings, listener);
+            ? HboneConnection.client(settings, budget, listener)
+            : HboneConnection.server(settings, budget, listener);
     channel.config().setAllocator(allocator);
     channel.freezeTime();
     channel.pipeline().addLast(connection);
@@ -41,12 +41,17 @@ final class Peer {
 
   /** Faces a server. */
   static Peer ofServer() {
-    return new Peer(false, HboneSettings.server());
+    return ofServer(MemoryBudget.unlimited());
+  }
+
+  /** Faces a server that has to do with {@code budget}. */
+  static Peer ofServer(MemoryBudget budget) {
+    return new Peer(false, HboneSettings.server(), budget);
   }
 
   /** Faces a client. */
   static Peer ofClient() {
-    return new Peer(true, HboneSettings.client());
+    return new Peer(true, HboneSettings.client(), MemoryBudget.unlimited());
   }
 
   /** Says what a well-behaved peer says first. */

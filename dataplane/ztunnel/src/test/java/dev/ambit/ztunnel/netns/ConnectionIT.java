@@ -185,7 +185,7 @@ class ConnectionIT {
           running.add(threads.submit(() -> exchange(payload)));
         }
         for (var one : running) {
-          one.get(Patience.LONG.toSeconds(), TimeUnit.SECONDS);
+          one.get(2 * Patience.LONG.toSeconds(), TimeUnit.SECONDS);
         }
       }
       assertThat(listening.failures()).isEmpty();

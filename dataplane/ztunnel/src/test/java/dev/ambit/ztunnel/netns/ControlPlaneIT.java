@@ -113,7 +113,9 @@ class ControlPlaneIT {
       resources.put("empty", Address.getDefaultInstance());
       resources.put(good.workloadUid(), WorkloadResource.captured(good).address());
       mesh.controlPlane().set(resources);
-      await("both ztunnels reject").until(() -> discovery.rejections().size() >= before + 2);
+      await("both ztunnels reject")
+          .atMost(Patience.LONG)
+          .until(() -> discovery.rejections().size() >= before + 2);
       assertThat(discovery.lastRejection()).contains(bad.getUid()).contains(legacy.getUid());
       // The good one of the same message is in force.
       await()
@@ -124,7 +126,8 @@ class ControlPlaneIT {
       mesh.controlPlane().stop();
       mesh.controlPlane().start();
       mesh.awaitDiscovery(2);
-      var held = discovery.held().subList(heard, discovery.held().size());
+      var all = discovery.held();
+      var held = all.subList(heard, all.size());
       assertThat(held)
           .filteredOn(names -> names.contains(good.workloadUid()))
           .as("clients that say what they hold")

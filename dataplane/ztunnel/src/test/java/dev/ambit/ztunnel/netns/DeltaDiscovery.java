@@ -7,6 +7,7 @@ import dev.ambit.protocol.xds.DeltaDiscoveryRequest;
 import dev.ambit.protocol.xds.DeltaDiscoveryResponse;
 import dev.ambit.protocol.xds.Node;
 import dev.ambit.protocol.xds.Resource;
+import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -72,12 +73,24 @@ final class DeltaDiscovery extends AggregatedDiscoveryServiceImplBase {
 
   /** Whether every client has answered everything that was sent to it. */
   synchronized boolean isSettled() {
-    return clients.stream().allMatch(client -> client.unanswered.isEmpty());
+    return isSettled(lastNonce);
   }
 
-  /** How many clients have subscribed to something. */
-  synchronized int subscribedClients() {
-    return (int) clients.stream().filter(client -> !client.subscribed.isEmpty()).count();
+  /** The number of the last response that was sent. */
+  synchronized long lastSent() {
+    return lastNonce;
+  }
+
+  /** Whether every client has answered what was sent to it up to the response of this number. */
+  synchronized boolean isSettled(long upTo) {
+    return clients.stream()
+        .flatMap(client -> client.unanswered.stream())
+        .noneMatch(nonce -> Long.parseLong(nonce) <= upTo);
+  }
+
+  /** How many clients have subscribed to all that {@code types} name. */
+  synchronized int subscribedClients(Set<String> types) {
+    return (int) clients.stream().filter(client -> client.subscribed.containsAll(types)).count();
   }
 
   List<Rejection> rejections() {
@@ -89,9 +102,9 @@ final class DeltaDiscovery extends AggregatedDiscoveryServiceImplBase {
     return nodes;
   }
 
-  /** The names that clients said they hold, one entry for each subscription to a type. */
+  /** The names that clients have so far said they hold, one entry for each subscription. */
   List<Set<String>> held() {
-    return held;
+    return List.copyOf(held);
   }
 
   /** Forgets the clients, whose connections are gone. */
@@ -103,6 +116,9 @@ final class DeltaDiscovery extends AggregatedDiscoveryServiceImplBase {
   public StreamObserver<DeltaDiscoveryRequest> deltaAggregatedResources(
       StreamObserver<DeltaDiscoveryResponse> responses) {
     var client = new Client(responses);
+    // Without this, sending to a client that has just gone would fail the test that sends.
+    ((ServerCallStreamObserver<DeltaDiscoveryResponse>) responses)
+        .setOnCancelHandler(client::forget);
     synchronized (this) {
       clients.add(client);
     }

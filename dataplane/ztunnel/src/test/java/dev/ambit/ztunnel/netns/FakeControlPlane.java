@@ -25,6 +25,7 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -113,6 +114,11 @@ final class FakeControlPlane implements AutoCloseable {
     }
   }
 
+  /** How many clients have subscribed to all that a ztunnel subscribes to. */
+  int subscribedClients() {
+    return discovery.subscribedClients(Set.of(ADDRESS_TYPE, AUTHORIZATION_TYPE));
+  }
+
   /** Sets resources and waits until every client has answered. */
   void set(Map<String, ? extends Message> resources) {
     discovery.set(resources);
@@ -154,12 +160,14 @@ final class FakeControlPlane implements AutoCloseable {
     return policy.getNamespace() + "/" + policy.getName();
   }
 
+  /** Waits until every client has answered what was sent before this call. */
   void awaitSettled() {
+    long sent = discovery.lastSent();
     await("answers of all xDS clients")
         .atMost(Patience.LONG)
         .pollDelay(Duration.ZERO)
         .pollInterval(Duration.ofMillis(10))
-        .until(discovery::isSettled);
+        .until(() -> discovery.isSettled(sent));
   }
 
   @Override

@@ -95,9 +95,16 @@ final class FakeNodeAgent implements AutoCloseable {
       captured.add(pod);
     }
     for (var connection : live()) {
-      var error = connection.add(pod);
-      if (!error.isEmpty()) {
-        throw new IllegalStateException("the ztunnel refuses " + pod + ": " + error);
+      try {
+        var error = connection.add(pod);
+        if (!error.isEmpty()) {
+          throw new IllegalStateException("the ztunnel refuses " + pod + ": " + error);
+        }
+      } catch (IllegalStateException e) {
+        if (connections.contains(connection)) {
+          throw e;
+        }
+        // This ztunnel has ended; the next one learns of the pod by its snapshot.
       }
     }
   }
@@ -296,10 +303,20 @@ final class FakeNodeAgent implements AutoCloseable {
       }
     }
 
+    /**
+     * Like the real agent it asks again where the ztunnel needs longer than it may for an answer.
+     */
     String add(Pod pod) {
-      return exchange(
-          () -> socket.send(addition(pod).toByteArray(), pod.host().namespace().fd()),
-          "AddWorkload of " + pod);
+      long end = System.nanoTime() + Patience.LONG.toNanos();
+      while (true) {
+        var error =
+            exchange(
+                () -> socket.send(addition(pod).toByteArray(), pod.host().namespace().fd()),
+                "AddWorkload of " + pod);
+        if (!error.contains("is not served yet") || System.nanoTime() > end) {
+          return error;
+        }
+      }
     }
 
     String ask(WorkloadRequest request) {
@@ -309,7 +326,8 @@ final class FakeNodeAgent implements AutoCloseable {
     synchronized String provoke(Sending sending) {
       try {
         sending.send();
-        for (int i = 0; i < 100 && connections.contains(this); i++) {
+        long end = System.nanoTime() + ANSWER.toNanos();
+        while (System.nanoTime() < end && connections.contains(this)) {
           var answer = answers.poll(100, TimeUnit.MILLISECONDS);
           if (answer != null) {
             return answer.getAck().getError();
@@ -331,12 +349,16 @@ final class FakeNodeAgent implements AutoCloseable {
           answers.clear();
         }
         sending.send();
-        var answer = answers.poll(ANSWER.toSeconds(), TimeUnit.SECONDS);
-        if (answer == null) {
-          throw new IllegalStateException("the ztunnel does not answer " + what);
+        long end = System.nanoTime() + ANSWER.toNanos();
+        while (System.nanoTime() < end && connections.contains(this)) {
+          var answer = answers.poll(100, TimeUnit.MILLISECONDS);
+          if (answer != null) {
+            return answer.getAck().getError();
+          }
         }
-        return answer.getAck().getError();
+        throw new IllegalStateException("the ztunnel does not answer " + what);
       } catch (IOException e) {
+        close();
         throw new IllegalStateException("the ztunnel is gone before " + what, e);
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();

@@ -22,10 +22,12 @@ import org.junit.jupiter.api.Timeout;
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class FloodIT {
   private static final int PORT = 8080;
+  private static final int DATA = 0;
   private static final int HEADERS = 1;
   private static final int RST_STREAM = 3;
   private static final int SETTINGS = 4;
   private static final int PING = 6;
+  private static final int WINDOW_UPDATE = 8;
   private static final int CONTINUATION = 9;
   private static final int END_HEADERS = 4;
 
@@ -139,6 +141,39 @@ class FloodIT {
         hbone -> {
           for (int i = 0; i < 50_000; i++) {
             hbone.frame(SETTINGS, 0, 0, new byte[0]);
+          }
+        });
+  }
+
+  @Test
+  void dataWithoutBytes() throws IOException {
+    var target = server.ipv4().getHostAddress() + ":" + PORT;
+    withstands(
+        hbone -> {
+          hbone.frame(HEADERS, END_HEADERS, 1, hbone.connectHeaders(1, target));
+          for (int i = 0; i < 50_000; i++) {
+            hbone.frame(DATA, 0, 1, new byte[0]);
+          }
+        });
+  }
+
+  @Test
+  void windowsThatGrowByteByByte() throws IOException {
+    withstands(
+        hbone -> {
+          for (int i = 0; i < 50_000; i++) {
+            hbone.frame(WINDOW_UPDATE, 0, 0, new byte[] {0, 0, 0, 1});
+          }
+        });
+  }
+
+  @Test
+  void requestsThatAreRefusedAndWhoseAnswersAreNotRead() throws IOException {
+    withstands(
+        hbone -> {
+          for (int i = 0; i < 50_000; i++) {
+            int stream = 2 * i + 1;
+            hbone.frame(HEADERS, END_HEADERS, stream, hbone.connectHeaders(stream, "nobody"));
           }
         });
   }

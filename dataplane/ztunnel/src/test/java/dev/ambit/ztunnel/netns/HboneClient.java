@@ -343,6 +343,11 @@ final class HboneClient implements AutoCloseable {
     }
   }
 
+  /** Breaks the connection off, also where somebody is stuck in writing to it. */
+  void reset() throws IOException {
+    tcp.reset();
+  }
+
   @Override
   public void close() throws IOException {
     try {

@@ -18,7 +18,7 @@ import java.util.regex.Pattern;
  */
 final class Host implements AutoCloseable {
   private static final Path NAMES = Path.of("/var/run/netns");
-  private static final Pattern NAME = Pattern.compile("ambit-it-(\\d+)-(\\d+)-\\d+-.*");
+  private static final Pattern NAME = Pattern.compile("ambit-ns-(\\d+)-(\\d+)-\\d+-.*");
   private static final AtomicInteger COUNTER = new AtomicInteger();
 
   static {
@@ -34,15 +34,21 @@ final class Host implements AutoCloseable {
     this.namespace = namespace;
   }
 
-  /** Makes a namespace with its loopback interface up. */
+  /**
+   * Makes a namespace with its loopback interface up. Its interfaces use their IPv6 addresses at
+   * once: else a router's first packets wait for its link-local address to be known as unique,
+   * which takes two seconds of the three after which the destination counts as unreachable.
+   */
   static Host create(String role) {
     var self = ProcessHandle.current();
     var name =
-        "ambit-it-%d-%d-%d-%s"
+        "ambit-ns-%d-%d-%d-%s"
             .formatted(self.pid(), started(self), COUNTER.incrementAndGet(), role);
     Command.run("ip", "netns", "add", name);
     try {
       var host = new Host(name, NetworkNamespace.open(NAMES.resolve(name).toString()));
+      host.sysctl("net/ipv6/conf/all/accept_dad", "0");
+      host.sysctl("net/ipv6/conf/default/accept_dad", "0");
       host.ip("link set lo up");
       return host;
     } catch (LinuxException e) {
@@ -71,8 +77,17 @@ final class Host implements AutoCloseable {
     return owner.isEmpty() || started(owner.get()) != Long.parseLong(matcher.group(2));
   }
 
+  /**
+   * When a process started, as the kernel counts. The time of day would not do: each JVM computes
+   * it from the clock, which others may have set meanwhile.
+   */
   private static long started(ProcessHandle process) {
-    return process.info().startInstant().map(java.time.Instant::getEpochSecond).orElse(0L);
+    try {
+      var stat = Files.readString(Path.of("/proc", Long.toString(process.pid()), "stat"));
+      return Long.parseLong(stat.substring(stat.lastIndexOf(')') + 2).split(" ")[19]);
+    } catch (IOException ended) {
+      return -1;
+    }
   }
 
   private static void remove(String name) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.fail;
 import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketTimeoutException;
 import java.nio.charset.StandardCharsets;
@@ -277,6 +278,48 @@ class HostileCallerIT {
                     .isLessThanOrEqualTo(before + 8));
     Calls.answered(client, server.at(PORT));
     mesh.controlPlane().announce(WorkloadResource.captured(server));
+  }
+
+  /** The ports of a ztunnel, and of nobody, at every address where somebody might try them. */
+  @Test
+  void noPortOfTheZtunnelIsReachedFromPods() throws IOException {
+    var client = mesh.captured(mesh.a(), "prober");
+    Calls.answered(client, server.at(PORT));
+    var ztunnel = mesh.a().ztunnel().pod();
+    var localhost = InetAddress.ofLiteral("127.0.0.1");
+    for (int port : List.of(15001, 15006, 15008, 15053, 15080, 15000, 15020, 15021)) {
+      for (var address : List.of(ztunnel.ipv4(), ztunnel.ipv6(), client.ipv4(), localhost)) {
+        boolean served =
+            (port == 15020 || port == 15021)
+                && (address.equals(ztunnel.ipv4()) || address.equals(ztunnel.ipv6()));
+        for (var from : List.of(client, caller)) {
+          var destination = new InetSocketAddress(address, port);
+          if (served) {
+            assertThat(nonsense(from, destination))
+                .as("answer of %s to %s", destination, from)
+                .matches("(?s)HTTP/1\\.[01] 4.*");
+          } else {
+            assertThat(nonsense(from, destination))
+                .as("answer of %s to %s", destination, from)
+                .isEmpty();
+          }
+        }
+      }
+    }
+    Calls.answered(client, server.at(PORT));
+  }
+
+  /** What is answered to what is no request; empty where the connection is refused or cut off. */
+  private static String nonsense(Pod from, InetSocketAddress destination) {
+    try (var connection = TcpClient.connect(from, destination)) {
+      connection.send("hello world\r\n\r\n");
+      connection.finishSending();
+      return new String(connection.receiveAll(), StandardCharsets.ISO_8859_1);
+    } catch (SocketTimeoutException e) {
+      return fail("%s is left hanging by %s".formatted(from, destination), e);
+    } catch (IOException refused) {
+      return "";
+    }
   }
 
   private static void probe(Pod from, InetSocketAddress destination) {

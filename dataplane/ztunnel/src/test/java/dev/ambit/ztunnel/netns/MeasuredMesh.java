@@ -55,6 +55,12 @@ public final class MeasuredMesh implements AutoCloseable {
         .orElseGet(() -> new MeasuredMesh(Mesh.toMeasure(ZtunnelProgram.ambit(), Map.of()), false));
   }
 
+  /** Skips the test, or fails it in CI, where the machine lacks root or one of the programs. */
+  public static void require(String... programs) {
+    Requirements.check();
+    Requirements.check(List.of(programs));
+  }
+
   private Pod pod(MeshNode node, String role) {
     return proxied ? mesh.captured(node, role) : mesh.unknown(node, role);
   }

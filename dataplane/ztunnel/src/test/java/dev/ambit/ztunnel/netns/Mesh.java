@@ -191,7 +191,7 @@ final class Mesh implements AutoCloseable {
     await(count + " xDS clients")
         .atMost(Patience.LONG)
         .pollInterval(Duration.ofMillis(50))
-        .until(() -> controlPlane.discovery().subscribedClients() == count);
+        .until(() -> controlPlane.subscribedClients() == count);
     controlPlane.awaitSettled();
   }
 

@@ -3,9 +3,9 @@ package dev.ambit.ztunnel.netns;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
 
 /** A node of a {@link Mesh}: its node agent, and its ztunnels in the order of their start. */
 final class MeshNode implements AutoCloseable {
@@ -14,7 +14,7 @@ final class MeshNode implements AutoCloseable {
   private final Path folder;
   private final ZtunnelProgram program;
   private final FakeNodeAgent agent;
-  private final List<ZtunnelProcess> ztunnels = new ArrayList<>();
+  private final List<ZtunnelProcess> ztunnels = new CopyOnWriteArrayList<>();
 
   MeshNode(Mesh mesh, Node node, Path folder, ZtunnelProgram program) {
     this.mesh = mesh;

@@ -21,7 +21,7 @@ class OutageIT {
 
   @BeforeAll
   void start() {
-    mesh = Mesh.start(Map.of("TERMINATION_GRACE_PERIOD_SECONDS", "35"));
+    mesh = Mesh.start(Map.of("TERMINATION_GRACE_PERIOD_SECONDS", "150"));
   }
 
   @AfterAll
@@ -105,7 +105,7 @@ class OutageIT {
       outgoing.close();
 
       // Nothing is left to wait for, so it does not use up its time.
-      assertThat(ending.awaitExit(Duration.ofSeconds(25))).isIn(0, 143);
+      assertThat(ending.awaitExit(Patience.LONG)).isIn(0, 143);
 
       restart(mesh.a());
       Calls.becomesAnswered(client, server.at(PORT));
@@ -115,7 +115,7 @@ class OutageIT {
   @Test
   void aTerminatedZtunnelCutsOffWhatHasNotFinishedInTime() throws IOException {
     mesh.b().ztunnel().kill();
-    mesh.b().startZtunnel(Map.of("TERMINATION_GRACE_PERIOD_SECONDS", "6"));
+    mesh.b().startZtunnel(Map.of("TERMINATION_GRACE_PERIOD_SECONDS", "17"));
     mesh.b().awaitReady();
     mesh.b().agent().awaitZtunnels(1);
     var client = mesh.captured(mesh.a(), "endless-client");
@@ -128,7 +128,7 @@ class OutageIT {
       mesh.b().agent().awaitZtunnels(0);
       assertThat(incoming.echo("during")).isEqualTo("during");
       Calls.becomesRefused(client, server.at(PORT));
-      assertThat(endingToo.awaitExit(Duration.ofSeconds(25))).isIn(0, 143);
+      assertThat(endingToo.awaitExit(Patience.LONG)).isIn(0, 143);
       incoming.awaitEnd();
       incoming.close();
       restart(mesh.b());
@@ -197,7 +197,7 @@ class OutageIT {
       open.finishSending();
       assertThat(open.receiveAll()).isEmpty();
       open.close();
-      assertThat(first.awaitExit(Duration.ofSeconds(25))).isIn(0, 143);
+      assertThat(first.awaitExit(Patience.LONG)).isIn(0, 143);
       Calls.answered(client, server.at(PORT));
     }
   }

@@ -14,7 +14,7 @@ final class Patience {
   static final Duration LONG = Duration.ofSeconds(90);
 
   /** More than a caller may ever be held up by others. */
-  static final Duration SHORT = Duration.ofSeconds(8);
+  static final Duration SHORT = Duration.ofSeconds(20);
 
   private Patience() {}
 }

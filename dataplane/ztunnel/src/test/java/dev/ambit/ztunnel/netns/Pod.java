@@ -83,7 +83,7 @@ final class Pod implements AutoCloseable {
   }
 
   InetAddress ipv4() {
-    return literal("10.%d.0.%d".formatted(node.index(), number));
+    return literal("10.%d.%d.%d".formatted(node.index(), number >> 8, number & 255));
   }
 
   InetAddress ipv6() {

@@ -31,7 +31,7 @@ class ReadinessIT {
 
       mesh.a().agent().start();
       ztunnel.awaitReady();
-      assertThat(mesh.a().agent().ztunnels()).isEqualTo(1);
+      mesh.a().agent().awaitZtunnels(1);
     }
   }
 
@@ -49,7 +49,7 @@ class ReadinessIT {
             "a certificate error",
             line -> line.text().toLowerCase(java.util.Locale.ROOT).contains("certif"));
         assertThat(ztunnel.isReady()).isFalse();
-        assertThat(mesh.controlPlane().discovery().subscribedClients()).isZero();
+        assertThat(mesh.controlPlane().discovery().nodes()).isEmpty();
       } finally {
         java.nio.file.Files.delete(other);
       }

@@ -13,7 +13,12 @@ final class Requirements {
 
   /** Skips the test, or fails it in CI, where the machine lacks a part. */
   static void check() {
-    var missing = missing();
+    check(List.of("ip", "nft", "setpriv", "tcpdump"));
+  }
+
+  /** The same, for these programs. */
+  static void check(List<String> programs) {
+    var missing = missing(programs);
     if (missing.isEmpty()) {
       return;
     }
@@ -25,12 +30,12 @@ final class Requirements {
     Assumptions.abort(reason);
   }
 
-  private static List<String> missing() {
+  private static List<String> missing(List<String> programs) {
     var missing = new java.util.ArrayList<String>();
     if (!"root".equals(System.getProperty("user.name"))) {
       missing.add("root");
     }
-    for (String program : List.of("ip", "nft", "setpriv", "tcpdump")) {
+    for (String program : programs) {
       if (!isInstalled(program)) {
         missing.add("the program " + program);
       }

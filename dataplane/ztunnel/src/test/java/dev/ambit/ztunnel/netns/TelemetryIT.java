@@ -155,6 +155,61 @@ class TelemetryIT {
   }
 
   @Test
+  void anApplicationThatResetsItsConnectionIsNoError() throws IOException {
+    var client = mesh.captured(mesh.a(), "abrupt-client");
+    var server = mesh.captured(mesh.b(), "left-server");
+    try (var echo = TcpServer.echo(server, PORT)) {
+      var connection = TcpClient.connect(client, server.at(PORT));
+      assertThat(connection.echo("hello")).isEqualTo("hello");
+      connection.reset();
+      for (var node : List.of(mesh.a(), mesh.b())) {
+        var line =
+            node.ztunnel()
+                .awaitLog(
+                    "the end of the connection",
+                    each -> each.isConnectionComplete() && each.has("src.workload", client.name()));
+        assertThat(line.text()).contains("\tinfo\taccess\t");
+        assertThat(line.fields()).doesNotContainKey("error").containsEntry("bytes_sent", "5");
+      }
+      await("the server hears of the reset")
+          .atMost(Patience.LONG)
+          .untilAsserted(() -> assertThat(echo.open()).isZero());
+    }
+  }
+
+  @Test
+  void tunnelsThatFailAreCountedByReason() throws IOException {
+    var caller = mesh.uncaptured(mesh.a(), "failing-caller");
+    var server = mesh.captured(mesh.b(), "guarded-server");
+    try (var plain = TcpClient.connect(caller, server.at(15008))) {
+      plain.send("GET / HTTP/1.1\r\n\r\n");
+      plain.awaitEnd();
+    }
+    var strangers =
+        mesh.authority().workload("spiffe://elsewhere.example/ns/shop/sa/failing-caller");
+    try (var hbone =
+        HboneClient.connect(caller.host(), server.at(15008), mesh.authority(), strangers)) {
+      assertThat(hbone.connect(server.ipv4().getHostAddress() + ":80")).isIn("closed", "reset");
+    } catch (IOException handshakeFailed) {
+      // Where the refusal comes before the client believes that TLS stands.
+    }
+    for (var reason : List.of("plaintext", "trust_domain")) {
+      await(reason)
+          .atMost(Patience.LONG)
+          .untilAsserted(
+              () ->
+                  assertThat(
+                          mesh.b()
+                              .ztunnel()
+                              .metrics()
+                              .sum(
+                                  "ambit_tls_handshake_failures_total",
+                                  Map.of("reporter", "destination", "reason", reason)))
+                      .isEqualTo(1));
+    }
+  }
+
+  @Test
   void plainConnectionsAreMarkedSo() throws IOException {
     var client = mesh.uncaptured(mesh.a(), "plain-client");
     var server = mesh.captured(mesh.b(), "plain-server");

@@ -17,9 +17,13 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Date;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.bouncycastle.asn1.pkcs.PKCSObjectIdentifiers;
 import org.bouncycastle.asn1.x500.X500Name;
 import org.bouncycastle.asn1.x509.BasicConstraints;
+import org.bouncycastle.asn1.x509.CRLReason;
 import org.bouncycastle.asn1.x509.ExtendedKeyUsage;
 import org.bouncycastle.asn1.x509.Extension;
 import org.bouncycastle.asn1.x509.Extensions;
@@ -27,6 +31,7 @@ import org.bouncycastle.asn1.x509.GeneralName;
 import org.bouncycastle.asn1.x509.GeneralNames;
 import org.bouncycastle.asn1.x509.KeyPurposeId;
 import org.bouncycastle.asn1.x509.KeyUsage;
+import org.bouncycastle.cert.X509v2CRLBuilder;
 import org.bouncycastle.cert.jcajce.JcaX509CertificateConverter;
 import org.bouncycastle.cert.jcajce.JcaX509v3CertificateBuilder;
 import org.bouncycastle.openssl.PEMParser;
@@ -47,6 +52,7 @@ final class TestAuthority {
   private final X509Certificate root;
   private final X509Certificate intermediate;
   private final KeyPair intermediateKey;
+  private final Map<String, List<X509Certificate>> issued = new ConcurrentHashMap<>();
 
   TestAuthority() {
     try {
@@ -154,7 +160,13 @@ final class TestAuthority {
           false,
           new ExtendedKeyUsage(
               new KeyPurposeId[] {KeyPurposeId.id_kp_serverAuth, KeyPurposeId.id_kp_clientAuth}));
-      return sign(builder, intermediateKey);
+      var certificate = sign(builder, intermediateKey);
+      for (var name : names.getNames()) {
+        issued
+            .computeIfAbsent(name.getName().toString(), any -> new CopyOnWriteArrayList<>())
+            .add(certificate);
+      }
+      return certificate;
     } catch (GeneralSecurityException | IOException | OperatorCreationException e) {
       throw new IllegalStateException("cannot sign a certificate for " + names, e);
     }
@@ -202,12 +214,34 @@ final class TestAuthority {
     return chain;
   }
 
-  private static String pem(X509Certificate certificate) {
+  /** A list, as PEM, that takes back every certificate of {@code identities} issued so far. */
+  String revoking(String... identities) {
+    var now = Instant.now();
+    var builder =
+        new X509v2CRLBuilder(
+            X500Name.getInstance(intermediate.getSubjectX500Principal().getEncoded()),
+            Date.from(now.minus(CLOCK_SKEW)));
+    builder.setNextUpdate(Date.from(now.plus(LIFETIME)));
+    for (var identity : identities) {
+      for (var certificate : issued.getOrDefault(identity, List.of())) {
+        builder.addCRLEntry(certificate.getSerialNumber(), Date.from(now), CRLReason.keyCompromise);
+      }
+    }
+    try {
+      return pem(
+          builder.build(
+              new JcaContentSignerBuilder("SHA256withECDSA").build(intermediateKey.getPrivate())));
+    } catch (OperatorCreationException e) {
+      throw new IllegalStateException("cannot sign a revocation list", e);
+    }
+  }
+
+  private static String pem(Object certificateOrList) {
     var text = new StringWriter();
     try (var writer = new JcaPEMWriter(text)) {
-      writer.writeObject(certificate);
+      writer.writeObject(certificateOrList);
     } catch (IOException e) {
-      throw new IllegalStateException("cannot write a certificate as PEM", e);
+      throw new IllegalStateException("cannot write PEM", e);
     }
     return text.toString();
   }

@@ -6,6 +6,7 @@ import dev.ambit.protocol.workload.Port;
 import dev.ambit.protocol.workload.PortList;
 import dev.ambit.protocol.workload.TunnelProtocol;
 import dev.ambit.protocol.workload.Workload;
+import dev.ambit.protocol.workload.WorkloadStatus;
 import java.util.Map;
 
 /** A pod as xDS announces it. */
@@ -60,6 +61,21 @@ record WorkloadResource(Workload workload) {
             .build();
     return new WorkloadResource(
         workload.toBuilder().putAllServices(Map.of(service.key(), ports)).build());
+  }
+
+  /** The same, as one of many pods of the workload {@code name}. */
+  WorkloadResource ofWorkload(String name) {
+    return new WorkloadResource(
+        workload.toBuilder().setWorkloadName(name).setCanonicalName(name).build());
+  }
+
+  WorkloadResource ofRevision(String revision) {
+    return new WorkloadResource(workload.toBuilder().setCanonicalRevision(revision).build());
+  }
+
+  /** The same, which is to get no new connections through services. */
+  WorkloadResource unhealthy() {
+    return new WorkloadResource(workload.toBuilder().setStatus(WorkloadStatus.UNHEALTHY).build());
   }
 
   String uid() {

@@ -138,6 +138,16 @@ final class ZtunnelProcess implements AutoCloseable {
         .body();
   }
 
+  /** Asks at the loopback port that is for people. */
+  HttpProbe.Answer admin(String method, String path) throws IOException {
+    return HttpProbe.send(pod.host(), new InetSocketAddress("127.0.0.1", ADMIN_PORT), method, path);
+  }
+
+  /** Asks for metrics as a scraper does. */
+  HttpProbe.Answer scrape(String... headers) throws IOException {
+    return HttpProbe.send(pod.host(), pod.at(METRICS_PORT), "GET", "/stats/prometheus", headers);
+  }
+
   private HttpProbe.Answer get(int port, String path) throws IOException {
     return HttpProbe.get(pod.host(), pod.at(port), path);
   }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.protobuf.ByteString;
 import com.google.protobuf.Empty;
+import com.google.protobuf.UnknownFieldSet;
 import dev.ambit.protocol.security.Action;
 import dev.ambit.protocol.security.Address;
 import dev.ambit.protocol.security.Authorization;
@@ -15,6 +16,7 @@ import dev.ambit.protocol.security.Rule;
 import dev.ambit.protocol.security.Scope;
 import dev.ambit.protocol.security.ServiceAccountMatch;
 import dev.ambit.protocol.security.StringMatch;
+import dev.ambit.protocol.workload.Extension;
 import dev.ambit.ztunnel.identity.Identity;
 import dev.ambit.ztunnel.state.MeshStore;
 import dev.ambit.ztunnel.state.MeshWorkload;
@@ -24,6 +26,7 @@ import java.net.InetSocketAddress;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Random;
 import java.util.function.Predicate;
 import java.util.stream.IntStream;
 import net.jqwik.api.Arbitraries;
@@ -43,6 +46,10 @@ class PolicyModelTest {
   private static final List<String> ADDRESSES =
       List.of("10.0.0.1", "10.0.0.2", "10.1.0.1", "fd00::1", "fd00::2");
   private static final List<Integer> PORTS = List.of(80, 443);
+  private static final UnknownFieldSet LATER =
+      UnknownFieldSet.newBuilder()
+          .addField(99, UnknownFieldSet.Field.newBuilder().addVarint(1).build())
+          .build();
 
   @Property(tries = 3000)
   void verdictsAreTheModels(
@@ -79,6 +86,78 @@ class PolicyModelTest {
     boolean allowed = store.authorize(input) instanceof Verdict.Allowed;
 
     assertThat(allowed).isEqualTo(!refersToMissing && model(named, input));
+  }
+
+  /**
+   * Whatever of a policy is not understood, a connection that it denied before is still denied. (A
+   * scope that is not understood says nothing of what it was, so only that of a namespace is.)
+   */
+  @Property(tries = 3000)
+  void whatIsNotUnderstoodOnlyMakesStricter(
+      @ForAll("policies") List<Authorization> policies,
+      @ForAll("identities") Optional<Identity> source,
+      @ForAll("addresses") String sourceIp,
+      @ForAll("ports") int port,
+      @ForAll Random random) {
+    MeshWorkload destination = MeshWorkload.of(pod("a", "server").build());
+    PolicyInput input =
+        new PolicyInput(
+            destination,
+            source.orElse(null),
+            ip(sourceIp),
+            new InetSocketAddress(ip("10.0.0.1"), port));
+    PolicyStore plain = new PolicyStore(new MeshStore(), (policy, wouldDeny, judged) -> {});
+    PolicyStore vague = new PolicyStore(new MeshStore(), (policy, wouldDeny, judged) -> {});
+    for (int i = 0; i < policies.size(); i++) {
+      Authorization policy = policies.get(i).toBuilder().setName("p" + i).build();
+      plain.apply(List.of(Policy.of(policy)), List.of());
+      Policy changed = Policy.of(blurred(policy, random));
+      assertThat(changed.complaint()).isNotNull();
+      vague.apply(List.of(changed), List.of());
+    }
+
+    if (plain.authorize(input) instanceof Verdict.Denied) {
+      assertThat(vague.authorize(input)).isInstanceOf(Verdict.Denied.class);
+    }
+  }
+
+  /** The policy with something in it that this version does not know. */
+  private static Authorization blurred(Authorization policy, Random random) {
+    Authorization.Builder blurred = policy.toBuilder();
+    if (policy.getScope() == Scope.NAMESPACE && random.nextInt(8) == 0) {
+      return blurred.setScopeValue(9).build();
+    }
+    if (random.nextInt(8) == 0) {
+      return blurred.setActionValue(9).build();
+    }
+    if (blurred.getRulesCount() == 0 || random.nextInt(8) == 0) {
+      return blurred.setUnknownFields(LATER).build();
+    }
+    Rule.Builder rule = blurred.getRulesBuilder(random.nextInt(blurred.getRulesCount()));
+    if (rule.getClausesCount() == 0 || random.nextInt(8) == 0) {
+      rule.setUnknownFields(LATER);
+      return blurred.build();
+    }
+    Clause.Builder clause = rule.getClausesBuilder(random.nextInt(rule.getClausesCount()));
+    if (clause.getMatchesCount() == 0 || random.nextInt(8) == 0) {
+      clause.setUnknownFields(LATER);
+      return blurred.build();
+    }
+    Match.Builder match = clause.getMatchesBuilder(random.nextInt(clause.getMatchesCount()));
+    StringMatch text = StringMatch.newBuilder().setUnknownFields(LATER).build();
+    Address block = Address.newBuilder().setLength(9).build();
+    ServiceAccountMatch account = ServiceAccountMatch.newBuilder().setUnknownFields(LATER).build();
+    // In a field that has no values yet a first one is a condition more; else it is a value more,
+    // which in a rule that denies widens, and in one that allows does not.
+    switch (random.nextInt(6)) {
+      case 0 -> match.setUnknownFields(LATER);
+      case 1 -> match.addNotNamespaces(text);
+      case 2 -> match.addNotPrincipals(text);
+      case 3 -> match.addNotServiceAccounts(account);
+      case 4 -> match.addNotSourceIps(block);
+      default -> match.addExtensions(Extension.newBuilder().setName("later"));
+    }
+    return blurred.build();
   }
 
   private static boolean model(List<Authorization> policies, PolicyInput input) {

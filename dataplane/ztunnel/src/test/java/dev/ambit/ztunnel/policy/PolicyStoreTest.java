@@ -7,7 +7,9 @@ import static dev.ambit.ztunnel.testing.MeshFixtures.socket;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.protobuf.ByteString;
 import com.google.protobuf.Empty;
+import com.google.protobuf.UnknownFieldSet;
 import dev.ambit.protocol.security.Action;
 import dev.ambit.protocol.security.Address;
 import dev.ambit.protocol.security.Authorization;
@@ -15,13 +17,19 @@ import dev.ambit.protocol.security.Clause;
 import dev.ambit.protocol.security.Match;
 import dev.ambit.protocol.security.Rule;
 import dev.ambit.protocol.security.Scope;
+import dev.ambit.protocol.security.ServiceAccountMatch;
 import dev.ambit.protocol.security.StringMatch;
+import dev.ambit.protocol.workload.Extension;
 import dev.ambit.ztunnel.identity.Identity;
+import dev.ambit.ztunnel.identity.TrustDomains;
 import dev.ambit.ztunnel.state.InvalidResourceException;
 import dev.ambit.ztunnel.state.MeshStore;
 import dev.ambit.ztunnel.state.MeshWorkload;
+import java.net.Inet6Address;
+import java.net.InetAddress;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -236,24 +244,124 @@ class PolicyStoreTest {
   }
 
   @Test
-  void whatCannotBeEnforcedIsRejected() {
-    assertRejected(policy("p", Scope.NAMESPACE, Action.DENY).setActionValue(7));
-    assertRejected(policy("p", Scope.NAMESPACE, Action.DENY).setScopeValue(7));
-    assertRejected(
-        policy("p", Scope.NAMESPACE, Action.DENY)
-            .addRules(rule(Match.newBuilder().addPrincipals(StringMatch.getDefaultInstance()))));
-    assertRejected(
-        policy("p", Scope.NAMESPACE, Action.DENY)
+  void whatIsNotKnownMakesItStricterAndIsComplainedOf() {
+    UnknownFieldSet later =
+        UnknownFieldSet.newBuilder()
+            .addField(99, UnknownFieldSet.Field.newBuilder().addVarint(1).build())
+            .build();
+    Address tooLong = Address.newBuilder().setAddress(bytes("10.0.0.1")).setLength(33).build();
+    StringMatch noKind = StringMatch.getDefaultInstance();
+    List<Match.Builder> matches =
+        List.of(
+            Match.newBuilder().addPrincipals(noKind),
+            fromClient().addNotPrincipals(noKind),
+            fromClient().addNamespaces(noKind),
+            fromClient().addNotNamespaces(noKind),
+            fromClient().addSourceIps(tooLong),
+            fromClient().addNotSourceIps(tooLong),
+            fromClient().addDestinationIps(tooLong),
+            fromClient().addNotDestinationIps(tooLong),
+            fromClient().addNotPrincipals(noKind.toBuilder().setUnknownFields(later)),
+            fromClient()
+                .addNotServiceAccounts(ServiceAccountMatch.newBuilder().setUnknownFields(later)),
+            fromClient().addExtensions(Extension.newBuilder().setName("later")),
+            Match.newBuilder().setUnknownFields(later));
+    List<Rule> rules = new ArrayList<>();
+    for (Match.Builder match : matches) {
+      rules.add(rule(match));
+    }
+    rules.add(rule(fromClient()).toBuilder().setUnknownFields(later).build());
+    rules.add(
+        Rule.newBuilder()
+            .addClauses(Clause.newBuilder().addMatches(fromClient()).setUnknownFields(later))
+            .build());
+    for (Rule rule : rules) {
+      assertStricter(policy("p", Scope.NAMESPACE, Action.ALLOW).addRules(rule));
+      assertStricter(policy("p", Scope.NAMESPACE, Action.DENY).addRules(rule));
+    }
+    assertStricter(
+        policy("p", Scope.NAMESPACE, Action.ALLOW)
+            .addRules(rule(fromClient()))
+            .setUnknownFields(later));
+    assertStricter(policy("p", Scope.NAMESPACE, Action.DENY).setUnknownFields(later));
+    assertStricter(
+        policy("p", Scope.NAMESPACE, Action.ALLOW).setActionValue(7).addRules(rule(fromClient())));
+    assertStricter(
+        policy("p", Scope.WORKLOAD_SELECTOR, Action.DENY)
+            .setScopeValue(7)
+            .addRules(rule(fromClient())));
+  }
+
+  private void assertStricter(Authorization.Builder policy) {
+    Policy compiled = Policy.of(policy.build());
+    assertThat(compiled.complaint()).contains("shop/p");
+    store.apply(List.of(compiled), List.of());
+    assertThat(judge(server(), CLIENT)).as("%s", policy).isInstanceOf(Verdict.Denied.class);
+  }
+
+  @Test
+  void aPolicyWithoutANameIsRejected() {
+    assertThatThrownBy(() -> Policy.of(Authorization.getDefaultInstance()))
+        .isInstanceOf(InvalidResourceException.class)
+        .hasMessageContaining("no name");
+  }
+
+  @Test
+  void callersWithMappedAddressesAreOfTheAddressesThatTheyStandFor() throws Exception {
+    byte[] mapped = ByteString.fromHex("00000000000000000000ffff0a000001").toByteArray();
+    InetAddress caller = Inet6Address.getByAddress(null, mapped, -1);
+    assertThat(caller).isInstanceOf(Inet6Address.class);
+    put(
+        policy("block", Scope.NAMESPACE, Action.DENY)
             .addRules(
                 rule(
                     Match.newBuilder()
                         .addSourceIps(
-                            Address.newBuilder().setAddress(bytes("10.0.0.1")).setLength(33)))));
+                            Address.newBuilder().setAddress(bytes("10.0.0.0")).setLength(24)))));
+    assertThat(store.authorize(new PolicyInput(server(), CLIENT, caller, socket("10.0.0.2", 8080))))
+        .isInstanceOf(Verdict.Denied.class);
   }
 
-  private static void assertRejected(Authorization.Builder policy) {
-    assertThatThrownBy(() -> Policy.of(policy.build()))
-        .isInstanceOf(InvalidResourceException.class)
-        .hasMessageContaining("shop/p");
+  @Test
+  void blocksOfMappedAddressesAreOfTheAddressesThatTheyStandFor() {
+    ByteString mapped = ByteString.fromHex("00000000000000000000ffff").concat(bytes("10.0.0.0"));
+    put(
+        policy("block", Scope.NAMESPACE, Action.DENY)
+            .addRules(
+                rule(
+                    Match.newBuilder()
+                        .addSourceIps(Address.newBuilder().setAddress(mapped).setLength(104)))));
+    assertThat(judge(server(), CLIENT)).isInstanceOf(Verdict.Denied.class);
+  }
+
+  @Test
+  void aliasesOfTheTrustDomainAreNamedByPoliciesLikeItself() {
+    TrustDomains domains = new TrustDomains(Set.of("old.example"));
+    Identity renamed = new Identity("old.example", "shop", "client");
+    Identity foreign = new Identity("elsewhere.example", "shop", "client");
+    Authorization allow =
+        policy("allow", Scope.NAMESPACE, Action.ALLOW).addRules(rule(fromClient())).build();
+    store.apply(List.of(Policy.of(allow, domains)), List.of());
+    MeshWorkload server = server();
+    assertThat(judge(server, CLIENT)).isEqualTo(Verdict.ALLOWED);
+    assertThat(judge(server, renamed)).isEqualTo(Verdict.ALLOWED);
+    assertThat(judge(server, foreign)).isInstanceOf(Verdict.Denied.class);
+
+    for (String named : List.of(CLIENT.principal(), renamed.principal())) {
+      Authorization deny =
+          policy("deny", Scope.NAMESPACE, Action.DENY)
+              .addRules(rule(Match.newBuilder().addPrincipals(exact(named))))
+              .build();
+      store.apply(List.of(Policy.of(deny, domains)), List.of());
+      assertThat(judge(server, CLIENT)).isInstanceOf(Verdict.Denied.class);
+      assertThat(judge(server, renamed)).isInstanceOf(Verdict.Denied.class);
+    }
+    Authorization allButClient =
+        policy("allow", Scope.NAMESPACE, Action.ALLOW)
+            .addRules(rule(Match.newBuilder().addNotPrincipals(exact(CLIENT.principal()))))
+            .build();
+    store.apply(List.of(Policy.of(allButClient, domains)), List.of("shop/deny"));
+    assertThat(judge(server, renamed)).isInstanceOf(Verdict.Denied.class);
+    assertThat(judge(server, foreign)).isEqualTo(Verdict.ALLOWED);
   }
 }

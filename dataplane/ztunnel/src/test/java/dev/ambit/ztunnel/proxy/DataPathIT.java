@@ -2,7 +2,6 @@ package dev.ambit.ztunnel.proxy;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.awaitility.Awaitility.await;
 
 import dev.ambit.ztunnel.hbone.HboneSettings;
 import dev.ambit.ztunnel.identity.Identity;
@@ -38,6 +37,8 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import org.awaitility.Awaitility;
+import org.awaitility.core.ConditionFactory;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
@@ -45,9 +46,15 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Connections between pods in network namespaces, redirected as on a node. */
-@Timeout(60)
+@Timeout(240)
 class DataPathIT {
   private static final int PORT = 8080;
+
+  /**
+   * A wait ends with its condition, so that only failures take this long; a machine may be busy.
+   */
+  private static final Duration PATIENCE = Duration.ofSeconds(90);
+
   private static final Verdict DENIED = new Verdict.Denied("default/no", "the test says no");
 
   private final ExecutorService threads = Executors.newCachedThreadPool();
@@ -86,7 +93,13 @@ class DataPathIT {
   }
 
   private void start(ProxySettings settings) throws Exception {
-    proxies = new PodProxies(loops, settings, mesh, mesh, mesh, mesh);
+    proxies =
+        new PodProxies(
+            loops,
+            settings,
+            TunnelLimits.defaults(),
+            new Mesh(mesh, mesh, mesh, PeerTrust.plain(), mesh),
+            null);
     LocalPod clientPod = new LocalPod("1", "client", "default", "client");
     LocalPod serverPod = new LocalPod("2", "server", "default", "server");
     clientWorkload = mesh.add(clientPod, "cluster.local", List.of(client.ipv4, client.ipv6));
@@ -118,7 +131,11 @@ class DataPathIT {
   }
 
   private static <T> T get(Future<T> future) throws Exception {
-    return future.get(30, TimeUnit.SECONDS);
+    return future.get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+  }
+
+  private static ConditionFactory await() {
+    return Awaitility.await().atMost(PATIENCE);
   }
 
   // -- applications
@@ -232,8 +249,10 @@ class DataPathIT {
     for (InetAddress address : List.of(server.ipv4, server.ipv6)) {
       mesh.reports.clear();
       InetAddress source = address == server.ipv4 ? client.ipv4 : client.ipv6;
-      try (ServerSocketChannel listener = serve(server, PORT, DataPathIT::echo);
-          SocketChannel connection = client.connect(address, PORT)) {
+      // Not one port for both: the first listener may take a while to let go of it.
+      int port = address == server.ipv4 ? PORT : PORT + 1;
+      try (ServerSocketChannel listener = serve(server, port, DataPathIT::echo);
+          SocketChannel connection = client.connect(address, port)) {
         assertThat(InetAddress.getByName(readLine(connection))).isEqualTo(source);
         write(connection, "hello\n");
         assertThat(readLine(connection)).isEqualTo("hello");
@@ -250,7 +269,7 @@ class DataPathIT {
       assertThat(outbound.info().sourceIdentity()).isEqualTo(clientWorkload.identity());
       assertThat(outbound.info().destinationIdentity()).isEqualTo(serverWorkload.identity());
       assertThat(outbound.info().hboneAuthority())
-          .isEqualTo(Addresses.text(new InetSocketAddress(address, PORT)));
+          .isEqualTo(Addresses.text(new InetSocketAddress(address, port)));
       assertThat(outbound.info().source().getAddress()).isEqualTo(source);
 
       TestMesh.Report inbound = report(Reporter.DESTINATION);
@@ -259,7 +278,7 @@ class DataPathIT {
       assertThat(inbound.received()).isEqualTo(outbound.received()).isGreaterThan(6);
       assertThat(inbound.info().sourceIdentity()).isEqualTo(clientWorkload.identity());
       assertThat(inbound.info().sourceWorkload()).isEqualTo(clientWorkload);
-      assertThat(inbound.info().destination()).isEqualTo(new InetSocketAddress(address, PORT));
+      assertThat(inbound.info().destination()).isEqualTo(new InetSocketAddress(address, port));
       assertThat(mesh.reports).hasSize(2);
       assertThat(mesh.open).isEmpty();
     }
@@ -528,7 +547,8 @@ class DataPathIT {
       mesh.policyChanged(input -> DENIED);
       assertReset(tunnelled);
     }
-    await().until(() -> mesh.open.isEmpty());
+    await().until(() -> mesh.reports(Reporter.DESTINATION).size() == 2);
+    assertThat(mesh.open).isEmpty();
     assertThat(mesh.reports(Reporter.DESTINATION))
         .extracting(TestMesh.Report::flag)
         .containsExactly(ResponseFlag.DENIED, ResponseFlag.DENIED);
@@ -614,6 +634,8 @@ class DataPathIT {
     }
     await().until(() -> mesh.reports.size() == 4);
     assertThat(mesh.open).isEmpty();
+    // An application may end like this: nothing is wrong with the mesh.
+    assertThat(mesh.reports).extracting(TestMesh.Report::error).containsOnlyNulls();
   }
 
   @Test
@@ -632,6 +654,7 @@ class DataPathIT {
       assertReset(connection);
     }
     assertThat(report(Reporter.SOURCE).flag()).isEqualTo(ResponseFlag.IDENTITY_ERROR);
+    assertThat(mesh.handshakeFailures).contains("SOURCE IDENTITY_MISMATCH");
     assertThat(served).hasValue(0);
   }
 
@@ -647,6 +670,7 @@ class DataPathIT {
     }
     assertThat(report(Reporter.DESTINATION).flag()).isEqualTo(ResponseFlag.IDENTITY_ERROR);
     assertThat(report(Reporter.SOURCE).established()).isFalse();
+    assertThat(mesh.handshakeFailures).contains("DESTINATION TRUST_DOMAIN");
   }
 
   @Test
@@ -659,6 +683,7 @@ class DataPathIT {
       assertReset(connection);
     }
     assertThat(report(Reporter.SOURCE).error()).contains("the authority is down");
+    assertThat(mesh.handshakeFailures).containsExactly("SOURCE OWN_CERTIFICATE");
     assertThat(tunnels()).isZero();
   }
 
@@ -688,6 +713,7 @@ class DataPathIT {
     }
     assertThat(report(Reporter.DESTINATION).flag()).isEqualTo(ResponseFlag.TLS_FAILURE);
     assertThat(mesh.reports).hasSize(1);
+    assertThat(mesh.handshakeFailures).containsExactly("DESTINATION PLAINTEXT");
   }
 
   @Test
@@ -698,9 +724,9 @@ class DataPathIT {
       readLine(tunnelled);
       readLine(plain);
       CompletableFuture<Void> serverDrained =
-          serverProxy.drain(Duration.ofSeconds(30)).toCompletableFuture();
+          serverProxy.drain(Duration.ofMinutes(3)).toCompletableFuture();
       CompletableFuture<Void> clientDrained =
-          clientProxy.drain(Duration.ofSeconds(30)).toCompletableFuture();
+          clientProxy.drain(Duration.ofMinutes(3)).toCompletableFuture();
       await().until(() -> server.in("ss", "-Hltn", "sport", "=", ":15008").isBlank());
       for (SocketChannel connection : List.of(tunnelled, plain)) {
         write(connection, "still\n");

@@ -16,6 +16,7 @@ import java.security.spec.ECGenParameterSpec;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Date;
+import java.util.List;
 import org.bouncycastle.asn1.x500.X500Name;
 import org.bouncycastle.asn1.x509.BasicConstraints;
 import org.bouncycastle.asn1.x509.Extension;
@@ -90,7 +91,8 @@ public final class TestAuthority {
               .build(),
           common(SslContextBuilder.forServer(secret, leaf).clientAuth(ClientAuth.REQUIRE)).build(),
           identity,
-          leaf.getNotAfter().toInstant());
+          leaf.getNotAfter().toInstant(),
+          List.of(root));
     } catch (Exception e) {
       throw new IllegalStateException(e);
     }

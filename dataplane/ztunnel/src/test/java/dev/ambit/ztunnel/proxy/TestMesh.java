@@ -17,6 +17,7 @@ import dev.ambit.ztunnel.state.OutboundRoute;
 import dev.ambit.ztunnel.state.TunnelProtocol;
 import dev.ambit.ztunnel.telemetry.ConnectionInfo;
 import dev.ambit.ztunnel.telemetry.ConnectionLog;
+import dev.ambit.ztunnel.telemetry.HandshakeFailure;
 import dev.ambit.ztunnel.telemetry.OpenConnection;
 import dev.ambit.ztunnel.telemetry.Reporter;
 import dev.ambit.ztunnel.telemetry.ResponseFlag;
@@ -50,6 +51,7 @@ final class TestMesh implements MeshState, Authorizer, Certificates, ConnectionL
       new ConcurrentHashMap<>();
   private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
   final List<Report> reports = new CopyOnWriteArrayList<>();
+  final List<String> handshakeFailures = new CopyOnWriteArrayList<>();
   final List<ConnectionInfo> open = new CopyOnWriteArrayList<>();
   volatile Function<PolicyInput, Verdict> policy = input -> Verdict.ALLOWED;
   volatile @Nullable Function<InetSocketAddress, OutboundRoute> routes;
@@ -195,5 +197,10 @@ final class TestMesh implements MeshState, Authorizer, Certificates, ConnectionL
   @Override
   public void failed(ConnectionInfo info, String error, ResponseFlag flag) {
     reports.add(new Report(info, false, 0, 0, error, flag));
+  }
+
+  @Override
+  public void handshakeFailed(Reporter reporter, HandshakeFailure reason) {
+    handshakeFailures.add(reporter + " " + reason);
   }
 }

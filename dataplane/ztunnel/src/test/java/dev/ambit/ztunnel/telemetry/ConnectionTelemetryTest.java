@@ -12,6 +12,7 @@ import dev.ambit.ztunnel.state.MeshWorkload;
 import java.io.ByteArrayOutputStream;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
@@ -35,6 +36,10 @@ class ConnectionTelemetryTest {
         server.identity());
   }
 
+  private ConnectionTelemetry telemetry(AccessLog log) {
+    return new ConnectionTelemetry(metrics, log, Duration.ofHours(1));
+  }
+
   private List<String> lines() throws InterruptedException {
     return out.toString(StandardCharsets.UTF_8).lines().toList();
   }
@@ -46,7 +51,7 @@ class ConnectionTelemetryTest {
   @Test
   void countsUnderIstiosNamesAndLabels() throws InterruptedException {
     AccessLog log = new AccessLog(LogFormat.TEXT, out);
-    ConnectionTelemetry telemetry = new ConnectionTelemetry(metrics, log);
+    ConnectionTelemetry telemetry = telemetry(log);
     OpenConnection connection = telemetry.opened(tunnel(Reporter.SOURCE));
     assertThat(series("istio_tcp_sockets_open{reporter=\"source\"}").getFirst()).endsWith(" 1");
     connection.progress(10, 1000);
@@ -85,7 +90,7 @@ class ConnectionTelemetryTest {
   @Test
   void connectionsOfOneShapeAreOneSeries() throws InterruptedException {
     AccessLog log = new AccessLog(LogFormat.TEXT, out);
-    ConnectionTelemetry telemetry = new ConnectionTelemetry(metrics, log);
+    ConnectionTelemetry telemetry = telemetry(log);
     for (int i = 0; i < 3; i++) {
       telemetry.opened(tunnel(Reporter.SOURCE)).closed(1, 1, null, ResponseFlag.NONE);
     }
@@ -98,9 +103,7 @@ class ConnectionTelemetryTest {
   @Test
   void theAccessLogHasIstiosFields() throws InterruptedException {
     AccessLog log = new AccessLog(LogFormat.TEXT, out);
-    new ConnectionTelemetry(metrics, log)
-        .opened(tunnel(Reporter.DESTINATION))
-        .closed(84, 358, null, ResponseFlag.NONE);
+    telemetry(log).opened(tunnel(Reporter.DESTINATION)).closed(84, 358, null, ResponseFlag.NONE);
     log.close();
     assertThat(lines().getFirst())
         .matches(
@@ -120,7 +123,7 @@ class ConnectionTelemetryTest {
   @Test
   void aFailureIsCountedAndLoggedWithItsReason() throws InterruptedException {
     AccessLog log = new AccessLog(LogFormat.JSON, out);
-    ConnectionTelemetry telemetry = new ConnectionTelemetry(metrics, log);
+    ConnectionTelemetry telemetry = telemetry(log);
     ConnectionInfo plain =
         new ConnectionInfo(
             Reporter.DESTINATION,
@@ -156,7 +159,7 @@ class ConnectionTelemetryTest {
   void aTextLineCannotBeForged() throws InterruptedException {
     AccessLog log = new AccessLog(LogFormat.TEXT, out);
     ConnectionInfo info = tunnel(Reporter.SOURCE);
-    new ConnectionTelemetry(metrics, log)
+    telemetry(log)
         .opened(
             new ConnectionInfo(
                 info.reporter(),
@@ -190,7 +193,7 @@ class ConnectionTelemetryTest {
           }
         };
     AccessLog log = new AccessLog(LogFormat.TEXT, stuck);
-    ConnectionTelemetry telemetry = new ConnectionTelemetry(metrics, log);
+    ConnectionTelemetry telemetry = telemetry(log);
     for (int i = 0; i < 20_000; i++) {
       telemetry.opened(tunnel(Reporter.SOURCE)).closed(0, 0, null, ResponseFlag.NONE);
     }

@@ -30,6 +30,17 @@ class LogLevelsTest {
   }
 
   @Test
+  void resettingTakesEveryChangeBack() {
+    context.getLogger("dev.ambit.ztunnel.xds.XdsClient");
+    LogLevels.set(context, "trace,XdsClient=off,io.netty=debug");
+    LogLevels.reset(context, "warn,access=info");
+    assertThat(context.getLogger("dev.ambit.ztunnel.xds.XdsClient").getEffectiveLevel())
+        .isEqualTo(Level.WARN);
+    assertThat(context.getLogger("io.netty").getEffectiveLevel()).isEqualTo(Level.WARN);
+    assertThat(context.getLogger("access").getEffectiveLevel()).isEqualTo(Level.INFO);
+  }
+
+  @Test
   void anUnknownLevelChangesNothing() {
     LogLevels.set(context, "info");
     assertThatThrownBy(() -> LogLevels.set(context, "debug,access=loud"))

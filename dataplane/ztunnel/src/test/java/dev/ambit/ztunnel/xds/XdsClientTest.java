@@ -23,6 +23,7 @@ import dev.ambit.ztunnel.channel.BearerToken;
 import dev.ambit.ztunnel.channel.ServerAddress;
 import dev.ambit.ztunnel.channel.ServerChannel;
 import dev.ambit.ztunnel.identity.Identity;
+import dev.ambit.ztunnel.identity.TrustDomains;
 import dev.ambit.ztunnel.policy.PolicyStore;
 import dev.ambit.ztunnel.state.MeshStore;
 import dev.ambit.ztunnel.testing.FakeControlPlane;
@@ -114,7 +115,9 @@ class XdsClientTest {
         new XdsClient(
             opened,
             NODE,
-            List.of(MeshResources.authorizations(policies), MeshResources.addresses(mesh)),
+            List.of(
+                MeshResources.authorizations(policies, TrustDomains.NO_ALIASES),
+                MeshResources.addresses(mesh)),
             executor,
             counts);
     client = started;

@@ -15,6 +15,7 @@ import io.fabric8.kubernetes.api.model.apps.DaemonSet;
 import io.fabric8.kubernetes.api.model.apps.DaemonSetBuilder;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /** The proxy of each node. */
 public final class ZtunnelDaemonSet {
@@ -23,6 +24,7 @@ public final class ZtunnelDaemonSet {
 
   private static final String TOKEN_DIRECTORY = "/var/run/secrets/tokens";
   private static final String ROOT_DIRECTORY = "/var/run/secrets/istio";
+  private static final String REVOCATION_DIRECTORY = "/var/run/secrets/istio-crl";
   private static final String ROOT_FILE = ROOT_DIRECTORY + "/" + WellKnown.ROOT_CERTIFICATE_KEY;
 
   private ZtunnelDaemonSet() {}
@@ -65,6 +67,7 @@ public final class ZtunnelDaemonSet {
         .withVolumes(
             token(),
             rootCertificate(),
+            revocations(),
             NodeComponent.hostPath("ztunnel-socket", NodeComponent.SOCKET_DIRECTORY),
             NodeComponent.emptyDirectory("tmp"))
         .endSpec()
@@ -119,6 +122,7 @@ public final class ZtunnelDaemonSet {
         .withVolumeMounts(
             NodeComponent.mount("istio-token", TOKEN_DIRECTORY),
             NodeComponent.mount("root-certificate", ROOT_DIRECTORY),
+            NodeComponent.mount("revocations", REVOCATION_DIRECTORY),
             NodeComponent.mount("ztunnel-socket", NodeComponent.SOCKET_DIRECTORY),
             NodeComponent.mount("tmp", "/tmp"))
         .build();
@@ -127,11 +131,23 @@ public final class ZtunnelDaemonSet {
   private static List<EnvVar> environment(AmbientMeshSpec mesh, String rootNamespace) {
     ZtunnelSpec spec = mesh.ztunnel();
     String controlPlane = "https://ambit-operator." + rootNamespace + ".svc:15012";
+    List<EnvVar> aliases =
+        mesh.trustDomainAliases().isEmpty()
+            ? List.of()
+            : List.of(
+                NodeComponent.variable(
+                    "TRUST_DOMAIN_ALIASES", String.join(",", mesh.trustDomainAliases())));
+    return Stream.concat(environment(mesh, spec, controlPlane).stream(), aliases.stream()).toList();
+  }
+
+  private static List<EnvVar> environment(
+      AmbientMeshSpec mesh, ZtunnelSpec spec, String controlPlane) {
     return List.of(
         NodeComponent.variable("XDS_ADDRESS", controlPlane),
         NodeComponent.variable("CA_ADDRESS", controlPlane),
         NodeComponent.variable("XDS_ROOT_CA", ROOT_FILE),
         NodeComponent.variable("CA_ROOT_CA", ROOT_FILE),
+        NodeComponent.variable("CRL_PATH", REVOCATION_DIRECTORY),
         NodeComponent.variable("AUTH_TOKEN", TOKEN_DIRECTORY + "/istio-token"),
         NodeComponent.variable("INPOD_UDS", NodeComponent.SOCKET_DIRECTORY + "/ztunnel.sock"),
         NodeComponent.variable("CLUSTER_ID", "Kubernetes"),
@@ -159,6 +175,18 @@ public final class ZtunnelDaemonSet {
         .endServiceAccountToken()
         .endSource()
         .endProjected()
+        .build();
+  }
+
+  /** Most meshes revoke nothing, and have no such ConfigMap. */
+  private static Volume revocations() {
+    return new VolumeBuilder()
+        .withName("revocations")
+        .withNewConfigMap()
+        .withName(WellKnown.REVOCATION_CONFIG_MAP)
+        .withOptional(true)
+        .withDefaultMode(0444)
+        .endConfigMap()
         .build();
   }
 

@@ -17,6 +17,7 @@ public record MeshObservation(
     @Nullable String trustDomainProblem,
     @Nullable String trustDomainInUse,
     AuthorityVerdict authority,
+    RevocationVerdict revocations,
     ComponentState ztunnel,
     ComponentState agent,
     StageCounts namespaces) {}

@@ -71,7 +71,8 @@ public sealed interface MeshProgress {
     if (observed.trustDomainProblem() != null) {
       return new Stalled(
           "InvalidTrustDomain",
-          observed.trustDomainProblem() + ". Set spec.trustDomain to a valid one.",
+          observed.trustDomainProblem()
+              + ". Set spec.trustDomain and spec.trustDomainAliases to valid ones.",
           false);
     }
     String inUse = observed.trustDomainInUse();

@@ -7,6 +7,8 @@ import dev.ambit.api.Conditions.Wanted;
 import io.fabric8.kubernetes.api.model.Condition;
 import java.time.Instant;
 import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** Turns what is known of the mesh into the status that people and tools read. */
@@ -38,10 +40,31 @@ public final class MeshStatusReport {
             before,
             generation,
             now,
-            new Wanted(Conditions.READY, ready, progress.reason(), progress.message()),
-            new Wanted(
-                Conditions.RECONCILING, !ready && !stalled, progress.reason(), progress.message()),
-            new Wanted(Conditions.STALLED, stalled, progress.reason(), progress.message())));
+            Stream.concat(
+                    Stream.of(
+                        new Wanted(Conditions.READY, ready, progress.reason(), progress.message()),
+                        new Wanted(
+                            Conditions.RECONCILING,
+                            !ready && !stalled,
+                            progress.reason(),
+                            progress.message()),
+                        new Wanted(
+                            Conditions.STALLED, stalled, progress.reason(), progress.message())),
+                    ignored ? Stream.empty() : revocations(observed.revocations()).stream())
+                .toArray(Wanted[]::new)));
+  }
+
+  /** Nothing is said where there is nothing to distribute. */
+  private static Optional<Wanted> revocations(RevocationVerdict verdict) {
+    return switch (verdict) {
+      case RevocationVerdict.Absent() -> Optional.empty();
+      case RevocationVerdict.Usable(String _, String message) ->
+          Optional.of(new Wanted(Conditions.REVOCATIONS_DISTRIBUTED, true, "Distributed", message));
+      case RevocationVerdict.Unusable(String message) ->
+          Optional.of(
+              new Wanted(
+                  Conditions.REVOCATIONS_DISTRIBUTED, false, "InvalidRevocationList", message));
+    };
   }
 
   /** The status while the mesh is being taken off the nodes. */

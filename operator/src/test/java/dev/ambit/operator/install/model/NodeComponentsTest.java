@@ -31,6 +31,7 @@ class NodeComponentsTest {
     mesh.setSpec(
         new AmbientMeshSpec(
             null,
+            List.of("old.example.org", "older.example.org"),
             null,
             null,
             null,
@@ -105,6 +106,9 @@ class NodeComponentsTest {
         .containsEntry("CLUSTER_ID", "west")
         .containsEntry("SECRET_TTL", "24h")
         .containsKeys("NODE_NAME", "POD_NAME", "POD_NAMESPACE", "INSTANCE_IP", "SERVICE_ACCOUNT");
+    var rolling = ztunnel.getSpec().getUpdateStrategy().getRollingUpdate();
+    assertThat(rolling.getMaxSurge().getIntVal()).as("new beside old").isEqualTo(1);
+    assertThat(rolling.getMaxUnavailable().getIntVal()).isZero();
     var pod = ztunnel.getSpec().getTemplate().getSpec();
     assertThat(pod.getTerminationGracePeriodSeconds()).isEqualTo(60);
     assertThat(pod.getHostNetwork()).isNull();

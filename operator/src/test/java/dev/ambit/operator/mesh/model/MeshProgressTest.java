@@ -28,7 +28,15 @@ class MeshProgressTest {
       ComponentState ztunnel,
       ComponentState agent) {
     return new MeshObservation(
-        name, trustDomain, problem, inUse, authority, ztunnel, agent, new StageCounts(1, 2));
+        name,
+        trustDomain,
+        problem,
+        inUse,
+        authority,
+        new RevocationVerdict.Absent(),
+        ztunnel,
+        agent,
+        new StageCounts(1, 2));
   }
 
   private static MeshObservation nodes(ComponentState ztunnel, ComponentState agent) {

@@ -1,0 +1,142 @@
+package dev.ambit.ztunnel.netns;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+
+/** What the ztunnels hold while they work, looked at every two seconds. */
+final class SoakSamples implements AutoCloseable {
+  private static final int SECONDS_BETWEEN = 2;
+
+  /** By how much resident memory may grow from the second fifth of the load to its last. */
+  private static final double GROWTH = 1.15;
+
+  private record Sample(String ztunnel, Duration at, Footprint footprint) {}
+
+  private final long started = System.nanoTime();
+  private final List<MeshNode> nodes;
+  private final List<Sample> samples = new CopyOnWriteArrayList<>();
+  private final CountDownLatch over = new CountDownLatch(1);
+  private final Thread thread;
+
+  SoakSamples(List<MeshNode> nodes) {
+    this.nodes = nodes;
+    this.thread = Thread.ofPlatform().daemon().name("soak-samples").start(this::take);
+  }
+
+  private void take() {
+    try {
+      while (!over.await(SECONDS_BETWEEN, TimeUnit.SECONDS)) {
+        for (var node : nodes) {
+          node.ztunnels().stream().filter(ZtunnelProcess::isAlive).forEach(this::take);
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private void take(ZtunnelProcess ztunnel) {
+    try {
+      samples.add(new Sample(ztunnel.pod().name(), elapsed(), Footprint.glance(ztunnel)));
+    } catch (IllegalStateException | java.util.NoSuchElementException e) {
+      if (ztunnel.isAlive()) {
+        throw e;
+      }
+      // It ended meanwhile.
+    }
+  }
+
+  Duration elapsed() {
+    return Duration.ofNanos(System.nanoTime() - started);
+  }
+
+  private Map<String, List<Sample>> byZtunnel(Duration from, Duration to) {
+    var found = new LinkedHashMap<String, List<Sample>>();
+    for (var sample : samples) {
+      if (sample.at().compareTo(from) >= 0 && sample.at().compareTo(to) <= 0) {
+        found.computeIfAbsent(sample.ztunnel(), key -> new ArrayList<>()).add(sample);
+      }
+    }
+    return found;
+  }
+
+  /** What grew from the second fifth of this time to the last one, in ztunnels that saw both. */
+  List<String> growth(Duration from, Duration to) {
+    var findings = new ArrayList<String>();
+    var fifth = to.minus(from).dividedBy(5);
+    var early = byZtunnel(from.plus(fifth), from.plus(fifth.multipliedBy(2)));
+    byZtunnel(to.minus(fifth), to)
+        .forEach(
+            (ztunnel, late) -> {
+              if (early.containsKey(ztunnel)) {
+                long before = median(early.get(ztunnel));
+                long after = median(late);
+                if (after > before * GROWTH) {
+                  findings.add(
+                      "%s: resident memory under load grew from %d to %d MiB"
+                          .formatted(ztunnel, before >> 10, after >> 10));
+                }
+              }
+            });
+    return findings;
+  }
+
+  private static long median(List<Sample> of) {
+    return of.stream()
+        .mapToLong(sample -> sample.footprint().residentKibibytes())
+        .sorted()
+        .skip(of.size() / 2)
+        .findFirst()
+        .orElseThrow();
+  }
+
+  String summary(Duration from, Duration to) {
+    var out = new StringBuilder();
+    byZtunnel(from, to)
+        .forEach(
+            (ztunnel, all) ->
+                out.append(
+                    "%s under load, median and most: %d and %d MiB resident, most %d descriptors, %d threads%n"
+                        .formatted(
+                            ztunnel,
+                            median(all) >> 10,
+                            most(all, Footprint.Quantity.RESIDENT) >> 10,
+                            most(all, Footprint.Quantity.DESCRIPTORS),
+                            most(all, Footprint.Quantity.THREADS))));
+    return out.toString();
+  }
+
+  private static long most(List<Sample> of, Footprint.Quantity quantity) {
+    return of.stream().mapToLong(sample -> quantity.of(sample.footprint())).max().orElse(0);
+  }
+
+  void write(Path file) throws IOException {
+    var out = new StringBuilder("seconds,ztunnel,resident KiB,descriptors,threads\n");
+    for (var sample : samples) {
+      out.append(
+          "%.1f,%s,%d,%d,%d%n"
+              .formatted(
+                  sample.at().toMillis() / 1000.0,
+                  sample.ztunnel(),
+                  sample.footprint().residentKibibytes(),
+                  sample.footprint().descriptors(),
+                  sample.footprint().threads()));
+    }
+    Files.writeString(file, out);
+  }
+
+  @Override
+  public void close() throws InterruptedException {
+    over.countDown();
+    thread.join();
+  }
+}

@@ -1,0 +1,43 @@
+package dev.ambit.operator.controlplane;
+
+import dev.ambit.operator.model.BoundObject;
+import io.fabric8.istio.api.networking.v1.ServiceEntry;
+import io.fabric8.istio.api.networking.v1.WorkloadEntry;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.Service;
+import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Stream;
+
+/** The objects on whose status something can be said, as the informers have them. Thread-safe. */
+final class BoundObjects {
+  private final Map<BoundObject.Kind, SharedIndexInformer<? extends HasMetadata>> informers =
+      new ConcurrentHashMap<>();
+
+  void add(BoundObject.Kind kind, SharedIndexInformer<? extends HasMetadata> informer) {
+    informers.put(kind, informer);
+  }
+
+  Optional<HasMetadata> cached(BoundObject object) {
+    return Optional.ofNullable(informers.get(object.kind()))
+        .map(informer -> informer.getStore().getByKey(object.namespace() + "/" + object.name()));
+  }
+
+  Stream<? extends HasMetadata> all() {
+    return informers.values().stream().flatMap(informer -> informer.getStore().list().stream());
+  }
+
+  static BoundObject key(HasMetadata object) {
+    BoundObject.Kind kind =
+        switch (object) {
+          case Service _ -> BoundObject.Kind.SERVICE;
+          case ServiceEntry _ -> BoundObject.Kind.SERVICE_ENTRY;
+          case WorkloadEntry _ -> BoundObject.Kind.WORKLOAD_ENTRY;
+          default -> throw new IllegalArgumentException("nothing is said on a " + object.getKind());
+        };
+    return new BoundObject(
+        kind, object.getMetadata().getNamespace(), object.getMetadata().getName());
+  }
+}

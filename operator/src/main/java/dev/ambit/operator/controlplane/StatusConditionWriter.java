@@ -1,0 +1,306 @@
+package dev.ambit.operator.controlplane;
+
+import dev.ambit.operator.EventRecorder;
+import dev.ambit.operator.NamespaceGone;
+import dev.ambit.operator.model.BoundObject;
+import dev.ambit.operator.model.ObjectCondition;
+import io.fabric8.istio.api.api.meta.v1alpha1.IstioCondition;
+import io.fabric8.istio.api.api.meta.v1alpha1.IstioConditionBuilder;
+import io.fabric8.istio.api.networking.v1.ServiceEntry;
+import io.fabric8.istio.api.networking.v1.ServiceEntryBuilder;
+import io.fabric8.istio.api.networking.v1.WorkloadEntry;
+import io.fabric8.istio.api.networking.v1.WorkloadEntryBuilder;
+import io.fabric8.kubernetes.api.model.Condition;
+import io.fabric8.kubernetes.api.model.ConditionBuilder;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.ObjectMeta;
+import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
+import io.fabric8.kubernetes.api.model.Service;
+import io.fabric8.kubernetes.api.model.ServiceBuilder;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Says on the status of Services, ServiceEntries and WorkloadEntries what the mesh made of them,
+ * for one term as the leader. It owns the conditions of its types and no others.
+ */
+final class StatusConditionWriter implements AutoCloseable {
+  static final String FIELD_MANAGER = "ambit-conditions";
+
+  private static final Logger LOG = LoggerFactory.getLogger(StatusConditionWriter.class);
+  private static final Duration SETTLE = Duration.ofMillis(100);
+  private static final Duration RETRY = Duration.ofSeconds(5);
+
+  private final KubernetesClient client;
+  private final StatusConditions conditions;
+  private final BoundObjects objects;
+  private final EventRecorder events;
+  private final InstantSource clock;
+  private final Set<BoundObject> queued = ConcurrentHashMap.newKeySet();
+  private final AutoCloseable subscription;
+  private final ScheduledExecutorService executor =
+      Executors.newSingleThreadScheduledExecutor(
+          Thread.ofPlatform().name("status-conditions").daemon().factory());
+
+  /** What has been written to an object of that UID; confined to the executor's thread. */
+  private final Map<BoundObject, Written> written = new HashMap<>();
+
+  private record Written(String uid, List<Present> conditions) {}
+
+  /** A condition as it stands on an object. */
+  private record Present(ObjectCondition condition, String since) {}
+
+  StatusConditionWriter(
+      KubernetesClient client,
+      StatusConditions conditions,
+      BoundObjects objects,
+      EventRecorder events,
+      InstantSource clock) {
+    this.client = client;
+    this.conditions = conditions;
+    this.objects = objects;
+    this.events = events;
+    this.clock = clock;
+    this.subscription = conditions.onChange(object -> enqueue(object, SETTLE));
+    conditions.objects().forEach(object -> enqueue(object, SETTLE));
+    // What an earlier leader said may be true no longer.
+    objects
+        .all()
+        .filter(object -> !present(object).isEmpty())
+        .forEach(object -> enqueue(BoundObjects.key(object), SETTLE));
+  }
+
+  private void enqueue(BoundObject object, Duration delay) {
+    if (!queued.add(object)) {
+      return;
+    }
+    try {
+      executor.schedule(() -> run(object), delay.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (RejectedExecutionException e) {
+      // The term is over, and another leader says it.
+      queued.remove(object);
+    }
+  }
+
+  private void run(BoundObject object) {
+    queued.remove(object);
+    try {
+      reconcile(object);
+    } catch (KubernetesClientException e) {
+      if (NamespaceGone.isCauseOf(e)) {
+        written.remove(object);
+        return;
+      }
+      LOG.atWarn()
+          .addKeyValue("kind", object.kind().text())
+          .addKeyValue("namespace", object.namespace())
+          .addKeyValue("name", object.name())
+          .setCause(e)
+          .log("cannot write an object's conditions; it is tried again");
+      enqueue(object, RETRY);
+    }
+  }
+
+  private void reconcile(BoundObject object) {
+    HasMetadata cached = objects.cached(object).orElse(null);
+    if (cached == null) {
+      written.remove(object);
+      return;
+    }
+    String uid = String.valueOf(cached.getMetadata().getUid());
+    Written last = written.get(object);
+    // The cache may not have seen our own last write yet.
+    List<Present> before =
+        last != null && last.uid().equals(uid) ? last.conditions() : present(cached);
+    List<ObjectCondition> wanted = conditions.of(object);
+    if (Set.copyOf(wanted)
+        .equals(before.stream().map(Present::condition).collect(Collectors.toSet()))) {
+      return;
+    }
+    List<Present> after =
+        wanted.stream().map(condition -> new Present(condition, since(condition, before))).toList();
+    client
+        .resource(applied(object, after))
+        .subresource("status")
+        .patch(
+            new PatchContext.Builder()
+                .withPatchType(PatchType.SERVER_SIDE_APPLY)
+                .withFieldManager(FIELD_MANAGER)
+                .withForce(true)
+                .build());
+    written.put(object, new Written(uid, after));
+    tell(cached, before, wanted);
+  }
+
+  private String since(ObjectCondition condition, List<Present> before) {
+    return before.stream()
+        .filter(
+            present ->
+                present.condition().type().equals(condition.type())
+                    && present.condition().holds() == condition.holds())
+        .map(Present::since)
+        .findFirst()
+        .orElseGet(() -> clock.instant().truncatedTo(ChronoUnit.SECONDS).toString());
+  }
+
+  private void tell(HasMetadata object, List<Present> before, List<ObjectCondition> wanted) {
+    for (ObjectCondition condition : wanted) {
+      Optional<ObjectCondition> was =
+          before.stream()
+              .map(Present::condition)
+              .filter(each -> each.type().equals(condition.type()))
+              .findFirst();
+      if (was.filter(condition::equals).isPresent()) {
+        continue;
+      }
+      LOG.atInfo()
+          .addKeyValue("kind", object.getKind())
+          .addKeyValue("namespace", object.getMetadata().getNamespace())
+          .addKeyValue("name", object.getMetadata().getName())
+          .addKeyValue("condition", condition.type())
+          .addKeyValue("status", condition.holds())
+          .addKeyValue("message", condition.message())
+          .log("said what became of an object");
+      if (!condition.holds()) {
+        events.warning(object, condition.reason(), condition.message());
+      } else if (was.filter(each -> !each.holds()).isPresent()) {
+        events.normal(object, condition.reason(), condition.message());
+      }
+    }
+  }
+
+  /** The conditions of our types. */
+  private static List<Present> present(HasMetadata object) {
+    List<Present> present = new ArrayList<>();
+    switch (object) {
+      case Service service when service.getStatus() != null -> {
+        for (Condition condition : orEmpty(service.getStatus().getConditions())) {
+          present.add(
+              present(
+                  condition.getType(),
+                  condition.getStatus(),
+                  condition.getReason(),
+                  condition.getMessage(),
+                  condition.getLastTransitionTime()));
+        }
+      }
+      case ServiceEntry entry when entry.getStatus() != null ->
+          orEmpty(entry.getStatus().getConditions())
+              .forEach(condition -> present.add(present(condition)));
+      case WorkloadEntry entry when entry.getStatus() != null ->
+          orEmpty(entry.getStatus().getConditions())
+              .forEach(condition -> present.add(present(condition)));
+      default -> {}
+    }
+    present.removeIf(each -> !ObjectCondition.TYPES.contains(each.condition().type()));
+    return present;
+  }
+
+  private static Present present(IstioCondition condition) {
+    return present(
+        condition.getType(),
+        condition.getStatus(),
+        condition.getReason(),
+        condition.getMessage(),
+        condition.getLastTransitionTime());
+  }
+
+  private static Present present(
+      String type, String status, String reason, String message, String since) {
+    return new Present(
+        new ObjectCondition(
+            String.valueOf(type),
+            "True".equals(status),
+            String.valueOf(reason),
+            String.valueOf(message)),
+        Objects.requireNonNullElse(since, ""));
+  }
+
+  /** A fresh object with nothing but what we own: server-side apply leaves all else alone. */
+  private static HasMetadata applied(BoundObject object, List<Present> conditions) {
+    ObjectMeta metadata =
+        new ObjectMetaBuilder().withNamespace(object.namespace()).withName(object.name()).build();
+    return switch (object.kind()) {
+      case SERVICE ->
+          new ServiceBuilder()
+              .withMetadata(metadata)
+              .withNewStatus()
+              .withConditions(
+                  conditions.stream()
+                      .map(
+                          each ->
+                              new ConditionBuilder()
+                                  .withType(each.condition().type())
+                                  .withStatus(status(each))
+                                  .withReason(each.condition().reason())
+                                  .withMessage(each.condition().message())
+                                  .withLastTransitionTime(each.since())
+                                  .build())
+                      .toList())
+              .endStatus()
+              .build();
+      case SERVICE_ENTRY ->
+          new ServiceEntryBuilder()
+              .withMetadata(metadata)
+              .withNewStatus()
+              .withConditions(istio(conditions))
+              .endStatus()
+              .build();
+      case WORKLOAD_ENTRY ->
+          new WorkloadEntryBuilder()
+              .withMetadata(metadata)
+              .withNewStatus()
+              .withConditions(istio(conditions))
+              .endStatus()
+              .build();
+    };
+  }
+
+  private static List<IstioCondition> istio(List<Present> conditions) {
+    return conditions.stream()
+        .map(
+            each ->
+                new IstioConditionBuilder()
+                    .withType(each.condition().type())
+                    .withStatus(status(each))
+                    .withReason(each.condition().reason())
+                    .withMessage(each.condition().message())
+                    .withLastTransitionTime(each.since())
+                    .build())
+        .toList();
+  }
+
+  private static String status(Present condition) {
+    return condition.condition().holds() ? "True" : "False";
+  }
+
+  private static <T> List<T> orEmpty(List<T> list) {
+    return list == null ? List.of() : list;
+  }
+
+  @Override
+  public void close() throws Exception {
+    subscription.close();
+    executor.shutdownNow();
+  }
+}

@@ -1,0 +1,85 @@
+package dev.ambit.operator.model;
+
+import io.fabric8.istio.api.networking.v1.ServiceEntry;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Function;
+
+/** What is to be said on a ServiceEntry's status. */
+final class ServiceEntryConditions {
+  private ServiceEntryConditions() {}
+
+  /**
+   * Says it.
+   *
+   * @param otherOwner who answers for a host instead of this entry, if somebody does
+   */
+  static List<ObjectCondition> of(
+      ServiceEntry entry,
+      WaypointBinding waypoint,
+      Function<String, Optional<HostClaims.Claim>> otherOwner) {
+    List<ObjectCondition> conditions = new ArrayList<>();
+    waypoint.status().ifPresent(conditions::add);
+    visibility(entry).ifPresent(conditions::add);
+    accepted(entry, otherOwner).ifPresent(conditions::add);
+    return List.copyOf(conditions);
+  }
+
+  private static Optional<ObjectCondition> visibility(ServiceEntry entry) {
+    List<String> exportTo = entry.getSpec().getExportTo();
+    if (exportTo == null || exportTo.isEmpty()) {
+      return Optional.empty();
+    }
+    if (!ServiceEntries.shared(entry)) {
+      return Optional.of(
+          visibility(true, "Namespace", "only workloads of its own namespace see it"));
+    }
+    return Optional.of(
+        Set.of("*").containsAll(exportTo)
+            ? visibility(true, "Public", "workloads of all namespaces see it")
+            : visibility(
+                false,
+                "UnsupportedValue",
+                "spec.exportTo names namespaces; ztunnels tell only \".\" from \"*\", so workloads of"
+                    + " all namespaces see it"));
+  }
+
+  private static ObjectCondition visibility(boolean holds, String reason, String message) {
+    return new ObjectCondition(ObjectCondition.VISIBILITY_APPLIED, holds, reason, message);
+  }
+
+  private static Optional<ObjectCondition> accepted(
+      ServiceEntry entry, Function<String, Optional<HostClaims.Claim>> otherOwner) {
+    List<String> problems = new ArrayList<>();
+    List<String> conflicts = new ArrayList<>();
+    if (entry.getSpec().getAddresses() != null) {
+      for (String address : entry.getSpec().getAddresses()) {
+        if (IpAddresses.parseBlock(address).isEmpty()) {
+          problems.add(
+              "spec.addresses: \"" + address + "\" is neither an address nor a CIDR block");
+        }
+      }
+    }
+    for (String host : ServiceEntries.hosts(entry)) {
+      otherOwner
+          .apply(host)
+          .ifPresent(
+              owner ->
+                  conflicts.add(
+                      "host "
+                          + host
+                          + " is answered for by "
+                          + (owner.entry() ? "the older ServiceEntry " : "Service ")
+                          + owner.name()));
+    }
+    if (problems.isEmpty() && conflicts.isEmpty()) {
+      return Optional.empty();
+    }
+    String reason = conflicts.isEmpty() ? "UnsupportedValue" : "HostConflict";
+    conflicts.addAll(problems);
+    return Optional.of(
+        new ObjectCondition(ObjectCondition.ACCEPTED, false, reason, String.join("; ", conflicts)));
+  }
+}

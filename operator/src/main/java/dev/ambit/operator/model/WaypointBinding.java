@@ -1,0 +1,44 @@
+package dev.ambit.operator.model;
+
+import dev.ambit.protocol.workload.GatewayAddress;
+import dev.ambit.protocol.workload.WeightedWaypoint;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * The waypoint that an object's traffic has to go through.
+ *
+ * @param address where it is; where it is not, a name that nothing answers to, so that traffic is
+ *     refused rather than led around it
+ * @param weighted shares of several waypoints; empty for all to the one
+ * @param ingress whether gateways are to send traffic there too
+ * @param status nothing where no waypoint was asked for
+ */
+record WaypointBinding(
+    Optional<GatewayAddress> address,
+    List<WeightedWaypoint> weighted,
+    boolean ingress,
+    Optional<ObjectCondition> status) {
+  static final WaypointBinding NONE =
+      new WaypointBinding(Optional.empty(), List.of(), false, Optional.empty());
+
+  static WaypointBinding to(GatewayAddress address, ObjectCondition status) {
+    return new WaypointBinding(Optional.of(address), List.of(), false, Optional.of(status));
+  }
+
+  static WaypointBinding unbound(ObjectCondition status) {
+    return new WaypointBinding(Optional.empty(), List.of(), false, Optional.of(status));
+  }
+
+  WaypointBinding withWeighted(List<WeightedWaypoint> next) {
+    return new WaypointBinding(address, next, ingress, status);
+  }
+
+  WaypointBinding withStatus(ObjectCondition next) {
+    return new WaypointBinding(address, weighted, ingress, Optional.of(next));
+  }
+
+  WaypointBinding withIngress(boolean next) {
+    return new WaypointBinding(address, weighted, next, status);
+  }
+}
