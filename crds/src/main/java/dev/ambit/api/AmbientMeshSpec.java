@@ -66,7 +66,7 @@ public record AmbientMeshSpec(
 
   /** Every field at its default. */
   public static final AmbientMeshSpec DEFAULTS =
-      new AmbientMeshSpec(null, null, null, null, null, null, null, null, null, null);
+      new AmbientMeshSpec(null, null, null, null, null, null, null, null, null, null, null);
 
   public AmbientMeshSpec(
       @Nullable String trustDomain,

@@ -74,9 +74,7 @@ public record LocalMesh(
   }
 
   private static ConstructNode tagged(String kind) {
-    return node ->
-        Map.of(
-            kind, node instanceof ScalarNode scalar ? scalar.getValue() : List.of());
+    return node -> Map.of(kind, node instanceof ScalarNode scalar ? scalar.getValue() : List.of());
   }
 
   /**

@@ -16,6 +16,7 @@ import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannelConfig;
 import io.netty.channel.socket.SocketProtocolFamily;
+import io.netty.channel.unix.IntegerUnixChannelOption;
 import io.netty.channel.unix.UnixChannelOption;
 import java.net.Inet4Address;
 import java.net.InetAddress;
@@ -32,6 +33,7 @@ final class PodSockets {
   private static final WriteBufferWaterMark TUNNEL_WATERMARK =
       new WriteBufferWaterMark(256 << 10, 512 << 10);
 
+  private static final int SOL_SOCKET = 1;
   private static final int SO_RCVBUFFORCE = 33;
   private static final IntegerUnixChannelOption RECEIVE_BUFFER =
       new IntegerUnixChannelOption("SO_RCVBUFFORCE", SOL_SOCKET, SO_RCVBUFFORCE);
@@ -96,7 +98,10 @@ final class PodSockets {
     mark(channel);
     if (shared) {
       channel.config().setOption(UnixChannelOption.SO_REUSEPORT, true);
-      channel.config().setOption(RECEIVE_BUFFER, SHARED_RECEIVE_BUFFER);
+      if (settings.mark() != 0) {
+        // Both need the same right.
+        channel.config().setOption(RECEIVE_BUFFER, SHARED_RECEIVE_BUFFER);
+      }
     }
     channel.config().setRecvByteBufAllocator(new FixedRecvByteBufAllocator(LARGEST_DATAGRAM));
     return channel;
