@@ -24,8 +24,12 @@ final class Round implements AutoCloseable {
   private static final int LARGE = 100_000;
   private static final int MOVES = 20;
 
-  /** How long memory is given to settle after a start: longer than malloc is trimmed by itself. */
-  private static final Duration SETTLING = Duration.ofSeconds(8);
+  /** Memory has settled when so many looks, so far apart, find hardly a difference. */
+  private static final int SAME_LOOKS = 4;
+
+  private static final Duration LOOKING = Duration.ofSeconds(2);
+  private static final int MOST_LOOKS = 40;
+  private static final long HARDLY_KIBIBYTES = 256;
 
   private final BenchSettings settings;
   private final Measurements measurements;
@@ -154,7 +158,7 @@ final class Round implements AutoCloseable {
 
   private void idle(Subject subject, MeasuredMesh mesh) throws IOException {
     start(subject, mesh);
-    settle();
+    settle(mesh);
     for (long pid : mesh.ztunnels()) {
       add(Metric.IDLE_RSS, subject, ProcessUsage.residentKibibytes(pid) / 1024.0);
       add(Metric.IDLE_PSS, subject, ProcessUsage.proportionalKibibytes(pid) / 1024.0);
@@ -166,7 +170,7 @@ final class Round implements AutoCloseable {
                 "open %s %s %d"
                     .formatted(mesh.clientNamespace(), mesh.serverAddress(), IDLE_CONNECTIONS))
             .split(" ");
-    settle();
+    settle(mesh);
     long open = Long.parseLong(opened[0]);
     add(Metric.IDLE_CONNECTION, subject, (resident(mesh) - before) / (double) open);
     var closed = client.ask("close").split(" ");
@@ -268,7 +272,7 @@ final class Round implements AutoCloseable {
     mesh.knowWorkloads(LARGE);
     add(Metric.LARGE_START, subject, mesh.startClientsZtunnel().toMillis());
     long pid = mesh.ztunnels().getFirst();
-    settle();
+    settle(mesh);
     add(Metric.LARGE_RSS, subject, ProcessUsage.residentKibibytes(pid) / 1024.0);
     add(Metric.LARGE_PSS, subject, ProcessUsage.proportionalKibibytes(pid) / 1024.0);
     mesh.startServersZtunnel();
@@ -332,12 +336,20 @@ final class Round implements AutoCloseable {
     return output;
   }
 
-  private static void settle() {
-    try {
-      Thread.sleep(SETTLING);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new IllegalStateException(e);
+  /** Waits until the proxies' memory stays as it is; what a start needed is given back late. */
+  private static void settle(MeasuredMesh mesh) throws IOException {
+    long last = resident(mesh);
+    int same = 0;
+    for (int look = 0; look < MOST_LOOKS && same < SAME_LOOKS; look++) {
+      try {
+        Thread.sleep(LOOKING);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new IllegalStateException(e);
+      }
+      long now = resident(mesh);
+      same = Math.abs(now - last) <= HARDLY_KIBIBYTES ? same + 1 : 0;
+      last = now;
     }
   }
 
