@@ -20,7 +20,7 @@ export JAVA_HOME := $(JDK)
 MVN := mvn -B -ntp
 ARCHIVES := $(addprefix .build/images/,operator.tar ztunnel.tar agent.tar sample.tar)
 
-.PHONY: help build test bench images engine cluster demo demo-down format clean jdk packages
+.PHONY: help build test bench jmh soak images engine cluster demo demo-down format clean jdk packages
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ build: jdk ## Compile, package and lay out the programs, so that they run from h
 
 packages:
 	@test-k3s/bin/packages
+
+jmh: jdk build ## Run the benchmarks of the hot paths; JMH="-f 1 Policy" passes arguments
+	@cd dataplane/ztunnel && "$(JDK)/bin/java" -cp "target/test-classes:target/classes:$$(cat target/bench.classpath)" \
+	  org.openjdk.jmh.Main $(JMH)
 
 images: packages build ## Build the container images into .build/images
 	images/build

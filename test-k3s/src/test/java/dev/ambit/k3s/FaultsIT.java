@@ -9,9 +9,11 @@ import static org.awaitility.Awaitility.await;
 
 import dev.ambit.api.AmbientMesh;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.apps.DaemonSetBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.readiness.Readiness;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -164,8 +166,17 @@ class FaultsIT {
         .daemonSets()
         .inNamespace(InstalledAmbit.ROOT)
         .withName("ambit-ztunnel")
-        .rolling()
-        .restart();
+        .edit(
+            daemonSet ->
+                new DaemonSetBuilder(daemonSet)
+                    .editSpec()
+                    .editTemplate()
+                    .editOrNewMetadata()
+                    .addToAnnotations("kubectl.kubernetes.io/restartedAt", Instant.now().toString())
+                    .endMetadata()
+                    .endTemplate()
+                    .endSpec()
+                    .build());
     var together = new AtomicInteger();
     await("every ztunnel replaced")
         .atMost(Duration.ofSeconds(300))

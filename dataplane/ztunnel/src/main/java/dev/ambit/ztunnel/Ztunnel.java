@@ -275,7 +275,7 @@ public final class Ztunnel {
   private CompletionStage<Void> meshKnown() throws IOException {
     settings
         .mesh()
-        .local()
+        .local(settings.trustDomains())
         .ifPresent(
             local -> {
               local.apply(mesh, policies);

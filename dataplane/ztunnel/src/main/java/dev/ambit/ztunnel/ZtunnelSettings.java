@@ -297,7 +297,7 @@ record ZtunnelSettings(
             anyLoopback ? defaults.listen() : List.of(address.getAddress()), address.getPort()));
   }
 
-  /** Of the memory for buffers half may lie with applications that do not take what they get. */
+  /** Of the memory for buffers a quarter may lie with applications that do not take what comes. */
   private static TunnelLimits limits(Environment environment) throws SettingsException {
     TunnelLimits defaults = TunnelLimits.defaults();
     int most = 1 << 20;
@@ -307,7 +307,7 @@ record ZtunnelSettings(
             "INBOUND_PENDING_TUNNELS_PER_SOURCE", defaults.pendingPerSource(), 1, most),
         environment.number("INBOUND_PENDING_TUNNELS", defaults.pendingPerPod(), 1, most),
         atLeastMilli(environment, "INBOUND_TUNNEL_IDLE_TIMEOUT", defaults.idleTimeout()),
-        new MemoryBudget(PlatformDependent.maxDirectMemory() / 2));
+        new MemoryBudget(PlatformDependent.maxDirectMemory() / 4));
   }
 
   private static Duration atLeastMilli(Environment environment, String name, Duration whenUnset)

@@ -198,7 +198,11 @@ public final class ControlPlane implements AutoCloseable {
   /** Says on objects' status what the mesh makes of them, until it is closed; for the leader. */
   public AutoCloseable writeConditions(EventRecorder events) {
     return new StatusConditionWriter(
-        client, conditions, informers.boundObjects(), events, InstantSource.system());
+        StatusConditionWriter.applyBy(client),
+        conditions,
+        informers.boundObjects(),
+        events,
+        InstantSource.system());
   }
 
   /** Calls back, on the client's stream, for each response that a client rejects. */

@@ -36,6 +36,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -51,7 +52,7 @@ final class StatusConditionWriter implements AutoCloseable {
   private static final Duration SETTLE = Duration.ofMillis(100);
   private static final Duration RETRY = Duration.ofSeconds(5);
 
-  private final KubernetesClient client;
+  private final Consumer<HasMetadata> patch;
   private final StatusConditions conditions;
   private final BoundObjects objects;
   private final EventRecorder events;
@@ -70,13 +71,18 @@ final class StatusConditionWriter implements AutoCloseable {
   /** A condition as it stands on an object. */
   private record Present(ObjectCondition condition, String since) {}
 
+  /**
+   * Begins to write.
+   *
+   * @param patch makes an object's status have what this one's has, and none else of ours
+   */
   StatusConditionWriter(
-      KubernetesClient client,
+      Consumer<HasMetadata> patch,
       StatusConditions conditions,
       BoundObjects objects,
       EventRecorder events,
       InstantSource clock) {
-    this.client = client;
+    this.patch = patch;
     this.conditions = conditions;
     this.objects = objects;
     this.events = events;
@@ -88,6 +94,20 @@ final class StatusConditionWriter implements AutoCloseable {
         .all()
         .filter(object -> !present(object).isEmpty())
         .forEach(object -> enqueue(BoundObjects.key(object), SETTLE));
+  }
+
+  /** Server-side apply of a status. */
+  static Consumer<HasMetadata> applyBy(KubernetesClient client) {
+    return applied ->
+        client
+            .resource(applied)
+            .subresource("status")
+            .patch(
+                new PatchContext.Builder()
+                    .withPatchType(PatchType.SERVER_SIDE_APPLY)
+                    .withFieldManager(FIELD_MANAGER)
+                    .withForce(true)
+                    .build());
   }
 
   private void enqueue(BoundObject object, Duration delay) {
@@ -139,15 +159,7 @@ final class StatusConditionWriter implements AutoCloseable {
     }
     List<Present> after =
         wanted.stream().map(condition -> new Present(condition, since(condition, before))).toList();
-    client
-        .resource(applied(object, after))
-        .subresource("status")
-        .patch(
-            new PatchContext.Builder()
-                .withPatchType(PatchType.SERVER_SIDE_APPLY)
-                .withFieldManager(FIELD_MANAGER)
-                .withForce(true)
-                .build());
+    patch.accept(applied(object, after));
     written.put(object, new Written(uid, after));
     tell(cached, before, wanted);
   }

@@ -223,7 +223,7 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
             ? authority.inspect(spec, before == null ? null : before.ca(), this::secret)
             : new AuthorityVerdict.Unusable(
                 "NotLookedAt", "The certificate authority is not looked at."),
-        looked ? revocations.inspect(spec, this::secret) : new RevocationVerdict.Absent(),
+        looked ? revocations.inspect(spec, this::secret) : new RevocationVerdict.Unknown(),
         ComponentState.of(daemonSet(ZtunnelDaemonSet.NAME).orElse(null)),
         ComponentState.of(daemonSet(AgentDaemonSet.NAME).orElse(null)),
         stageCounts());

@@ -31,13 +31,8 @@ final class RevocationInspection {
     String name = given == null || given.isEmpty() ? SelfSignedRoot.SECRET : given;
     Map<String, String> data = secrets.apply(name).map(Secret::getData).orElse(null);
     if (data == null) {
-      // A Secret that is gone takes back nothing.
-      return new RevocationVerdict.Unusable(
-          "Secret "
-              + rootNamespace
-              + "/"
-              + name
-              + " is not there; revocation lists that were distributed before stay in use");
+      // Not made yet, or gone, which takes nothing back.
+      return new RevocationVerdict.Unknown();
     }
     String encoded = data.get(WellKnown.REVOCATION_KEY);
     if (encoded == null || encoded.isBlank()) {

@@ -8,6 +8,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.NavigableSet;
 import java.util.Optional;
@@ -112,7 +113,7 @@ public final class AddressLedger {
     }
     for (String host : hosts) {
       List<ByteString> allocated = ServiceEntries.allocated(entry, host);
-      allocated.forEach(address -> present.add(new HostAddress(host, IpAddresses.text(address))));
+      allocated.forEach(address -> present.add(new HostAddress(host, text(address))));
       for (int size : new int[] {4, 16}) {
         allocated.stream()
             .filter(address -> address.size() == size && isFree(address, self, own))
@@ -121,7 +122,7 @@ public final class AddressLedger {
             .ifPresent(
                 address -> {
                   own.add(address);
-                  wanted.add(new HostAddress(host, IpAddresses.text(address)));
+                  wanted.add(new HostAddress(host, text(address)));
                 });
       }
     }
@@ -160,5 +161,14 @@ public final class AddressLedger {
     bytes[size - 2] = (byte) (number >> 8);
     bytes[size - 1] = (byte) number;
     return ByteString.copyFrom(bytes);
+  }
+
+  /** As one would write it (RFC 5952), for those of our range. */
+  private static String text(ByteString address) {
+    int number = (address.byteAt(address.size() - 2) & 0xff) << 8;
+    number |= address.byteAt(address.size() - 1) & 0xff;
+    return number != 0 && address.equals(address(16, number))
+        ? String.format(Locale.ROOT, "2001:2::%x", number)
+        : IpAddresses.text(address);
   }
 }

@@ -69,16 +69,17 @@ final class Subscription {
       names.addAll(initialVersions.keySet());
       List.copyOf(names).forEach(name -> table.find(name).forEach(this::offer));
     }
-    for (String name : initialVersions.keySet()) {
-      if (table.get(name) == null) {
-        if (wildcard || !table.knows(name)) {
-          removals.add(name);
-        } else {
-          // A key, and not something that can be held.
-          held.remove(name);
-        }
-      }
-    }
+    initialVersions.forEach(
+        (name, version) -> {
+          if (table.get(name) == null) {
+            if (version.isEmpty() && !wildcard && table.knows(name)) {
+              // A key that was asked for, and not something that is held.
+              held.remove(name);
+            } else {
+              removals.add(name);
+            }
+          }
+        });
     for (String name : names) {
       if (!table.knows(name)) {
         removals.add(name);
@@ -141,7 +142,9 @@ final class Subscription {
   }
 
   private void forget(String name) {
-    removals.remove(name);
+    if (!held.containsKey(name)) {
+      removals.remove(name);
+    }
     for (XdsResource resource : table.find(name)) {
       if (wants(resource)) {
         // Still covered by the wildcard or another name, which the client has to be told.

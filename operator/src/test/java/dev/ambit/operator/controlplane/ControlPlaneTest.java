@@ -20,6 +20,7 @@ import dev.ambit.protocol.xds.DeltaDiscoveryRequest;
 import dev.ambit.protocol.xds.DeltaDiscoveryResponse;
 import dev.ambit.protocol.xds.Node;
 import dev.ambit.protocol.xds.Resource;
+import io.fabric8.istio.api.networking.v1.ServiceEntry;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
@@ -27,6 +28,7 @@ import io.fabric8.kubernetes.api.model.ServiceBuilder;
 import io.fabric8.kubernetes.api.model.apiextensions.v1.CustomResourceDefinition;
 import io.fabric8.kubernetes.api.model.authentication.TokenReviewStatus;
 import io.fabric8.kubernetes.api.model.authentication.TokenReviewStatusBuilder;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.Gateway;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.server.mock.EnableKubernetesMockClient;
 import io.fabric8.kubernetes.client.utils.Serialization;
@@ -457,6 +459,102 @@ class ControlPlaneTest {
 
     client.pods().inNamespace("shop").withName("web").delete();
     await().atMost(PATIENCE).until(() -> !held.resources.containsKey("Kubernetes//Pod/shop/web"));
+  }
+
+  private void define(String group, String kind, String plural) {
+    client
+        .resource(
+            Serialization.unmarshal(
+                """
+                apiVersion: apiextensions.k8s.io/v1
+                kind: CustomResourceDefinition
+                metadata: {name: %3$s.%1$s}
+                spec:
+                  group: %1$s
+                  scope: Namespaced
+                  names: {kind: %2$s, plural: %3$s}
+                  versions: [{name: v1, served: true, storage: true}]
+                status:
+                  conditions: [{type: Established, status: "True"}]
+                """
+                    .formatted(group, kind, plural),
+                CustomResourceDefinition.class))
+        .create();
+  }
+
+  @Test
+  void entriesAndWaypointsAreFollowedOnceTheirKindsExist() throws Exception {
+    ControlPlane serving = serve();
+    Held held = discover(serving, "ambit-system/ztunnel/ztunnel-1", NODE);
+
+    client
+        .services()
+        .inNamespace("shop")
+        .withName("cart")
+        .edit(
+            service ->
+                new ServiceBuilder(service)
+                    .editMetadata()
+                    .addToLabels("istio.io/use-waypoint", "waypoint")
+                    .endMetadata()
+                    .build());
+    // Not there: traffic is led to where nothing is.
+    await()
+        .atMost(PATIENCE)
+        .until(
+            () ->
+                held.resources.containsKey("shop/cart.shop.svc.cluster.local")
+                    && held.address("shop/cart.shop.svc.cluster.local")
+                        .getService()
+                        .getWaypoint()
+                        .getHostname()
+                        .getHostname()
+                        .equals("waypoint.shop.waypoint.invalid"));
+    define("gateway.networking.k8s.io", "Gateway", "gateways");
+    client
+        .resource(
+            Serialization.unmarshal(
+                """
+                apiVersion: gateway.networking.k8s.io/v1
+                kind: Gateway
+                metadata: {name: waypoint, namespace: shop}
+                spec: {gatewayClassName: istio-waypoint}
+                status: {addresses: [{type: Hostname, value: waypoint.shop.svc.cluster.local}]}
+                """,
+                Gateway.class))
+        .create();
+    await()
+        .atMost(PATIENCE)
+        .until(
+            () ->
+                held.address("shop/cart.shop.svc.cluster.local")
+                    .getService()
+                    .getWaypoint()
+                    .getHostname()
+                    .getHostname()
+                    .equals("waypoint.shop.svc.cluster.local"));
+    define("networking.istio.io", "ServiceEntry", "serviceentries");
+    client
+        .resource(
+            Serialization.unmarshal(
+                """
+                apiVersion: networking.istio.io/v1
+                kind: ServiceEntry
+                metadata: {name: api, namespace: shop}
+                spec: {hosts: [api.example.com], resolution: DNS, ports: [{name: tls, number: 443}]}
+                """,
+                ServiceEntry.class))
+        .create();
+    await()
+        .atMost(PATIENCE)
+        .until(
+            () ->
+                held.resources
+                    .keySet()
+                    .containsAll(
+                        List.of(
+                            "shop/api.example.com",
+                            "Kubernetes/networking.istio.io/ServiceEntry/shop/api/api.example.com")));
   }
 
   @Test

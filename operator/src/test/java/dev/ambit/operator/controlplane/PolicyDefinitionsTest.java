@@ -100,4 +100,38 @@ class PolicyDefinitionsTest {
       assertThat(at(spec, "portLevelMtls").getMaxProperties()).isPositive();
     }
   }
+
+  @Test
+  void entriesHaveEveryFieldThatIsRead() throws IOException {
+    CustomResourceDefinition entries = read("networking.istio.io_serviceentries.yaml");
+    CustomResourceDefinition workloads = read("networking.istio.io_workloadentries.yaml");
+    String[] workload = {
+      "address", "ports", "labels", "network", "locality", "weight", "serviceAccount"
+    };
+    for (CustomResourceDefinitionVersion version : entries.getSpec().getVersions()) {
+      JSONSchemaProps schema = version.getSchema().getOpenAPIV3Schema();
+      assertThat(version.getSubresources().getStatus()).isNotNull();
+      assertThat(at(schema, "spec").getProperties())
+          .containsOnlyKeys(
+              "hosts",
+              "addresses",
+              "ports",
+              "location",
+              "resolution",
+              "endpoints",
+              "workloadSelector",
+              "exportTo",
+              "subjectAltNames");
+      assertThat(at(schema, "spec", "endpoints", "[]").getProperties()).containsOnlyKeys(workload);
+      assertThat(at(schema, "status", "addresses", "[]").getProperties())
+          .containsOnlyKeys("host", "value");
+      assertThat(at(schema, "status", "conditions").getXKubernetesListType()).isEqualTo("map");
+    }
+    for (CustomResourceDefinitionVersion version : workloads.getSpec().getVersions()) {
+      JSONSchemaProps schema = version.getSchema().getOpenAPIV3Schema();
+      assertThat(version.getSubresources().getStatus()).isNotNull();
+      assertThat(at(schema, "spec").getProperties()).containsOnlyKeys(workload);
+      assertThat(at(schema, "status", "conditions").getXKubernetesListType()).isEqualTo("map");
+    }
+  }
 }

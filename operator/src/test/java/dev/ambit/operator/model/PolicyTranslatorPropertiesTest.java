@@ -29,7 +29,17 @@ import org.jspecify.annotations.Nullable;
 class PolicyTranslatorPropertiesTest {
   private static final List<String> PRINCIPALS =
       List.of(
-          "td/ns/a/sa/x", "td/ns/a/sa/y", "other/ns/a/sa/x", "*", "td/*", "*/sa/x", "*mid*", "t*");
+          "td/ns/a/sa/x",
+          "td/ns/a/sa/y",
+          "old/ns/a/sa/x",
+          "other/ns/a/sa/x",
+          "spiffe://td/ns/a/sa/x",
+          "*",
+          "td/*",
+          "old/ns/*",
+          "*/sa/x",
+          "*mid*",
+          "t*");
   private static final List<String> NAMESPACES = List.of("a", "b", "*", "a*", "*b", "*?*");
   private static final List<String> ACCOUNTS = List.of("x", "a/x", "b/y", "a/b/c", "*");
   private static final List<String> BLOCKS =
@@ -43,7 +53,7 @@ class PolicyTranslatorPropertiesTest {
   private static List<Connection> connections() {
     List<Connection> connections = new ArrayList<>();
     List<@Nullable String> principals = new ArrayList<>();
-    for (String trustDomain : List.of("td", "other", "third")) {
+    for (String trustDomain : List.of("td", "old", "other", "third")) {
       for (String namespace : List.of("a", "b", "ab")) {
         for (String account : List.of("x", "y")) {
           principals.add(trustDomain + "/ns/" + namespace + "/sa/" + account);
@@ -61,10 +71,15 @@ class PolicyTranslatorPropertiesTest {
     return connections;
   }
 
+  /** The trust domain "td" has another name. */
+  private static PolicyTranslation translate(AuthorizationPolicy policy) {
+    return PolicyTranslator.translate(policy, "root", new TrustDomains("td", List.of("old")));
+  }
+
   @Property(tries = 600)
   void deniesAllThatTheWrittenPolicyDenies(@ForAll long seed) {
     AuthorizationPolicy policy = random(new Random(seed), AuthorizationPolicyAction.DENY);
-    PolicyTranslation translation = PolicyTranslator.translate(policy, "root");
+    PolicyTranslation translation = translate(policy);
     Authorization sent = translation.authorization().orElseThrow();
     for (Connection connection : CONNECTIONS) {
       if (written(policy, connection, seed)) {
@@ -76,7 +91,7 @@ class PolicyTranslatorPropertiesTest {
   @Property(tries = 600)
   void allowsNothingThatTheWrittenPolicyDoesNotAllow(@ForAll long seed) {
     AuthorizationPolicy policy = random(new Random(seed), AuthorizationPolicyAction.ALLOW);
-    Authorization sent = PolicyTranslator.translate(policy, "root").authorization().orElseThrow();
+    Authorization sent = translate(policy).authorization().orElseThrow();
     for (Connection connection : CONNECTIONS) {
       if (PolicyEvaluation.matches(sent, connection)) {
         assertThat(written(policy, connection, seed)).as("%s", connection).isTrue();
@@ -93,7 +108,7 @@ class PolicyTranslatorPropertiesTest {
             random.nextBoolean()
                 ? AuthorizationPolicyAction.ALLOW
                 : AuthorizationPolicyAction.DENY);
-    PolicyTranslation translation = PolicyTranslator.translate(policy, "root");
+    PolicyTranslation translation = translate(policy);
     if (translation.report().verdict() == PolicyReport.Verdict.ACCEPTED) {
       for (Connection connection : CONNECTIONS) {
         assertThat(PolicyEvaluation.matches(translation.authorization().orElseThrow(), connection))
@@ -127,7 +142,9 @@ class PolicyTranslatorPropertiesTest {
       boolean empty = source.equals(new Source());
       return (!empty || unknowable("empty source"))
           && both(
-              source.getPrincipals(), source.getNotPrincipals(), value -> string(value, principal))
+              source.getPrincipals(),
+              source.getNotPrincipals(),
+              value -> principal(value, principal))
           && both(
               source.getNamespaces(), source.getNotNamespaces(), value -> string(value, parts[2]))
           && both(
@@ -175,7 +192,7 @@ class PolicyTranslatorPropertiesTest {
           switch (condition.getKey()) {
             case "source.ip" -> value -> block(value, connection.sourceIp());
             case "destination.ip" -> value -> block(value, connection.destinationIp());
-            case "source.principal" -> value -> string(value, principal);
+            case "source.principal" -> value -> principal(value, principal);
             case "source.namespace" ->
                 value -> string(value, principal == null ? null : principal.split("/", -1)[2]);
             case "destination.port" -> this::port;
@@ -190,6 +207,19 @@ class PolicyTranslatorPropertiesTest {
         java.util.function.Predicate<String> holds) {
       return (values.isEmpty() || values.stream().anyMatch(holds))
           && notValues.stream().noneMatch(holds);
+    }
+
+    /** What is said of one name of the trust domain holds for all. */
+    private boolean principal(String pattern, @Nullable String value) {
+      return pattern.startsWith("spiffe://")
+          ? unknowable(pattern)
+          : pattern.startsWith("td/") || pattern.startsWith("old/")
+              ? string(renamed(pattern), value == null ? null : renamed(value))
+              : string(pattern, value);
+    }
+
+    private static String renamed(String principal) {
+      return principal.startsWith("old/") ? "td/" + principal.substring(4) : principal;
     }
 
     private boolean string(String pattern, @Nullable String value) {

@@ -10,6 +10,7 @@ import dev.ambit.protocol.security.Authorization;
 import dev.ambit.protocol.security.Match;
 import dev.ambit.protocol.security.Scope;
 import dev.ambit.protocol.security.StringMatch;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class PolicyTranslatorTest {
@@ -179,16 +180,30 @@ class PolicyTranslatorTest {
   }
 
   @Test
-  void customAndAuditAndAttachedPoliciesAreRejectedWithTheirPath() {
-    for (String spec :
-        new String[] {"action: CUSTOM\nprovider: {name: x}\nrules: [{}]", "action: AUDIT"}) {
-      PolicyTranslation translation = translate("a", spec);
-      assertThat(translation.authorization()).isEmpty();
-      assertThat(translation.report().verdict()).isEqualTo(Verdict.REJECTED);
-      assertThat(translation.report().findings())
-          .extracting(Finding::path)
-          .containsExactly("spec.action");
-    }
+  void whatAnExternalAuthorizerWouldDecideIsDenied() {
+    PolicyTranslation translation =
+        translate(
+            "a",
+            """
+            action: CUSTOM
+            provider: {name: x}
+            rules: [{to: [{operation: {ports: ["80"], paths: ["/admin"]}}]}]
+            """);
+    assertThat(PolicyEvaluation.matches(sent(translation), from("td/ns/a/sa/x", 80))).isTrue();
+    assertThat(PolicyEvaluation.matches(sent(translation), from("td/ns/a/sa/x", 81))).isFalse();
+    assertThat(sent(translation).getAction()).isEqualTo(Action.DENY);
+    assertThat(translation.report().verdict()).isEqualTo(Verdict.STRICTER);
+    assertThat(translation.report().findings())
+        .extracting(Finding::path)
+        .containsExactly("spec.action", "spec.rules[0].to[0].operation.paths");
+  }
+
+  @Test
+  void auditAndAttachedPoliciesAreRejectedWithTheirPath() {
+    PolicyTranslation audit = translate("a", "action: AUDIT");
+    assertThat(audit.authorization()).isEmpty();
+    assertThat(audit.report().verdict()).isEqualTo(Verdict.REJECTED);
+    assertThat(audit.report().findings()).extracting(Finding::path).containsExactly("spec.action");
     PolicyTranslation attached =
         translate(
             "a", "action: DENY\ntargetRefs: [{kind: Service, group: \"\", name: s}]\nrules: [{}]");
@@ -221,5 +236,45 @@ class PolicyTranslatorTest {
             spec: {action: DENY, rules: [{}]}
             """);
     assertThat(sent(PolicyTranslator.translate(policy, "root")).getDryRun()).isTrue();
+  }
+
+  @Test
+  void aPrincipalOfTheTrustDomainStandsForItsAliasesAndTheReverse() {
+    var policy =
+        Objects.policy(
+            """
+            metadata: {name: p, namespace: shop}
+            spec:
+              rules:
+              - from: [{source: {principals: [td/ns/a/sa/x, other/ns/a/sa/x, "*/sa/y"]}}]
+                when: [{key: source.principal, notValues: ["old/ns/b/*"]}]
+            """);
+    Authorization sent =
+        sent(
+            PolicyTranslator.translate(
+                policy, "root", new TrustDomains("td", List.of("old", "older"))));
+    assertThat(sent.getRules(0).getClauses(0).getMatches(0).getPrincipalsList())
+        .extracting(match -> match.hasExact() ? match.getExact() : "*" + match.getSuffix())
+        .containsExactly(
+            "td/ns/a/sa/x", "old/ns/a/sa/x", "older/ns/a/sa/x", "other/ns/a/sa/x", "*/sa/y");
+    assertThat(sent.getRules(0).getClauses(1).getMatches(0).getNotPrincipalsList())
+        .extracting(match -> match.getPrefix())
+        .containsExactly("old/ns/b/", "td/ns/b/", "older/ns/b/");
+  }
+
+  @Test
+  void aPrincipalWithItsSchemeWouldMatchNobodySoADenialTakesItToMatch() {
+    var translation =
+        PolicyTranslator.translate(
+            Objects.policy(
+                """
+                metadata: {name: p, namespace: shop}
+                spec:
+                  action: DENY
+                  rules: [{from: [{source: {principals: ["spiffe://td/ns/a/sa/x"]}}]}]
+                """),
+            "root");
+    assertThat(translation.report().verdict()).isEqualTo(PolicyReport.Verdict.STRICTER);
+    assertThat(sent(translation).getRules(0).getClausesCount()).isZero();
   }
 }

@@ -11,6 +11,8 @@ import java.util.Optional;
  */
 public record Identity(String trustDomain, String namespace, String serviceAccount) {
   private static final String SCHEME = "spiffe://";
+  private static final String NAMESPACE_MARK = "/ns/";
+  private static final String ACCOUNT_MARK = "/sa/";
 
   public Identity {
     requireSegment("trust domain", trustDomain);
@@ -61,7 +63,20 @@ public record Identity(String trustDomain, String namespace, String serviceAccou
 
   /** The URI form without {@code spiffe://}, as policies name it. */
   public String principal() {
-    return trustDomain + "/ns/" + namespace + "/sa/" + serviceAccount;
+    return trustDomain + NAMESPACE_MARK + namespace + ACCOUNT_MARK + serviceAccount;
+  }
+
+  /** Whether {@link #principal} is {@code text}, without writing it out. */
+  public boolean hasPrincipal(String text) {
+    int namespaceAt = trustDomain.length() + NAMESPACE_MARK.length();
+    int accountAt = namespaceAt + namespace.length() + ACCOUNT_MARK.length();
+    // The length first: among many principals it tells most apart.
+    return text.length() == accountAt + serviceAccount.length()
+        && text.endsWith(serviceAccount)
+        && text.startsWith(namespace, namespaceAt)
+        && text.startsWith(trustDomain)
+        && text.startsWith(NAMESPACE_MARK, trustDomain.length())
+        && text.startsWith(ACCOUNT_MARK, namespaceAt + namespace.length());
   }
 
   @Override

@@ -22,6 +22,6 @@ public record TunnelLimits(
 
   /** What a cluster runs with, save for the memory. */
   public static TunnelLimits defaults() {
-    return new TunnelLimits(512, 128, 512, Duration.ofMinutes(15), MemoryBudget.unlimited());
+    return new TunnelLimits(1024, 128, 512, Duration.ofMinutes(15), MemoryBudget.unlimited());
   }
 }

@@ -35,9 +35,7 @@ public final class Bench {
         measurements.addAll(ResultsFile.read(Path.of(earlier)));
       }
     } else {
-      var settings = BenchSettings.of(System.getenv(), folder);
-      record(settings);
-      measure(settings, measurements);
+      measure(BenchSettings.of(System.getenv(), folder), measurements);
     }
     publish(folder, measurements);
   }

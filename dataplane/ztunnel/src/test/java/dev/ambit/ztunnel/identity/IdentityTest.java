@@ -33,4 +33,22 @@ class IdentityTest {
     assertThat(Identity.tryParse(uri)).isEmpty();
     assertThatThrownBy(() -> Identity.parse(uri)).isInstanceOf(IllegalArgumentException.class);
   }
+
+  @Test
+  void knowsItsPrincipalWithoutWritingItOut() {
+    Identity identity = new Identity("cluster.local", "shop", "web");
+    assertThat(identity.hasPrincipal(identity.principal())).isTrue();
+    for (String other :
+        java.util.List.of(
+            "",
+            "cluster.local/ns/shop/sa/wec",
+            "cluster.local/ns/shoq/sa/web",
+            "cluster.locam/ns/shop/sa/web",
+            "cluster.local/nt/shop/sa/web",
+            "cluster.local/ns/shop/sb/web",
+            "cluster.local/ns/shop/sa/web2",
+            "spiffe://cluster.local/ns/shop/sa/web")) {
+      assertThat(identity.hasPrincipal(other)).as(other).isFalse();
+    }
+  }
 }

@@ -197,7 +197,8 @@ class LimitsIT {
           "",
           stalled
               .host()
-              .command(List.of("sysctl", "-q", "-w", "net.ipv4." + setting + "=4096 16384 65536")));
+              .command(
+                  List.of("sh", "-c", "echo 4096 16384 65536 > /proc/sys/net/ipv4/" + setting)));
     }
     var over = new CountDownLatch(1);
     TcpServer.Conversation never = socket -> hold(over);

@@ -102,22 +102,22 @@ public final class MeasuredMesh implements AutoCloseable {
    * @return for each how long it took from its start until it said that it is ready
    */
   public List<Duration> startZtunnels() {
-    return List.of(startZtunnel(mesh.a(), Map.of()), startZtunnel(mesh.b(), Map.of()));
+    return List.of(startClientsZtunnel(), startServersZtunnel());
   }
 
   /** Starts only the ztunnel of the client's node. */
-  public Duration startClientsZtunnel(Map<String, String> environment) {
-    return startZtunnel(mesh.a(), environment);
+  public Duration startClientsZtunnel() {
+    return startZtunnel(mesh.a());
   }
 
   /** Starts only the ztunnel of the servers' node. */
   public Duration startServersZtunnel() {
-    return startZtunnel(mesh.b(), Map.of());
+    return startZtunnel(mesh.b());
   }
 
-  private Duration startZtunnel(MeshNode node, Map<String, String> environment) {
+  private Duration startZtunnel(MeshNode node) {
     long start = System.nanoTime();
-    var ztunnel = node.startZtunnel(environment);
+    var ztunnel = node.startZtunnel();
     running.add(ztunnel);
     long patience = start + Patience.LONG.multipliedBy(4).toNanos();
     while (!ztunnel.isReady()) {
@@ -134,13 +134,6 @@ public final class MeasuredMesh implements AutoCloseable {
   /** The ztunnels that run, the client's node's first. */
   public List<Long> ztunnels() {
     return running.stream().map(ZtunnelProcess::pid).toList();
-  }
-
-  /** Asks them to end and waits until they have. */
-  public void stopZtunnels() {
-    running.forEach(ZtunnelProcess::terminate);
-    running.forEach(ztunnel -> ztunnel.awaitExit(Patience.LONG));
-    running.clear();
   }
 
   /** Ends them at once. */

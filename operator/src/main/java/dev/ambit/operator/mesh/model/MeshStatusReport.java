@@ -57,6 +57,7 @@ public final class MeshStatusReport {
   /** Nothing is said where there is nothing to distribute. */
   private static Optional<Wanted> revocations(RevocationVerdict verdict) {
     return switch (verdict) {
+      case RevocationVerdict.Unknown() -> Optional.empty();
       case RevocationVerdict.Absent() -> Optional.empty();
       case RevocationVerdict.Usable(String _, String message) ->
           Optional.of(new Wanted(Conditions.REVOCATIONS_DISTRIBUTED, true, "Distributed", message));

@@ -4,6 +4,9 @@ import java.util.Optional;
 
 /** What becomes of the revocation lists that stand beside the certificate authority. */
 public sealed interface RevocationVerdict {
+  /** The authority itself is not there; nothing can be told, and nothing changes. */
+  record Unknown() implements RevocationVerdict {}
+
   /** There are none. */
   record Absent() implements RevocationVerdict {}
 
@@ -24,6 +27,7 @@ public sealed interface RevocationVerdict {
    */
   default Optional<String> change(Optional<String> actual) {
     return switch (this) {
+      case Unknown() -> Optional.empty();
       case Absent() -> actual.map(_ -> "");
       case Usable(String pem, String _) ->
           actual.filter(pem::equals).isPresent() ? Optional.empty() : Optional.of(pem);

@@ -119,6 +119,26 @@ class NodeComponentsTest {
   }
 
   @Test
+  void ztunnelGoesByTheMeshsAliasesAndRevocationLists() {
+    var ztunnel = both().getFirst();
+    assertThat(environment(ztunnel))
+        .containsEntry("TRUST_DOMAIN_ALIASES", "old.example.org,older.example.org")
+        .containsEntry("CRL_PATH", "/var/run/secrets/istio-crl");
+    assertThat(ztunnel.getSpec().getTemplate().getSpec().getVolumes())
+        .filteredOn(volume -> volume.getName().equals("revocations"))
+        .singleElement()
+        .satisfies(
+            volume -> {
+              assertThat(volume.getConfigMap().getName()).isEqualTo("ambit-ca-crl");
+              assertThat(volume.getConfigMap().getOptional()).isTrue();
+            });
+    var plain = new AmbientMesh();
+    plain.setMetadata(new ObjectMetaBuilder().withName("default").withUid("u").build());
+    assertThat(environment(ZtunnelDaemonSet.of(plain, "ambit-system")))
+        .doesNotContainKey("TRUST_DOMAIN_ALIASES");
+  }
+
+  @Test
   void neitherHasMoreThanItUses() {
     for (DaemonSet daemonSet : both()) {
       var security = container(daemonSet).getSecurityContext();
