@@ -1,7 +1,5 @@
 package dev.ambit.k3s;
 
-import java.time.Instant;
-import io.fabric8.kubernetes.api.model.apps.DaemonSetBuilder;
 import static dev.ambit.k3s.InstalledAmbit.MODE;
 import static dev.ambit.k3s.InstalledAmbit.isTrue;
 import static dev.ambit.k3s.InstalledAmbit.pods;
@@ -11,9 +9,11 @@ import static org.awaitility.Awaitility.await;
 
 import dev.ambit.api.AmbientMesh;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.apps.DaemonSetBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.readiness.Readiness;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -172,8 +172,7 @@ class FaultsIT {
                     .editSpec()
                     .editTemplate()
                     .editOrNewMetadata()
-                    .addToAnnotations(
-                        "kubectl.kubernetes.io/restartedAt", Instant.now().toString())
+                    .addToAnnotations("kubectl.kubernetes.io/restartedAt", Instant.now().toString())
                     .endMetadata()
                     .endTemplate()
                     .endSpec()
