@@ -256,7 +256,8 @@ final class Soak implements AutoCloseable {
               for (int time = 1; !over.await(700, TimeUnit.MILLISECONDS); time++) {
                 protect(time);
                 var workload = steadyWorkloads.get(time % steadyWorkloads.size());
-                mesh.controlPlane().announce(workload.ofRevision("v" + time));
+                // Few revisions, since each has metrics of its own.
+                mesh.controlPlane().announce(workload.ofRevision("v" + time / 4 % 3));
                 ledger.event("policies and workloads updated");
               }
             }));
