@@ -51,6 +51,12 @@ public record AmbientMeshSpec(
                 + " PeerAuthentication says otherwise.")
         @Default("Permissive")
         MtlsMode mtls,
+    @JsonPropertyDescription(
+            "Whether captured pods' DNS questions go to the ztunnel, which answers for the mesh's"
+                + " services and hands all others on. A pod's annotation"
+                + " ambient.istio.io/dns-capture wins over it.")
+        @Default("true")
+        Boolean dnsCapture,
     @JsonPropertyDescription("How pods leave the mesh.") @Default("{}") LeavingSpec leaving,
     @JsonPropertyDescription("The proxy of each node.") @Default("{}") ZtunnelSpec ztunnel,
     @JsonPropertyDescription("The agent of each node.") @Default("{}") AgentSpec agent,
@@ -60,7 +66,7 @@ public record AmbientMeshSpec(
 
   /** Every field at its default. */
   public static final AmbientMeshSpec DEFAULTS =
-      new AmbientMeshSpec(null, null, null, null, null, null, null, null, null, null);
+      new AmbientMeshSpec(null, null, null, null, null, null, null, null, null, null, null);
 
   public AmbientMeshSpec(
       @Nullable String trustDomain,
@@ -69,6 +75,7 @@ public record AmbientMeshSpec(
       @Nullable WorkloadCertificateSpec workloadCertificate,
       @Nullable List<String> excludedNamespaces,
       @Nullable MtlsMode mtls,
+      @Nullable Boolean dnsCapture,
       @Nullable LeavingSpec leaving,
       @Nullable ZtunnelSpec ztunnel,
       @Nullable AgentSpec agent,
@@ -82,6 +89,7 @@ public record AmbientMeshSpec(
     this.excludedNamespaces =
         excludedNamespaces == null ? List.of("kube-system") : List.copyOf(excludedNamespaces);
     this.mtls = mtls == null ? MtlsMode.PERMISSIVE : mtls;
+    this.dnsCapture = dnsCapture == null || dnsCapture;
     this.leaving = leaving == null ? LeavingSpec.DEFAULTS : leaving;
     this.ztunnel = ztunnel == null ? ZtunnelSpec.DEFAULTS : ztunnel;
     this.agent = agent == null ? AgentSpec.DEFAULTS : agent;

@@ -14,6 +14,9 @@ public final class WellKnown {
   public static final String REDIRECTION_ENABLED = "enabled";
   public static final String REDIRECTION_PENDING = "pending";
 
+  /** Pod annotation, {@code true} or {@code false}: whether its DNS questions are captured. */
+  public static final String DNS_CAPTURE = "ambient.istio.io/dns-capture";
+
   /**
    * Pod annotation of a pod that has left the mesh but for connections that still end in the
    * tunnel.

@@ -182,6 +182,7 @@ class ChartIT {
     assertThat(spec.workloadCertificate()).isEqualTo(defaults.workloadCertificate());
     assertThat(spec.excludedNamespaces()).isEqualTo(defaults.excludedNamespaces());
     assertThat(spec.mtls()).isEqualTo(defaults.mtls());
+    assertThat(spec.dnsCapture()).isEqualTo(defaults.dnsCapture());
     assertThat(spec.leaving()).isEqualTo(defaults.leaving());
     assertThat(spec.cni()).isEqualTo(defaults.cni());
     assertThat(spec.ztunnel().image()).isEqualTo(defaults.ztunnel().image());
@@ -262,6 +263,7 @@ class ChartIT {
     "mesh.trustDomain=,                 /mesh/trustDomain",
     "mesh.workloadCertificate.ttl=1d,   /mesh/workloadCertificate/ttl",
     "mesh.mtls=strict,                  /mesh/mtls",
+    "mesh.dnsCapture=maybe,             /mesh/dnsCapture",
     "mesh.mtsl=Strict,                  mtsl",
     "mesh.leaving.drainSeconds=-1,      /mesh/leaving/drainSeconds",
     "mesh.cni.binDir=opt/cni,           /mesh/cni/binDir",

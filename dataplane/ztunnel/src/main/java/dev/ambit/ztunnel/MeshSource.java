@@ -1,5 +1,6 @@
 package dev.ambit.ztunnel;
 
+import dev.ambit.ztunnel.identity.TrustDomains;
 import dev.ambit.ztunnel.local.LocalMesh;
 import dev.ambit.ztunnel.state.InvalidResourceException;
 import java.io.IOException;
@@ -41,16 +42,17 @@ record MeshSource(
   /**
    * What the document says, if there is one.
    *
+   * @param domains under which principals a caller may be named
    * @throws IOException where it cannot be read, or used
    */
-  Optional<LocalMesh> local() throws IOException {
+  Optional<LocalMesh> local(TrustDomains domains) throws IOException {
     String from = file.isPresent() ? file.get().toString() : "LOCAL_XDS";
     String text = file.isPresent() ? Files.readString(file.get()) : document.orElse(null);
     if (text == null) {
       return Optional.empty();
     }
     try {
-      return Optional.of(LocalMesh.parse(text));
+      return Optional.of(LocalMesh.parse(text, domains));
     } catch (InvalidResourceException e) {
       throw new IOException(from + ": " + e.getMessage(), e);
     }

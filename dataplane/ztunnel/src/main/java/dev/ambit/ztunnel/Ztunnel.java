@@ -12,17 +12,21 @@ import dev.ambit.ztunnel.certificate.IstioCertificateClient;
 import dev.ambit.ztunnel.certificate.RevocationWatch;
 import dev.ambit.ztunnel.certificate.Revocations;
 import dev.ambit.ztunnel.channel.ServerChannel;
+import dev.ambit.ztunnel.dns.DnsProxy;
+import dev.ambit.ztunnel.dns.DnsSettings;
 import dev.ambit.ztunnel.names.DnsHostnameResolver;
 import dev.ambit.ztunnel.policy.PolicyStore;
 import dev.ambit.ztunnel.proxy.Mesh;
 import dev.ambit.ztunnel.proxy.PeerTrust;
 import dev.ambit.ztunnel.proxy.PodProxies;
 import dev.ambit.ztunnel.proxy.ProxySettings;
+import dev.ambit.ztunnel.state.HostAddresses;
 import dev.ambit.ztunnel.state.LocalPod;
 import dev.ambit.ztunnel.state.MeshStore;
 import dev.ambit.ztunnel.state.Router;
 import dev.ambit.ztunnel.telemetry.AccessLog;
 import dev.ambit.ztunnel.telemetry.ConnectionTelemetry;
+import dev.ambit.ztunnel.telemetry.DnsTelemetry;
 import dev.ambit.ztunnel.telemetry.DryRunTelemetry;
 import dev.ambit.ztunnel.telemetry.LogLevels;
 import dev.ambit.ztunnel.telemetry.MetricRegistry;
@@ -170,7 +174,7 @@ public final class Ztunnel {
             settings.proxy(),
             settings.limits(),
             new Mesh(router, policies, certificates, trust(), connections),
-            null);
+            settings.dns().map(this::dnsProxy).orElse(null));
     PodTelemetry podTelemetry = new PodTelemetry(metrics);
     List<PodObserver> observers =
         new ArrayList<>(List.of(new PodIdentities(router, certificates), podTelemetry));
@@ -187,6 +191,11 @@ public final class Ztunnel {
     metrics
         .family("istio_build", "What runs here", MetricRegistry.Kind.GAUGE)
         .gauge(MetricRegistry.Labels.of("component", "ztunnel", "tag", version()), () -> 1);
+  }
+
+  private DnsProxy dnsProxy(DnsSettings dns) {
+    HostAddresses hosts = new HostAddresses(mesh, settings.network(), dns.clusterDomain());
+    return new DnsProxy(dns, hosts, new DnsTelemetry(metrics));
   }
 
   private PeerTrust trust() {
@@ -266,7 +275,7 @@ public final class Ztunnel {
   private CompletionStage<Void> meshKnown() throws IOException {
     settings
         .mesh()
-        .local()
+        .local(settings.trustDomains())
         .ifPresent(
             local -> {
               local.apply(mesh, policies);

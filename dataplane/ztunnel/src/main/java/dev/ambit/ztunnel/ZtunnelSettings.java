@@ -2,6 +2,7 @@ package dev.ambit.ztunnel;
 
 import dev.ambit.ztunnel.channel.BearerToken;
 import dev.ambit.ztunnel.channel.ServerAddress;
+import dev.ambit.ztunnel.dns.DnsSettings;
 import dev.ambit.ztunnel.hbone.HboneSettings;
 import dev.ambit.ztunnel.hbone.MemoryBudget;
 import dev.ambit.ztunnel.identity.TrustDomains;
@@ -41,6 +42,7 @@ import org.jspecify.annotations.Nullable;
  * @param drainDeadline how long open connections may go on when the ztunnel or a pod ends
  * @param workerThreads event loops that carry traffic
  * @param proxy how connections are proxied
+ * @param dns how DNS is proxied, where it is
  * @param limits what callers may take
  * @param readiness where probes are answered
  * @param stats where metrics are served
@@ -65,6 +67,7 @@ record ZtunnelSettings(
     Duration drainDeadline,
     int workerThreads,
     ProxySettings proxy,
+    Optional<DnsSettings> dns,
     TunnelLimits limits,
     InetSocketAddress readiness,
     InetSocketAddress stats,
@@ -115,6 +118,7 @@ record ZtunnelSettings(
         drainDeadline(environment),
         workerThreads(environment, processors),
         proxy(environment, dedicated != null),
+        dns(environment),
         limits(environment),
         environment.address("READINESS_ADDR", new InetSocketAddress(15021)),
         environment.address("STATS_ADDR", new InetSocketAddress(15020)),
@@ -148,6 +152,8 @@ record ZtunnelSettings(
     all.put("ipv6Enabled", String.valueOf(proxy.ipv6()));
     all.put("metricsIdleTimeout", metricsIdle.toString());
     all.put("originalSource", String.valueOf(proxy.originalSource()));
+    all.put("dnsProxy", String.valueOf(dns.isPresent()));
+    dns.ifPresent(proxied -> all.put("dnsProxyAddr", proxied.listen() + " port " + proxied.port()));
     all.put("trustDomainAliases", String.join(",", new TreeSet<>(trustDomains.aliases())));
     all.put("crlPath", revocationLists.map(Path::toString).orElse(""));
     return all;
@@ -270,7 +276,28 @@ record ZtunnelSettings(
         tunnels(environment, defaults.tunnelServer()));
   }
 
-  /** Of the memory for buffers half may lie with applications that do not take what they get. */
+  /**
+   * On unless told otherwise: nothing asks it before the node agent's rules lead questions here.
+   */
+  private static Optional<DnsSettings> dns(Environment environment) throws SettingsException {
+    if (!environment.flag("ISTIO_META_DNS_CAPTURE", true)) {
+      return Optional.empty();
+    }
+    DnsSettings defaults =
+        DnsSettings.defaults(
+            environment.flag("IPV6_ENABLED", true),
+            environment.text("CLUSTER_DOMAIN", "cluster.local"));
+    String name = "ISTIO_META_DNS_PROXY_ADDR";
+    InetSocketAddress address =
+        environment.address(name, new InetSocketAddress("127.0.0.1", defaults.port()));
+    boolean anyLoopback =
+        environment.text(name).map(text -> text.strip().startsWith("localhost:")).orElse(true);
+    return Optional.of(
+        defaults.listeningAt(
+            anyLoopback ? defaults.listen() : List.of(address.getAddress()), address.getPort()));
+  }
+
+  /** Of the memory for buffers a quarter may lie with applications that do not take what comes. */
   private static TunnelLimits limits(Environment environment) throws SettingsException {
     TunnelLimits defaults = TunnelLimits.defaults();
     int most = 1 << 20;
@@ -280,7 +307,7 @@ record ZtunnelSettings(
             "INBOUND_PENDING_TUNNELS_PER_SOURCE", defaults.pendingPerSource(), 1, most),
         environment.number("INBOUND_PENDING_TUNNELS", defaults.pendingPerPod(), 1, most),
         atLeastMilli(environment, "INBOUND_TUNNEL_IDLE_TIMEOUT", defaults.idleTimeout()),
-        new MemoryBudget(PlatformDependent.maxDirectMemory() / 2));
+        new MemoryBudget(PlatformDependent.maxDirectMemory() / 4));
   }
 
   private static Duration atLeastMilli(Environment environment, String name, Duration whenUnset)

@@ -3,13 +3,17 @@ package dev.ambit.ztunnel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.ambit.ztunnel.dns.DnsSettings;
+import dev.ambit.ztunnel.state.LocalPod;
 import dev.ambit.ztunnel.telemetry.LogFormat;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -44,6 +48,52 @@ class ZtunnelSettingsTest {
     assertThat(settings.admin()).isEqualTo(new InetSocketAddress("127.0.0.1", 15000));
     assertThat(settings.logFormat()).isEqualTo(LogFormat.TEXT);
     assertThat(settings.xdsHeaders()).containsExactly(Map.entry("clusterid", "Kubernetes"));
+  }
+
+  @Test
+  void dnsIsAnsweredAtTheLoopbackUnlessSwitchedOff() throws SettingsException {
+    DnsSettings dns = read().dns().orElseThrow();
+    assertThat(dns.port()).isEqualTo(15053);
+    assertThat(dns.listen())
+        .containsExactly(InetAddress.ofLiteral("127.0.0.1"), InetAddress.ofLiteral("::1"));
+    assertThat(dns.clusterDomain()).isEqualTo("cluster.local");
+    assertThat(read("ISTIO_META_DNS_CAPTURE", "false").dns()).isEmpty();
+    assertThat(read("IPV6_ENABLED", "false").dns().orElseThrow().listen())
+        .containsExactly(InetAddress.ofLiteral("127.0.0.1"));
+    assertThat(read("ISTIO_META_DNS_PROXY_ADDR", "localhost:1053").dns().orElseThrow())
+        .satisfies(other -> assertThat(other.port()).isEqualTo(1053))
+        .satisfies(other -> assertThat(other.listen()).hasSize(2));
+    assertThat(read("ISTIO_META_DNS_PROXY_ADDR", "127.0.0.2:53").dns().orElseThrow().listen())
+        .containsExactly(InetAddress.ofLiteral("127.0.0.2"));
+    assertThatThrownBy(() -> read("ISTIO_META_DNS_PROXY_ADDR", "dns:53"))
+        .hasMessageContaining("ISTIO_META_DNS_PROXY_ADDR");
+  }
+
+  @Test
+  void oneOfAPodsOwnNamesItAndMarksNothing() throws SettingsException {
+    ZtunnelSettings settings =
+        read("PROXY_MODE", "dedicated", "PROXY_WORKLOAD_INFO", "shop/web-1/web");
+    assertThat(settings.dedicated())
+        .isEqualTo(new LocalPod("shop/web-1/web", "web-1", "shop", "web"));
+    assertThat(settings.proxy().mark()).isZero();
+    assertThat(read().dedicated()).isNull();
+    for (String wrong : List.of("shop/web-1", "shop//web", "a/b/c/d")) {
+      assertThatThrownBy(() -> read("PROXY_MODE", "dedicated", "PROXY_WORKLOAD_INFO", wrong))
+          .isInstanceOf(SettingsException.class)
+          .hasMessageContaining("PROXY_WORKLOAD_INFO is '" + wrong + "'");
+    }
+  }
+
+  @Test
+  void aDocumentStandsForAControlPlaneUnlessThereIsOneToo() throws SettingsException {
+    assertThat(read().mesh().controlPlane()).isTrue();
+    assertThat(read().mesh().onDemand()).isFalse();
+    assertThat(read("LOCAL_XDS", "{}").mesh().controlPlane()).isFalse();
+    assertThat(read("LOCAL_XDS_PATH", "/x").mesh().file()).contains(Path.of("/x"));
+    assertThat(read("LOCAL_XDS", "{}", "XDS_ADDRESS", "http://x:1").mesh().controlPlane()).isTrue();
+    assertThatThrownBy(() -> read("LOCAL_XDS", "{}", "LOCAL_XDS_PATH", "/x"))
+        .isInstanceOf(SettingsException.class)
+        .hasMessageContaining("LOCAL_XDS_PATH and LOCAL_XDS are both set");
   }
 
   @Test
@@ -93,6 +143,7 @@ class ZtunnelSettingsTest {
     "XDS_ADDRESS, https://",
     "CA_ADDRESS, 'https://a b'",
     "PROXY_MODE, dedicated",
+    "XDS_ON_DEMAND, perhaps",
     "PROXY_MODE, other",
     "SECRET_TTL, soon",
     "SECRET_TTL, 1h x",

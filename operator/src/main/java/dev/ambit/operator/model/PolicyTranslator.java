@@ -25,8 +25,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Translates an AuthorizationPolicy to what ztunnels can enforce. A part that layer 4 cannot decide
- * counts as not matching in an ALLOW policy and as matching in a DENY policy, so the result refuses
- * at least what the policy would have refused. Each such part is reported.
+ * counts as not matching in an ALLOW policy and as matching in a DENY policy, and what is left to
+ * an external authorizer is denied, so the result refuses at least what the policy would have
+ * refused. Each such part is reported.
  */
 public final class PolicyTranslator {
   private static final String DRY_RUN = "istio.io/dry-run";
@@ -69,8 +70,7 @@ public final class PolicyTranslator {
           "policies attached to Gateways and Services are for waypoints; use spec.selector for ztunnels");
     }
     return switch (action) {
-      case CUSTOM ->
-          rejected("spec.action", "CUSTOM needs an external authorizer, which is layer 7");
+      case CUSTOM -> custom(policy, rootNamespace, namespace, trustDomains);
       case AUDIT -> rejected("spec.action", "AUDIT is not supported at layer 4");
       case ALLOW ->
           new PolicyTranslator(namespace, trustDomains, TermBuilder.Side.ALLOW)
@@ -79,6 +79,20 @@ public final class PolicyTranslator {
           new PolicyTranslator(namespace, trustDomains, TermBuilder.Side.DENY)
               .run(policy, rootNamespace);
     };
+  }
+
+  /** The authorizer might have said no to each connection that the rules match. */
+  private static PolicyTranslation custom(
+      AuthorizationPolicy policy,
+      String rootNamespace,
+      String namespace,
+      TrustDomains trustDomains) {
+    PolicyTranslator denying = new PolicyTranslator(namespace, trustDomains, TermBuilder.Side.DENY);
+    denying.findings.add(
+        new Finding(
+            "spec.action",
+            "CUSTOM needs an external authorizer, which is layer 7; what the rules match is denied"));
+    return denying.run(policy, rootNamespace);
   }
 
   private static PolicyTranslation rejected(String path, String effect) {

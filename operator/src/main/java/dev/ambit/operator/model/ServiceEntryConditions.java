@@ -23,7 +23,7 @@ final class ServiceEntryConditions {
     List<ObjectCondition> conditions = new ArrayList<>();
     waypoint.status().ifPresent(conditions::add);
     visibility(entry).ifPresent(conditions::add);
-    accepted(entry, otherOwner).ifPresent(conditions::add);
+    accepted(entry, waypoint, otherOwner).ifPresent(conditions::add);
     return List.copyOf(conditions);
   }
 
@@ -51,7 +51,9 @@ final class ServiceEntryConditions {
   }
 
   private static Optional<ObjectCondition> accepted(
-      ServiceEntry entry, Function<String, Optional<HostClaims.Claim>> otherOwner) {
+      ServiceEntry entry,
+      WaypointBinding waypoint,
+      Function<String, Optional<HostClaims.Claim>> otherOwner) {
     List<String> problems = new ArrayList<>();
     List<String> conflicts = new ArrayList<>();
     if (entry.getSpec().getAddresses() != null) {
@@ -63,6 +65,15 @@ final class ServiceEntryConditions {
       }
     }
     for (String host : ServiceEntries.hosts(entry)) {
+      if (host.startsWith("*")
+          && ServiceEntries.hostsAreEndpoints(entry)
+          && waypoint.address().isEmpty()) {
+        problems.add(
+            "host "
+                + host
+                + " cannot be resolved, so connections to it are refused; only a waypoint can tell"
+                + " which host a request is for");
+      }
       otherOwner
           .apply(host)
           .ifPresent(

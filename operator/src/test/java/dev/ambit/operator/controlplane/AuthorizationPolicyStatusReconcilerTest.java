@@ -45,6 +45,9 @@ class AuthorizationPolicyStatusReconcilerTest {
         .contains("spec.rules[0].to[0].operation.methods")
         .contains("more is denied");
     assertThat(reconciler.condition(policy("{action: CUSTOM, rules: [{}]}")).getMessage())
+        .contains("is denied")
+        .contains("spec.action");
+    assertThat(reconciler.condition(policy("{action: AUDIT}")).getMessage())
         .contains("do not enforce")
         .contains("spec.action");
   }

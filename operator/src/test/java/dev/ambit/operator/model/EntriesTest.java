@@ -269,6 +269,14 @@ class EntriesTest {
   }
 
   @Test
+  void aWildcardThatNobodyCanResolveIsReported() {
+    entry("any", "{hosts: ['*.example.com'], resolution: DYNAMIC_DNS, ports: []}");
+    assertThat(conditions(BoundObject.Kind.SERVICE_ENTRY, "any"))
+        .singleElement()
+        .satisfies(condition -> assertThat(condition.message()).contains("cannot be resolved"));
+  }
+
+  @Test
   void objectsOfAnotherRevisionAreNotForThisMesh() {
     index.put(
         Objects.serviceEntry(

@@ -180,16 +180,30 @@ class PolicyTranslatorTest {
   }
 
   @Test
-  void customAndAuditAndAttachedPoliciesAreRejectedWithTheirPath() {
-    for (String spec :
-        new String[] {"action: CUSTOM\nprovider: {name: x}\nrules: [{}]", "action: AUDIT"}) {
-      PolicyTranslation translation = translate("a", spec);
-      assertThat(translation.authorization()).isEmpty();
-      assertThat(translation.report().verdict()).isEqualTo(Verdict.REJECTED);
-      assertThat(translation.report().findings())
-          .extracting(Finding::path)
-          .containsExactly("spec.action");
-    }
+  void whatAnExternalAuthorizerWouldDecideIsDenied() {
+    PolicyTranslation translation =
+        translate(
+            "a",
+            """
+            action: CUSTOM
+            provider: {name: x}
+            rules: [{to: [{operation: {ports: ["80"], paths: ["/admin"]}}]}]
+            """);
+    assertThat(PolicyEvaluation.matches(sent(translation), from("td/ns/a/sa/x", 80))).isTrue();
+    assertThat(PolicyEvaluation.matches(sent(translation), from("td/ns/a/sa/x", 81))).isFalse();
+    assertThat(sent(translation).getAction()).isEqualTo(Action.DENY);
+    assertThat(translation.report().verdict()).isEqualTo(Verdict.STRICTER);
+    assertThat(translation.report().findings())
+        .extracting(Finding::path)
+        .containsExactly("spec.action", "spec.rules[0].to[0].operation.paths");
+  }
+
+  @Test
+  void auditAndAttachedPoliciesAreRejectedWithTheirPath() {
+    PolicyTranslation audit = translate("a", "action: AUDIT");
+    assertThat(audit.authorization()).isEmpty();
+    assertThat(audit.report().verdict()).isEqualTo(Verdict.REJECTED);
+    assertThat(audit.report().findings()).extracting(Finding::path).containsExactly("spec.action");
     PolicyTranslation attached =
         translate(
             "a", "action: DENY\ntargetRefs: [{kind: Service, group: \"\", name: s}]\nrules: [{}]");

@@ -62,6 +62,12 @@ final class PodCapture {
   /** Whether no ztunnel listened in the pod when last verified. */
   boolean deaf;
 
+  /** Whether the rules redirect DNS. */
+  boolean dns;
+
+  /** How many times in a row nothing answered DNS in the pod though it is redirected. */
+  int dnsUnanswered;
+
   /** No longer in use, since the pod is gone. */
   boolean forgotten;
 

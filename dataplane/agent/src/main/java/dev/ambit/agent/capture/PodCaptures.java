@@ -12,6 +12,8 @@ import dev.ambit.agent.zds.AddOutcome;
 import dev.ambit.agent.zds.CapturedPods;
 import dev.ambit.agent.zds.ZdsWorkload;
 import dev.ambit.agent.zds.Ztunnels;
+import dev.ambit.api.AmbientMeshSpec;
+import dev.ambit.api.WellKnown;
 import dev.ambit.capture.CaptureDecision;
 import dev.ambit.capture.Redirection;
 import dev.ambit.linux.LocalAddresses;
@@ -63,6 +65,9 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
 
   /** For so long listeners alone, without a connection, keep the rules in a pod that leaves. */
   private static final Duration LET_GO_WITHIN = Duration.ofSeconds(15);
+
+  /** So often in a row, and it is no ztunnel that is just being started again. */
+  private static final int DNS_UNANSWERED = 2;
 
   /** Attempts after which a person hears of a pod's failure. */
   private static final int WORTH_AN_EVENT = 4;
@@ -306,7 +311,10 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
       case Stage.Released released -> serve(pod, capture, network(pod, addresses, capture));
       case Stage.Joining joining -> {}
       case Stage.Settling settling -> capture.stage = PodCapture.CAPTURED;
-      case Stage.Captured captured -> verifyIfDue(pod, capture);
+      case Stage.Captured captured -> {
+        verifyIfDue(pod, capture);
+        alignDns(pod, capture);
+      }
     }
     if (!addresses.isEmpty()) {
       hostRules.put(capture.uid, addresses);
@@ -358,18 +366,72 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
   }
 
   private void redirect(Pod pod, PodCapture capture, PodNetwork network) throws IOException {
-    network.call(
-        () -> {
-          rules.install(PodRuleset.CAPTURED);
-          return null;
-        });
+    capture.dns = wantsDns(pod) && network.call(rules::answersDns);
+    capture.dnsUnanswered = 0;
+    install(capture, network);
     capture.stage = PodCapture.CAPTURED;
     count("captured");
     LOG.atInfo()
         .addKeyValue("namespace", pod.getMetadata().getNamespace())
         .addKeyValue("name", pod.getMetadata().getName())
         .addKeyValue("network", network)
+        .addKeyValue("dns", capture.dns)
         .log("new connections of the pod are redirected");
+  }
+
+  private void install(PodCapture capture, PodNetwork network) throws IOException {
+    network.call(
+        () -> {
+          rules.install(ruleset(capture));
+          return null;
+        });
+  }
+
+  private static PodRuleset ruleset(PodCapture capture) {
+    return capture.dns ? PodRuleset.CAPTURED_WITH_DNS : PodRuleset.CAPTURED;
+  }
+
+  private boolean wantsDns(Pod pod) {
+    var own = annotations(pod).get(WellKnown.DNS_CAPTURE);
+    if ("true".equalsIgnoreCase(own) || "false".equalsIgnoreCase(own)) {
+      return Boolean.parseBoolean(own);
+    }
+    return switch (cluster.mesh()) {
+      case MeshState.Absent absent -> AmbientMeshSpec.DEFAULTS.dnsCapture();
+      case MeshState.Present present -> present.spec().dnsCapture();
+      case MeshState.Leaving leaving -> leaving.spec().dnsCapture();
+    };
+  }
+
+  /**
+   * Redirects DNS where that is wanted and something answers it, and only then: a question that is
+   * redirected to nobody fails.
+   */
+  private void alignDns(Pod pod, PodCapture capture) throws IOException {
+    var network = capture.network;
+    if (network == null || !(capture.stage instanceof Stage.Captured)) {
+      return;
+    }
+    boolean redirect =
+        wantsDns(pod)
+            && (capture.dns
+                ? capture.dnsUnanswered < DNS_UNANSWERED
+                : network.call(rules::answersDns));
+    if (redirect == capture.dns) {
+      return;
+    }
+    capture.dns = redirect;
+    capture.dnsUnanswered = 0;
+    install(capture, network);
+    LOG.atInfo()
+        .addKeyValue("namespace", pod.getMetadata().getNamespace())
+        .addKeyValue("name", pod.getMetadata().getName())
+        .addKeyValue("dns", redirect)
+        .log(
+            redirect
+                ? "DNS of the pod is redirected"
+                : "DNS of the pod goes to its own servers: it is not to be redirected, or the"
+                    + " ztunnel does not answer it");
   }
 
   private void serve(Pod pod, PodCapture capture, PodNetwork network) {
@@ -488,6 +550,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
               hostRules.put(capture.uid, addresses);
             }
             awaitZtunnel(capture, deadline);
+            alignDns(pod, capture);
           } catch (IOException | RuntimeException e) {
             // The rules stay in: the runtime takes the namespace down, and until then nothing
             // leaks.
@@ -699,6 +762,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
         serve(pod, capture, network);
         // What the annotation says was proven once. The rules themselves are verified when first
         // due.
+        capture.dns = wantsDns(pod) && network.call(rules::answersDns);
         capture.stage = PodCapture.CAPTURED;
         capture.seen = true;
         capture.verificationDue = true;
@@ -737,7 +801,9 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
       return;
     }
     capture.verificationDue = false;
-    var missing = network.call(() -> rules.repair(PodRuleset.CAPTURED));
+    var missing = network.call(() -> rules.repair(ruleset(capture)));
+    boolean unanswered = capture.dns && !network.call(rules::answersDns);
+    capture.dnsUnanswered = unanswered ? capture.dnsUnanswered + 1 : 0;
     for (var each : missing) {
       drift(each.name().toLowerCase(Locale.ROOT));
     }

@@ -159,7 +159,7 @@ public enum PodRuleset {
       }
       chain separate_dns {
         type filter hook output priority raw; policy accept;
-    %7$s    udp sport %8$d meta mark & %2$s == %3$s ct zone set %9$d
+    %7$s    oif "lo" udp sport %8$d ct zone set %9$d
       }
       chain redirect_inbound {
         type nat hook prerouting priority dstnat; policy accept;

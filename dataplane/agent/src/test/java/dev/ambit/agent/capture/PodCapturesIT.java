@@ -12,6 +12,7 @@ import dev.ambit.agent.testing.FakeZtunnel;
 import dev.ambit.agent.testing.TestNamespace;
 import dev.ambit.agent.zds.ZdsServer;
 import dev.ambit.api.AmbientMeshSpec;
+import dev.ambit.api.WellKnown;
 import dev.ambit.capture.Redirection;
 import dev.ambit.linux.Nftables;
 import dev.ambit.protocol.zds.Version;
@@ -19,6 +20,7 @@ import dev.ambit.protocol.zds.ZdsHello;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.net.DatagramSocket;
 import java.net.InetAddress;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -120,6 +122,49 @@ class PodCapturesIT {
     assertThat(ztunnel.requests.getLast()).isEqualTo("del uid-of-a 3600");
     assertThat(hostTable()).doesNotContain(ADDRESS);
     until(() -> assertThat(captures.allFree()).isTrue());
+  }
+
+  @Test
+  void dnsIsRedirectedWhileItIsWantedAndAnswered() throws Exception {
+    ztunnel();
+    cluster.put(pod);
+    cluster.label("shop", "ambient");
+    until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));
+    assertThat(rules()).as("nothing answers it").doesNotContain("redirect to :15053");
+    try (var connections = network.listen(15053);
+        var datagrams = network.call(() -> new DatagramSocket(15053))) {
+      assertThat(connections.isBound() && datagrams.isBound()).isTrue();
+      until(() -> assertThat(rules()).contains("redirect to :15053"));
+
+      cluster.mesh(new MeshState.Present(withoutDns()));
+      until(() -> assertThat(rules()).doesNotContain("redirect to :15053"));
+      cluster.put(annotated("true"));
+      until(() -> assertThat(rules()).contains("redirect to :15053"));
+      cluster.mesh(new MeshState.Present(AmbientMeshSpec.DEFAULTS));
+      cluster.put(annotated("false"));
+      until(() -> assertThat(rules()).doesNotContain("redirect to :15053"));
+      cluster.put(pod);
+      until(() -> assertThat(rules()).contains("redirect to :15053"));
+
+      stopAgent();
+      startAgent();
+      until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));
+      assertThat(rules()).contains("redirect to :15053");
+    }
+    until(() -> assertThat(rules()).doesNotContain("redirect to :15053"));
+    assertThat(rules()).contains("redirect to :15001");
+  }
+
+  private static AmbientMeshSpec withoutDns() {
+    return new AmbientMeshSpec(null, null, null, null, null, null, false, null, null, null, null);
+  }
+
+  private Pod annotated(String dnsCapture) {
+    return new PodBuilder(pod)
+        .editMetadata()
+        .addToAnnotations(WellKnown.DNS_CAPTURE, dnsCapture)
+        .endMetadata()
+        .build();
   }
 
   @Test

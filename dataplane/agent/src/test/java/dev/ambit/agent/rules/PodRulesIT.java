@@ -5,9 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.ambit.agent.testing.MarkedSocket;
 import dev.ambit.agent.testing.TestNamespace;
+import dev.ambit.linux.ConnectionTracking;
 import java.io.IOException;
 import java.net.ConnectException;
+import java.net.DatagramPacket;
+import java.net.DatagramSocket;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
@@ -209,6 +213,89 @@ class PodRulesIT {
     }
     install(PodRuleset.DRAINING);
     assertThat(pod.call(rules::connections)).isZero();
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void dnsGoesToTheZtunnelWhichCanTellWhomThePodAsked(Family family) throws Exception {
+    var server = new InetSocketAddress(InetAddress.ofLiteral(family.peer), 53);
+    var here = new InetSocketAddress(InetAddress.ofLiteral(family.loopback), PodRuleset.DNS_PORT);
+    try (var ztunnel = datagrams(pod, here);
+        var listener = pod.listen(PodRuleset.DNS_PORT);
+        var actual = datagrams(peer, server);
+        var client = datagrams(pod, new InetSocketAddress(0));
+        var tracking = pod.call(ConnectionTracking::open)) {
+      assertThat(pod.call(rules::answersDns)).isTrue();
+      for (int i = 0; i < 2; i++) {
+        install(PodRuleset.CAPTURED);
+        send(client, server);
+        reply(actual);
+        assertThat(receive(client).getSocketAddress()).isEqualTo(server);
+
+        install(PodRuleset.CAPTURED_WITH_DNS);
+        send(client, server);
+        var redirected = receive(ztunnel);
+        var from = (InetSocketAddress) redirected.getSocketAddress();
+        assertThat(from.getAddress()).isEqualTo(InetAddress.ofLiteral(family.pod));
+        assertThat(tracking.originalDestination(PodRuleset.DNS_ZONE, here, from)).isEqualTo(server);
+        assertThat(tracking.originalDestination(0, here, from)).isNull();
+        // An answer that is under way when the pod leaves still comes from whom it asked.
+        install(PodRuleset.DRAINING);
+        ztunnel.send(redirected);
+        assertThat(receive(client).getSocketAddress()).isEqualTo(server);
+        send(client, server);
+        reply(actual);
+        assertThat(receive(client).getSocketAddress()).isEqualTo(server);
+      }
+      install(PodRuleset.CAPTURED_WITH_DNS);
+      try (var connection = pod.connect(family.peer, 53)) {
+        assertEcho(connection, listener);
+      }
+    }
+    assertThat(pod.call(rules::answersDns)).isFalse();
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void dnsOfTheLoopbackAndBetweenServersIsLeftAlone(Family family) throws Exception {
+    install(PodRuleset.CAPTURED_WITH_DNS);
+    var own = new InetSocketAddress(InetAddress.ofLiteral(family.pod), 53);
+    var other = new InetSocketAddress(InetAddress.ofLiteral(family.peer), 53);
+    try (var inPod = datagrams(pod, own);
+        var client = datagrams(pod, new InetSocketAddress(0));
+        var otherServer = datagrams(peer, other)) {
+      send(client, own);
+      reply(inPod);
+      assertThat(receive(client).getSocketAddress()).isEqualTo(own);
+      send(otherServer, own);
+      reply(inPod);
+      assertThat(receive(otherServer).getSocketAddress()).isEqualTo(own);
+      send(inPod, other);
+      assertThat(receive(otherServer).getSocketAddress()).isEqualTo(own);
+    }
+  }
+
+  private static DatagramSocket datagrams(TestNamespace in, InetSocketAddress at) throws Exception {
+    return in.call(
+        () -> {
+          var socket = new DatagramSocket(at);
+          socket.setSoTimeout(10_000);
+          return socket;
+        });
+  }
+
+  private static void send(DatagramSocket from, InetSocketAddress to) throws IOException {
+    from.send(new DatagramPacket(new byte[] {1, 2, 3}, 3, to));
+  }
+
+  private static void reply(DatagramSocket socket) throws IOException {
+    socket.send(receive(socket));
+  }
+
+  private static DatagramPacket receive(DatagramSocket socket) throws IOException {
+    var packet = new DatagramPacket(new byte[100], 100);
+    socket.receive(packet);
+    return packet;
   }
 
   @Test

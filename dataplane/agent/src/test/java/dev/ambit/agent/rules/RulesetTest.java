@@ -28,6 +28,24 @@ class RulesetTest {
   }
 
   @Test
+  void dnsIsRedirectedInAZoneOfItsOwnUnlessItIsTheZtunnelsOrBetweenServers() {
+    var lines = PodRuleset.CAPTURED_WITH_DNS.commands().lines().map(String::strip).toList();
+    var question = "udp dport 53 udp sport != 53 meta mark & 0xfff != 0x539";
+    assertThat(lines)
+        .contains(
+            question + " redirect to :15053",
+            "oif != \"lo\" " + question + " ct zone set 1",
+            "oif \"lo\" udp sport 15053 ct zone set 1",
+            "tcp dport 53 tcp flags & (fin | syn | rst | ack) == syn meta mark & 0xfff != 0x539"
+                + " redirect to :15053");
+    assertThat(lines.indexOf(question + " redirect to :15053"))
+        .isGreaterThan(lines.lastIndexOf("oif \"lo\" accept"))
+        .isLessThan(lines.size() - 1);
+    assertThat(PodRuleset.CAPTURED.commands()).doesNotContain("redirect to :15053");
+    assertThat(PodRuleset.DRAINING.commands()).contains("udp sport 15053 ct zone set 1");
+  }
+
+  @Test
   void drainingRedirectsNothing() {
     assertThat(PodRuleset.DRAINING.commands())
         .doesNotContain("redirect to")

@@ -27,6 +27,7 @@ import dev.ambit.protocol.workload.WeightedWaypoint;
 import dev.ambit.protocol.workload.Workload;
 import dev.ambit.protocol.workload.WorkloadStatus;
 import dev.ambit.protocol.workload.WorkloadType;
+import dev.ambit.ztunnel.identity.TrustDomains;
 import dev.ambit.ztunnel.policy.Policy;
 import dev.ambit.ztunnel.policy.PolicyStore;
 import dev.ambit.ztunnel.state.InvalidResourceException;
@@ -80,9 +81,10 @@ public record LocalMesh(
   /**
    * Reads a document.
    *
+   * @param domains under which principals a caller may be named
    * @throws InvalidResourceException names the first place that cannot be used
    */
-  public static LocalMesh parse(String document) {
+  public static LocalMesh parse(String document, TrustDomains domains) {
     Object root;
     try {
       root = new Load(SETTINGS).loadFromString(document);
@@ -102,7 +104,7 @@ public record LocalMesh(
           workloads.add(MeshWorkload.of(proto.build()));
         });
     List<Policy> policies = new ArrayList<>();
-    fields.objects("policies", policy -> policies.add(Policy.of(policy(policy))));
+    fields.objects("policies", policy -> policies.add(Policy.of(policy(policy), domains)));
     fields.finish();
     return new LocalMesh(workloads, services.stream().map(MeshService::of).toList(), policies);
   }

@@ -127,7 +127,7 @@ final class DnsListener implements DnsPod {
 
     @Override
     public void retire() {
-      // A pod that terminates may still ask.
+      // A pod that terminates asks until its end.
     }
 
     @Override

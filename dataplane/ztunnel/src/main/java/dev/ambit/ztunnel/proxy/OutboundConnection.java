@@ -140,7 +140,6 @@ final class OutboundConnection extends ProxiedConnection {
         || chosen.isEmpty()
         || failure.ours()
         || attempts >= MAX_ATTEMPTS
-        || pod().isDraining()
         || System.nanoTime() - begin > ATTEMPTS_BEGIN_WITHIN.toNanos()) {
       abort(failure);
       return;

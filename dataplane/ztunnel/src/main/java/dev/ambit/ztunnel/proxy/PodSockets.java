@@ -12,10 +12,12 @@ import io.netty.channel.FixedRecvByteBufAllocator;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.EpollChannelOption;
 import io.netty.channel.epoll.EpollDatagramChannel;
+import io.netty.channel.epoll.EpollHalfClose;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannelConfig;
 import io.netty.channel.socket.SocketProtocolFamily;
+import io.netty.channel.unix.IntegerUnixChannelOption;
 import io.netty.channel.unix.UnixChannelOption;
 import java.net.Inet4Address;
 import java.net.InetAddress;
@@ -32,7 +34,15 @@ final class PodSockets {
   private static final WriteBufferWaterMark TUNNEL_WATERMARK =
       new WriteBufferWaterMark(256 << 10, 512 << 10);
 
+  private static final int SOL_SOCKET = 1;
+  private static final int SO_RCVBUFFORCE = 33;
+  private static final IntegerUnixChannelOption RECEIVE_BUFFER =
+      new IntegerUnixChannelOption("SO_RCVBUFFORCE", SOL_SOCKET, SO_RCVBUFFORCE);
+
   private static final int LARGEST_DATAGRAM = 65_535;
+
+  /** For bursts: all sockets of a pod share the one that is bound. */
+  private static final int SHARED_RECEIVE_BUFFER = 4 << 20;
 
   private static final int KEEPALIVE_SECONDS = 180;
   private static final int KEEPALIVE_PROBES = 9;
@@ -87,7 +97,13 @@ final class PodSockets {
     SocketProtocolFamily family = ipv6 ? SocketProtocolFamily.INET6 : SocketProtocolFamily.INET;
     EpollDatagramChannel channel = inside(() -> new EpollDatagramChannel(family));
     mark(channel);
-    channel.config().setOption(UnixChannelOption.SO_REUSEPORT, shared);
+    if (shared) {
+      channel.config().setOption(UnixChannelOption.SO_REUSEPORT, true);
+      if (settings.mark() != 0) {
+        // Both need the same right.
+        channel.config().setOption(RECEIVE_BUFFER, SHARED_RECEIVE_BUFFER);
+      }
+    }
     channel.config().setRecvByteBufAllocator(new FixedRecvByteBufAllocator(LARGEST_DATAGRAM));
     return channel;
   }
@@ -137,6 +153,7 @@ final class PodSockets {
   }
 
   private static EpollSocketChannelConfig configure(EpollSocketChannel channel) {
+    EpollHalfClose.keepRegistered(channel);
     EpollSocketChannelConfig config = channel.config();
     config.setTcpNoDelay(true);
     config.setKeepAlive(true);

@@ -29,7 +29,28 @@ final class SocketEnd extends RelayEnd {
 
   @Override
   void write(ByteBuf data) {
-    channel.write(data, channel.voidPromise());
+    ChannelOutboundBuffer pending = channel.unsafe().outboundBuffer();
+    boolean stalled = pending != null && !pending.isEmpty();
+    channel.write(stalled ? compact(data) : data, channel.voidPromise());
+  }
+
+  /**
+   * What has to wait for the application must not keep the memory of a whole read with it, of which
+   * it is a small part: a caller could have any amount kept like that.
+   */
+  private ByteBuf compact(ByteBuf data) {
+    ByteBuf root = data;
+    while (root.unwrap() != null) {
+      root = root.unwrap();
+    }
+    int length = data.readableBytes();
+    if (length == 0 || length > root.capacity() / 2) {
+      return data;
+    }
+    ByteBuf copy = channel.alloc().directBuffer(length, length);
+    copy.writeBytes(data);
+    data.release();
+    return copy;
   }
 
   @Override
@@ -132,7 +153,7 @@ final class SocketEnd extends RelayEnd {
     @Override
     public void userEventTriggered(ChannelHandlerContext context, Object event) {
       if (event == ChannelInputShutdownEvent.INSTANCE) {
-        EpollHalfClose.keepRegistered(channel);
+        EpollHalfClose.inputEnded(channel);
         onInputEnd();
       }
     }

@@ -29,6 +29,10 @@ public final class MeshStore {
           .reversed()
           .thenComparing(MeshWorkload::uid);
 
+  /** Whatever order services arrive in, of those with one address the same one is meant. */
+  private static final Comparator<MeshService> BY_NAME =
+      Comparator.comparing(MeshService::namespace).thenComparing(MeshService::hostname);
+
   private final Map<String, MeshWorkload> byUid = new ConcurrentHashMap<>();
   private final Map<NetworkAddress, List<MeshWorkload>> byAddress = new ConcurrentHashMap<>();
   private final Map<PodName, List<MeshWorkload>> byName = new ConcurrentHashMap<>();
@@ -324,19 +328,14 @@ public final class MeshStore {
     entry.setService(service);
     Set<NetworkAddress> singles = singleAddresses(service);
     for (NetworkAddress address : singles) {
-      putSorted(
-          byVirtualAddress,
-          address,
-          service,
-          MeshService::key,
-          Comparator.comparing(MeshService::namespace));
+      putSorted(byVirtualAddress, address, service, MeshService::key, BY_NAME);
     }
     putSorted(
         byHostname,
         service.hostname().toLowerCase(java.util.Locale.ROOT),
         service,
         MeshService::key,
-        Comparator.comparing(MeshService::namespace));
+        BY_NAME);
     replaceBlocks(service.key(), service);
     if (old != null) {
       for (NetworkAddress address : singleAddresses(old)) {

@@ -1,5 +1,6 @@
 package dev.ambit.ztunnel.telemetry;
 
+import java.math.BigDecimal;
 import java.util.concurrent.atomic.DoubleAdder;
 import java.util.concurrent.atomic.LongAdder;
 
@@ -36,7 +37,7 @@ public final class Histogram {
       below += counts[i].sum();
       out.append(name).append("_bucket{").append(inner).append("le=\"");
       if (i < bounds.length) {
-        out.append(bounds[i]);
+        out.append(text(bounds[i]));
       } else {
         out.append("+Inf");
       }
@@ -44,5 +45,11 @@ public final class Histogram {
     }
     out.append(name).append("_sum").append(labels).append(' ').append(sum.sum()).append('\n');
     out.append(name).append("_count").append(labels).append(' ').append(below).append('\n');
+  }
+
+  /** Without an exponent, and always with a fraction: {@code 0.0005}, {@code 5.0}. */
+  private static String text(double bound) {
+    String plain = BigDecimal.valueOf(bound).stripTrailingZeros().toPlainString();
+    return plain.indexOf('.') < 0 ? plain + ".0" : plain;
   }
 }

@@ -17,7 +17,7 @@ class BenchIT {
   void eachStepGivesItsFigures(@TempDir Path folder) throws IOException {
     MeasuredMesh.require("wrk", "iperf3");
     var measurements = new Measurements();
-    var steps = EnumSet.of(Step.IDLE, Step.COLD, Step.REQUESTS_64, Step.CONNECTIONS, Step.STREAM_1);
+    var steps = EnumSet.of(Step.IDLE, Step.REQUESTS_64, Step.STREAM_1);
 
     Bench.measure(new BenchSettings(1, 1, 4, steps, folder), measurements);
 
@@ -27,10 +27,8 @@ class BenchIT {
           Metric.IDLE_RSS,
           Metric.IDLE_PSS,
           Metric.IDLE_CONNECTION,
-          Metric.COLD_P99,
           Metric.REQUESTS_64,
           Metric.REQUESTS_64_CPU,
-          Metric.CONNECTIONS,
           Metric.STREAM_1,
           Metric.STREAM_1_REVERSE_CPU,
           Metric.LOADED_RSS

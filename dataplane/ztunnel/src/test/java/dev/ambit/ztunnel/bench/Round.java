@@ -24,8 +24,8 @@ final class Round implements AutoCloseable {
   private static final int LARGE = 100_000;
   private static final int MOVES = 20;
 
-  /** How long memory is given to settle after a start. */
-  private static final Duration SETTLING = Duration.ofSeconds(3);
+  /** How long memory is given to settle after a start: longer than malloc is trimmed by itself. */
+  private static final Duration SETTLING = Duration.ofSeconds(8);
 
   private final BenchSettings settings;
   private final Measurements measurements;

@@ -34,6 +34,15 @@ final class Calls {
     }
   }
 
+  /** Fails where the first that comes from {@code destination} is not {@code greeting}. */
+  static void answeredWith(Pod client, InetSocketAddress destination, String greeting) {
+    try (var connection = TcpClient.connect(client, destination)) {
+      assertThat(connection.receive(greeting.length())).isEqualTo(greeting);
+    } catch (IOException e) {
+      throw new AssertionError(client + " gets no greeting from " + destination, e);
+    }
+  }
+
   /** Waits until an echo server at {@code destination} echoes. */
   static void becomesAnswered(Pod client, InetSocketAddress destination) {
     await(client + " is answered by " + destination)

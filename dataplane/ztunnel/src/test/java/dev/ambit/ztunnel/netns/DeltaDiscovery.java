@@ -22,7 +22,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Aggregated discovery, delta form, for any type of resource: tests set and remove resources, and
- * clients that subscribed to the type are told. Every client gets everything of a type.
+ * clients that subscribed to the type are told. A client gets everything of a type, or where it
+ * names what it wants, that alone, and with a service its endpoints.
  */
 final class DeltaDiscovery extends AggregatedDiscoveryServiceImplBase {
   private record Versioned(String version, Any resource) {}
@@ -35,6 +36,7 @@ final class DeltaDiscovery extends AggregatedDiscoveryServiceImplBase {
   private final List<Rejection> rejections = new CopyOnWriteArrayList<>();
   private final List<Node> nodes = new CopyOnWriteArrayList<>();
   private final List<Set<String>> held = new CopyOnWriteArrayList<>();
+  private boolean silent;
   private long lastVersion;
   private long lastNonce;
 
@@ -56,15 +58,30 @@ final class DeltaDiscovery extends AggregatedDiscoveryServiceImplBase {
     byType.forEach(
         (type, added) -> {
           resources.computeIfAbsent(type, key -> new LinkedHashMap<>()).putAll(added);
-          subscribers(type).forEach(client -> client.send(type, added, List.of()));
+          subscribers(type).forEach(client -> client.update(type, added));
         });
   }
 
   /** Removes resources and tells the clients. */
   synchronized void remove(String typeUrl, Collection<String> names) {
     if (resources.getOrDefault(typeUrl, new HashMap<>()).keySet().removeAll(names)) {
-      subscribers(typeUrl).forEach(client -> client.send(typeUrl, Map.of(), names));
+      subscribers(typeUrl).forEach(client -> client.forget(typeUrl, names));
     }
+  }
+
+  /** Leaves unanswered what clients ask for by name; off again, answers all that was left. */
+  synchronized void keepSilent(boolean silent) {
+    this.silent = silent;
+    if (!silent) {
+      clients.forEach(Client::answerLeft);
+    }
+  }
+
+  /** The names that clients are subscribed to, of all that name what they want. */
+  synchronized Set<String> namesSubscribed() {
+    var all = new HashSet<String>();
+    clients.forEach(client -> client.names.values().forEach(all::addAll));
+    return all;
   }
 
   private List<Client> subscribers(String type) {
@@ -130,6 +147,11 @@ final class DeltaDiscovery extends AggregatedDiscoveryServiceImplBase {
     private final Set<String> subscribed = new HashSet<>();
     private final Set<String> unanswered = new HashSet<>();
 
+    /** By type, for types of which not everything is wanted. */
+    private final Map<String, Set<String>> names = new HashMap<>();
+
+    private final Map<String, Set<String>> left = new HashMap<>();
+
     Client(StreamObserver<DeltaDiscoveryResponse> responses) {
       this.responses = responses;
     }
@@ -148,8 +170,92 @@ final class DeltaDiscovery extends AggregatedDiscoveryServiceImplBase {
           }
         } else if (subscribed.add(request.getTypeUrl())) {
           held.add(Set.copyOf(request.getInitialResourceVersionsMap().keySet()));
-          sendMissing(request.getTypeUrl(), request.getInitialResourceVersionsMap());
+          if (request.getResourceNamesSubscribeCount() > 0) {
+            names.put(
+                request.getTypeUrl(),
+                new HashSet<>(request.getInitialResourceVersionsMap().keySet()));
+            byName(request);
+          } else {
+            sendMissing(request.getTypeUrl(), request.getInitialResourceVersionsMap());
+          }
+        } else {
+          byName(request);
         }
+      }
+    }
+
+    private void byName(DeltaDiscoveryRequest request) {
+      var type = request.getTypeUrl();
+      var wanted = new HashSet<>(request.getResourceNamesSubscribeList());
+      wanted.remove("*");
+      var mine = names.computeIfAbsent(type, key -> new HashSet<>());
+      mine.removeAll(request.getResourceNamesUnsubscribeList());
+      mine.addAll(wanted);
+      if (silent) {
+        left.computeIfAbsent(type, key -> new HashSet<>()).addAll(wanted);
+      } else if (!wanted.isEmpty()) {
+        answer(type, wanted);
+      }
+    }
+
+    void answerLeft() {
+      left.forEach(this::answer);
+      left.clear();
+    }
+
+    /** What was asked for, under its own name with those it was asked by, and what there is not. */
+    private void answer(String type, Set<String> wanted) {
+      var all = resources.getOrDefault(type, Map.of());
+      var found = new LinkedHashMap<String, Versioned>();
+      var aliases = new HashMap<String, Set<String>>();
+      var missing = new HashSet<String>();
+      for (var name : wanted) {
+        var behind = MeshNames.behind(name, resourcesOf(all));
+        if (behind.isEmpty()) {
+          missing.add(name);
+        }
+        behind.forEach(
+            resource -> {
+              found.put(resource, all.get(resource));
+              aliases.computeIfAbsent(resource, key -> new HashSet<>()).add(name);
+            });
+      }
+      names.computeIfAbsent(type, key -> new HashSet<>()).addAll(found.keySet());
+      send(type, found, missing, aliases);
+    }
+
+    private static Map<String, Any> resourcesOf(Map<String, Versioned> all) {
+      var packed = new LinkedHashMap<String, Any>();
+      all.forEach((name, versioned) -> packed.put(name, versioned.resource()));
+      return packed;
+    }
+
+    void update(String type, Map<String, Versioned> added) {
+      var mine = names.get(type);
+      if (mine == null) {
+        send(type, added, List.of());
+        return;
+      }
+      var wanted = new LinkedHashMap<String, Versioned>();
+      var all = resourcesOf(resources.getOrDefault(type, Map.of()));
+      for (var name : Set.copyOf(mine)) {
+        for (var resource : MeshNames.behind(name, all)) {
+          if (added.containsKey(resource)) {
+            wanted.put(resource, added.get(resource));
+            mine.add(resource);
+          }
+        }
+      }
+      if (!wanted.isEmpty()) {
+        send(type, wanted, List.of());
+      }
+    }
+
+    void forget(String type, Collection<String> removed) {
+      var mine = names.get(type);
+      var gone = removed.stream().filter(name -> mine == null || mine.contains(name)).toList();
+      if (mine == null || !gone.isEmpty()) {
+        send(type, Map.of(), gone);
       }
     }
 
@@ -163,6 +269,14 @@ final class DeltaDiscovery extends AggregatedDiscoveryServiceImplBase {
     }
 
     private void send(String type, Map<String, Versioned> added, Collection<String> removed) {
+      send(type, added, removed, Map.of());
+    }
+
+    private void send(
+        String type,
+        Map<String, Versioned> added,
+        Collection<String> removed,
+        Map<String, Set<String>> aliases) {
       var nonce = Long.toString(++lastNonce);
       var response =
           DeltaDiscoveryResponse.newBuilder()
@@ -174,6 +288,7 @@ final class DeltaDiscovery extends AggregatedDiscoveryServiceImplBase {
               response.addResources(
                   Resource.newBuilder()
                       .setName(name)
+                      .addAllAliases(aliases.getOrDefault(name, Set.of()))
                       .setVersion(versioned.version())
                       .setResource(versioned.resource())));
       unanswered.add(nonce);

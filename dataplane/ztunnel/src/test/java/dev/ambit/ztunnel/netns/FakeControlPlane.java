@@ -4,6 +4,8 @@ import static org.awaitility.Awaitility.await;
 
 import com.google.protobuf.Message;
 import dev.ambit.protocol.security.Authorization;
+import dev.ambit.protocol.workload.Address;
+import dev.ambit.protocol.workload.Service;
 import io.grpc.Context;
 import io.grpc.Contexts;
 import io.grpc.Metadata;
@@ -22,6 +24,7 @@ import io.netty.handler.ssl.SslContextBuilder;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -132,6 +135,18 @@ final class FakeControlPlane implements AutoCloseable {
       resources.put(workload.uid(), workload.address());
     }
     set(resources);
+  }
+
+  void announce(Service.Builder service) {
+    set(
+        Map.of(
+            service.getNamespace() + "/" + service.getHostname(),
+            Address.newBuilder().setService(service).build()));
+  }
+
+  void withdrawWorkloads(Collection<String> uids) {
+    discovery.remove(ADDRESS_TYPE, uids);
+    awaitSettled();
   }
 
   void announce(ServiceResource service) {

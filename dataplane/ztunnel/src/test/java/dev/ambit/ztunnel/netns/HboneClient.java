@@ -95,8 +95,7 @@ final class HboneClient implements AutoCloseable {
     }
   }
 
-  private static SSLContext context(TestAuthority authority, Credentials credentials)
-      throws IOException {
+  static SSLContext context(TestAuthority authority, Credentials credentials) throws IOException {
     try {
       var password = new char[0];
       var keys = KeyStore.getInstance("PKCS12");

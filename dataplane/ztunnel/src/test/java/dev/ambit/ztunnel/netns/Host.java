@@ -123,6 +123,21 @@ final class Host implements AutoCloseable {
     Command.runWithInput(rules, List.of("ip", "netns", "exec", name, "nft", "-f", "-"));
   }
 
+  /** Has programs that are started in here from now on ask {@code server} for names. */
+  void nameServer(String server) {
+    try {
+      Files.createDirectories(resolverFolder());
+      Files.writeString(resolverFolder().resolve("resolv.conf"), "nameserver " + server + "\n");
+    } catch (IOException e) {
+      throw new IllegalStateException("no resolv.conf for " + name, e);
+    }
+  }
+
+  /** What {@code ip netns exec} puts in place of {@code /etc}'s files. */
+  private Path resolverFolder() {
+    return Path.of("/etc/netns", name);
+  }
+
   /** Sets a kernel parameter, such as {@code net/ipv4/ip_forward}, of this namespace. */
   void sysctl(String parameter, String value) {
     call(() -> Files.writeString(Path.of("/proc/sys").resolve(parameter), value));
@@ -163,6 +178,12 @@ final class Host implements AutoCloseable {
       closed = true;
       namespace.close();
       remove(name);
+      try {
+        Files.deleteIfExists(resolverFolder().resolve("resolv.conf"));
+        Files.deleteIfExists(resolverFolder());
+      } catch (IOException e) {
+        throw new IllegalStateException("cannot remove " + resolverFolder(), e);
+      }
     }
   }
 

@@ -57,6 +57,7 @@ final class MeshNode implements AutoCloseable {
     var pod = node.pod("ambit-system", "ztunnel-" + node.index() + "-" + number, "ztunnel");
     var variables = new java.util.HashMap<>(mesh.environment());
     variables.putAll(environment);
+    pod.host().nameServer(Network.CONTROL_ADDRESS);
     var started =
         ZtunnelProcess.start(
             program,

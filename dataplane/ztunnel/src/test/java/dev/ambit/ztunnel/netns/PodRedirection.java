@@ -10,22 +10,26 @@ final class PodRedirection {
   private PodRedirection() {}
 
   static void apply(Pod pod) {
+    install(pod, PodRuleset.CAPTURED);
+  }
+
+  /** From now on DNS is redirected too; the ztunnel must be listening. */
+  static void applyWithDns(Pod pod) {
+    install(pod, PodRuleset.CAPTURED_WITH_DNS);
+  }
+
+  private static void install(Pod pod, PodRuleset ruleset) {
     pod.host()
         .call(
             () -> {
-              RULES.install(PodRuleset.CAPTURED);
+              RULES.install(ruleset);
               return null;
             });
   }
 
   /** From now on nothing new is redirected; redirected connections go on. */
   static void stop(Pod pod) {
-    pod.host()
-        .call(
-            () -> {
-              RULES.install(PodRuleset.DRAINING);
-              return null;
-            });
+    install(pod, PodRuleset.DRAINING);
   }
 
   /** How many sockets in the pod still need the rules. */

@@ -4,10 +4,12 @@ import com.google.protobuf.ByteString;
 import dev.ambit.protocol.workload.Address;
 import dev.ambit.protocol.workload.Port;
 import dev.ambit.protocol.workload.PortList;
+import dev.ambit.protocol.workload.Service;
 import dev.ambit.protocol.workload.TunnelProtocol;
 import dev.ambit.protocol.workload.Workload;
 import dev.ambit.protocol.workload.WorkloadStatus;
 import java.util.Map;
+import java.util.function.UnaryOperator;
 
 /** A pod as xDS announces it. */
 record WorkloadResource(Workload workload) {
@@ -61,6 +63,22 @@ record WorkloadResource(Workload workload) {
             .build();
     return new WorkloadResource(
         workload.toBuilder().putAllServices(Map.of(service.key(), ports)).build());
+  }
+
+  /** The same, changed. */
+  WorkloadResource with(UnaryOperator<Workload.Builder> change) {
+    return new WorkloadResource(change.apply(workload.toBuilder()).build());
+  }
+
+  /** The same, as an endpoint of one more service, whose port leads to {@code targetPort}. */
+  WorkloadResource behind(Service.Builder service, int port, int targetPort) {
+    var ports =
+        PortList.newBuilder()
+            .addPorts(Port.newBuilder().setServicePort(port).setTargetPort(targetPort))
+            .build();
+    return with(
+        builder ->
+            builder.putServices(service.getNamespace() + "/" + service.getHostname(), ports));
   }
 
   /** The same, as one of many pods of the workload {@code name}. */

@@ -30,6 +30,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
@@ -527,5 +528,165 @@ class RouterTest {
                         .setPort(15088)));
     assertThat(router.inbound(gateway, socket("10.0.0.9", 15008), "192.0.2.1:80"))
         .isEqualTo(new InboundRoute.Accepted(15088, null));
+  }
+
+  // -- another endpoint, names, on demand
+
+  @Test
+  void whoCouldNotBeReachedIsNotChosenAgain() {
+    put(service("shop", "web", "10.96.0.1"));
+    MeshWorkload first = put(endpoint("a", "10.0.0.2"));
+    MeshWorkload second = put(endpoint("b", "10.0.0.3"));
+    for (int i = 0; i < 20; i++) {
+      assertThat(router.route(client, socket("10.96.0.1", 80), Set.of(first.uid())).chosen())
+          .isEqualTo(second.uid());
+    }
+    assertThat(router.route(client, socket("10.96.0.1", 80), Set.of(first.uid(), second.uid())))
+        .isInstanceOf(OutboundRoute.Refused.class);
+    assertThat(route("10.0.0.2", 80).chosen()).as("nobody chose it").isEmpty();
+  }
+
+  @Test
+  void withoutAModePreferencesDoNotCount() {
+    localityService(LoadBalancing.Mode.UNSPECIFIED_MODE);
+    put(endpoint("far", "10.0.0.2").setNode("node-2"));
+    put(endpoint("near", "10.0.0.3"));
+    assertThat(count(100)).containsOnlyKeys("10.0.0.2:8080", "10.0.0.3:8080");
+  }
+
+  @Test
+  void aServicesOwnTargetWillDoWhereAnEndpointNamesNone() {
+    put(service("shop", "web", "10.96.0.1"));
+    put(
+        pod("shop", "server", "10.0.0.2")
+            .putServices(
+                key("shop", "web"), dev.ambit.protocol.workload.PortList.getDefaultInstance()));
+    assertThat(authority("10.96.0.1")).isEqualTo("10.0.0.2:8080");
+  }
+
+  private Router resolving(HostnameResolver resolver) {
+    return new Router(store, "", Set.of(), resolver, null, () -> random);
+  }
+
+  private static OutboundRoute settled(OutboundRoute route) {
+    assertThat(route).isInstanceOf(OutboundRoute.Awaited.class);
+    return ((OutboundRoute.Awaited) route).route().toCompletableFuture().join();
+  }
+
+  @Test
+  void aHostnameIsAskedForWhereThereIsNoAddress() {
+    MeshService web = put(service("shop", "web", "10.96.0.1", "fd00:96::1"));
+    MeshWorkload named =
+        put(
+            endpoint("named", "10.0.0.2")
+                .clearAddresses()
+                .setTunnelProtocol(TunnelProtocol.NONE)
+                .setHostname("api.example.com"));
+    Router both =
+        resolving(
+            (source, workload) ->
+                CompletableFuture.completedFuture(List.of(ip("192.0.2.1"), ip("2001:db8::1"))));
+    assertThat(settled(both.route(client, socket("10.96.0.1", 80))))
+        .isEqualTo(
+            new OutboundRoute.Plain(
+                socket("192.0.2.1", 8080), new Endpoint(named, web), named.uid()));
+    assertThat(settled(both.route(client, socket("fd00:96::1", 80))))
+        .isEqualTo(
+            new OutboundRoute.Plain(
+                socket("2001:db8::1", 8080), new Endpoint(named, web), named.uid()));
+    assertThat(settled(route("10.96.0.1", 80)))
+        .isInstanceOfSatisfying(
+            OutboundRoute.Refused.class,
+            refused -> {
+              assertThat(refused.chosen()).isEqualTo(named.uid());
+              assertThat(refused.reason()).contains("api.example.com");
+            });
+    put(service("shop", "web", "10.96.0.1").setIpFamilies(IPFamilies.IPV6_ONLY));
+    Router old =
+        resolving(
+            (source, workload) -> CompletableFuture.completedFuture(List.of(ip("192.0.2.1"))));
+    assertThat(settled(old.route(client, socket("10.96.0.1", 80))))
+        .isInstanceOf(OutboundRoute.Refused.class);
+  }
+
+  /** Answers when told to. */
+  private static final class Answers implements Demand {
+    final Map<String, CompletableFuture<Void>> asked = new HashMap<>();
+
+    @Override
+    public java.util.concurrent.@org.jspecify.annotations.Nullable CompletionStage<Void> ask(
+        String name) {
+      CompletableFuture<Void> answer =
+          asked.computeIfAbsent(name, key -> new CompletableFuture<>());
+      return answer.isDone() && !answer.isCompletedExceptionally() ? null : answer;
+    }
+
+    CompletableFuture<Void> to(String name) {
+      return Objects.requireNonNull(asked.get(name));
+    }
+
+    @Override
+    public void used(String name) {}
+  }
+
+  @Test
+  void onDemandARouteWaitsForEachAnswerItNeeds() {
+    Answers answers = new Answers();
+    Router asking = new Router(store, "net", Set.of(), Router::unresolvable, answers, () -> random);
+    OutboundRoute route = asking.route(client, socket("fd00:96::1", 80));
+    assertThat(answers.asked.keySet()).containsExactly("net/fd00:96::1");
+    MeshService web =
+        put(
+            service("shop", "web")
+                .addAddresses(
+                    NetworkAddress.newBuilder().setNetwork("net").setAddress(bytes("fd00:96::1")))
+                .setWaypoint(waypoint("shop", "waypoint")));
+    answers.to("net/fd00:96::1").complete(null);
+    assertThat(answers.asked).containsKey(key("shop", "waypoint"));
+    assertThat(((OutboundRoute.Awaited) route).route().toCompletableFuture()).isNotDone();
+    answers.to(key("shop", "waypoint")).complete(null);
+    assertThat(settled(route))
+        .as("a waypoint that does not exist is not gone around")
+        .isInstanceOf(OutboundRoute.Refused.class);
+    assertThat(settled(route).destination().service()).isEqualTo(web);
+
+    OutboundRoute unanswered = asking.route(client, socket("192.0.2.1", 80));
+    answers.to("net/192.0.2.1").completeExceptionally(new java.io.IOException("mute"));
+    assertThat(settled(unanswered))
+        .isInstanceOfSatisfying(
+            OutboundRoute.Refused.class, refused -> assertThat(refused.reason()).contains("mute"));
+    OutboundRoute unknown = asking.route(client, socket("192.0.2.2", 80));
+    answers.to("net/192.0.2.2").complete(null);
+    assertThat(settled(unknown))
+        .isEqualTo(new OutboundRoute.Plain(socket("192.0.2.2", 80), Endpoint.UNKNOWN));
+  }
+
+  @Test
+  void weightsOfNothingLeaveTheSingleWaypoint() {
+    put(
+        service("shop", "web", "10.96.0.1")
+            .setWaypoint(
+                dev.ambit.protocol.workload.GatewayAddress.newBuilder()
+                    .setAddress(NetworkAddress.newBuilder().setAddress(bytes("10.0.0.9"))))
+            .addWeightedWaypoints(
+                WeightedWaypoint.newBuilder().setDestination(waypoint("shop", "w"))));
+    put(pod("shop", "gateway", "10.0.0.9"));
+    assertThat(route("10.96.0.1", 80))
+        .isInstanceOfSatisfying(
+            OutboundRoute.Tunnel.class,
+            tunnel -> assertThat(tunnel.nextHop()).isEqualTo(socket("10.0.0.9", 15008)));
+  }
+
+  @Test
+  void anOwnPortIsNotAskedForThroughAnApplicationTunnelEither() {
+    MeshWorkload gateway =
+        put(
+            pod("shop", "gateway", "10.0.0.9")
+                .setApplicationTunnel(
+                    ApplicationTunnel.newBuilder()
+                        .setProtocol(ApplicationTunnel.Protocol.PROXY)
+                        .setPort(15088)));
+    assertThat(status(router.inbound(gateway, socket("10.0.0.9", 15008), "10.0.0.9:15001")))
+        .isEqualTo(503);
   }
 }

@@ -37,6 +37,7 @@ class NodeComponentsTest {
             null,
             null,
             null,
+            null,
             new ZtunnelSpec(
                 "registry/ztunnel:1",
                 ImagePullPolicy.ALWAYS,

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ambit.ztunnel.local;
+
+import org.jspecify.annotations.NullMarked;
