@@ -73,7 +73,9 @@ class OnDemandTest {
         new XdsClient(
             channel,
             NODE,
-            List.of(MeshResources.authorizations(policies, TrustDomains.NO_ALIASES), MeshResources.addresses(mesh)),
+            List.of(
+                MeshResources.authorizations(policies, TrustDomains.NO_ALIASES),
+                MeshResources.addresses(mesh)),
             executor,
             new Nobody(),
             demand);
