@@ -309,11 +309,11 @@ final class Soak implements AutoCloseable {
     add(
         threads,
         over,
-        "100 idle connections",
+        "40 idle connections",
         0,
         first,
         steady,
-        () -> SoakCall.idle(100, Duration.ofSeconds(8)));
+        () -> SoakCall.idle(40, Duration.ofSeconds(8)));
     add(threads, over, "calls to pods by address", 50, first, direct, () -> SoakCall.request(1024));
     add(threads, over, "from outside the mesh", 50, stranger, direct, () -> SoakCall.request(1024));
     add(threads, over, "to outside the mesh", 50, first, plain, () -> SoakCall.request(1024));
