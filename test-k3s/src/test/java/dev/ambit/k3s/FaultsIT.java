@@ -116,7 +116,7 @@ class FaultsIT {
     var server = sample.server("killed", "server", ambit.node(1), 8080);
     sample.client("killed", "client", ambit.node(0));
     ambit.enroll(sample, "killed", 2);
-    assertThat(sample.request("killed", "client", ip(server), 8080, "x").succeeded()).isTrue();
+    sample.request("killed", "client", ip(server), 8080, "x").orThrow();
 
     try (var wire = Wire.of(ambit.cluster().nodes().get(0))) {
       var killed = ambit.ztunnel(ambit.node(0));
@@ -222,7 +222,7 @@ class FaultsIT {
     var server = sample.server("ending", "server", ambit.node(1), 8080);
     sample.client("ending", "client", ambit.node(0));
     ambit.enroll(sample, "ending", 2);
-    assertThat(sample.request("ending", "client", ip(server), 8080, "x").succeeded()).isTrue();
+    sample.request("ending", "client", ip(server), 8080, "x").orThrow();
     ambit.client().resource(server).delete();
     await("the ztunnel tells the pod's peers")
         .atMost(InstalledAmbit.SOON)

@@ -19,6 +19,12 @@ import java.util.Optional;
 public final class Nftables {
   private static final String LIBRARY = "libnftables.so.1";
 
+  /** libnftables waits for the kernel by select(), which ends a process with a higher descriptor. */
+  private static final int MOST_DESCRIPTORS = 1024;
+
+  /** Room for the descriptors that other threads open meanwhile. */
+  private static final int RESERVE = 64;
+
   /** libnftables keeps process-wide parser and cache state, so one call at a time. */
   private static final Object LOCK = new Object();
 
@@ -54,6 +60,7 @@ public final class Nftables {
    */
   public static String run(String commands) throws IOException {
     synchronized (LOCK) {
+      checkDescriptors();
       try (var arena = Arena.ofConfined()) {
         // A context belongs to the namespace in which it was made: its netlink socket does.
         var context = (MemorySegment) Library.NEW.invokeExact(0);
@@ -76,6 +83,17 @@ public final class Nftables {
       } catch (Throwable t) {
         throw t instanceof IOException e ? e : Libc.sneaky(t);
       }
+    }
+  }
+
+  /** A new descriptor gets the lowest number that is free. */
+  private static void checkDescriptors() throws IOException {
+    int next = Libc.open("/dev/null");
+    Libc.close(next);
+    if (next >= MOST_DESCRIPTORS - RESERVE) {
+      throw new NftablesException(
+          "this process has %d descriptors open, and libnftables works with no more than %d"
+              .formatted(next, MOST_DESCRIPTORS));
     }
   }
 

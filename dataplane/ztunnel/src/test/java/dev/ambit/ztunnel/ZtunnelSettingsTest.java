@@ -3,9 +3,11 @@ package dev.ambit.ztunnel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.ambit.ztunnel.dns.DnsSettings;
 import dev.ambit.ztunnel.state.LocalPod;
 import dev.ambit.ztunnel.telemetry.LogFormat;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -46,6 +48,25 @@ class ZtunnelSettingsTest {
     assertThat(settings.admin()).isEqualTo(new InetSocketAddress("127.0.0.1", 15000));
     assertThat(settings.logFormat()).isEqualTo(LogFormat.TEXT);
     assertThat(settings.xdsHeaders()).containsExactly(Map.entry("clusterid", "Kubernetes"));
+  }
+
+  @Test
+  void dnsIsAnsweredAtTheLoopbackUnlessSwitchedOff() throws SettingsException {
+    DnsSettings dns = read().dns().orElseThrow();
+    assertThat(dns.port()).isEqualTo(15053);
+    assertThat(dns.listen())
+        .containsExactly(InetAddress.ofLiteral("127.0.0.1"), InetAddress.ofLiteral("::1"));
+    assertThat(dns.clusterDomain()).isEqualTo("cluster.local");
+    assertThat(read("ISTIO_META_DNS_CAPTURE", "false").dns()).isEmpty();
+    assertThat(read("IPV6_ENABLED", "false").dns().orElseThrow().listen())
+        .containsExactly(InetAddress.ofLiteral("127.0.0.1"));
+    assertThat(read("ISTIO_META_DNS_PROXY_ADDR", "localhost:1053").dns().orElseThrow())
+        .satisfies(other -> assertThat(other.port()).isEqualTo(1053))
+        .satisfies(other -> assertThat(other.listen()).hasSize(2));
+    assertThat(read("ISTIO_META_DNS_PROXY_ADDR", "127.0.0.2:53").dns().orElseThrow().listen())
+        .containsExactly(InetAddress.ofLiteral("127.0.0.2"));
+    assertThatThrownBy(() -> read("ISTIO_META_DNS_PROXY_ADDR", "dns:53"))
+        .hasMessageContaining("ISTIO_META_DNS_PROXY_ADDR");
   }
 
   @Test

@@ -93,6 +93,7 @@ final class StreamConnection implements PodDns.Open {
     if (closed) {
       return;
     }
+    EpollHalfClose.keepRegistered(client);
     client.pipeline().addLast(new Questions());
     if (asked != null) {
       // As without us: the server hears of the connection at once, and may be the first to speak.
@@ -248,7 +249,7 @@ final class StreamConnection implements PodDns.Open {
       return;
     }
     inputEnded = true;
-    EpollHalfClose.keepRegistered(client);
+    EpollHalfClose.inputEnded(client);
     if (server == null) {
       closeAfterWrites();
     } else if (serverConnected) {

@@ -5,6 +5,7 @@ import dev.ambit.ztunnel.identity.TrustDomains;
 import dev.ambit.ztunnel.state.InvalidResourceException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -16,6 +17,8 @@ import org.jspecify.annotations.Nullable;
  * @param scope which workloads it speaks for
  * @param action what a match does
  * @param dryRun judged and reported, never enforced
+ * @param callers the principals of which a caller has to be one for any rule to match; null where
+ *     others may match, too
  * @param proto the control plane's form, for inspection
  * @param complaint what of it was not understood, and so made it stricter; null where all was
  */
@@ -26,6 +29,7 @@ public record Policy(
     Action action,
     boolean dryRun,
     List<Predicate<PolicyInput>> rules,
+    @Nullable Set<String> callers,
     Authorization proto,
     @Nullable String complaint) {
 
@@ -109,6 +113,7 @@ public record Policy(
         action,
         proto.getDryRun(),
         rules,
+        unknown.isEmpty() && domains.aliases().isEmpty() ? PolicyRules.callers(proto) : null,
         proto,
         unknown.isEmpty()
             ? null

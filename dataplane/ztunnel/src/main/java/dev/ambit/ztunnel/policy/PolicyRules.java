@@ -15,7 +15,9 @@ import dev.ambit.ztunnel.state.Addresses;
 import java.net.InetAddress;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -40,6 +42,49 @@ record PolicyRules(boolean denies, TrustDomains domains, List<String> unknown) {
       rules.add(rule(rule));
     }
     return List.copyOf(rules);
+  }
+
+  /**
+   * The principals of which a caller has to be one for any rule to match, of a policy of which all
+   * is understood; null where others may match, too.
+   */
+  static @Nullable Set<String> callers(Authorization proto) {
+    Set<String> all = new HashSet<>();
+    for (Rule rule : proto.getRulesList()) {
+      Set<String> ofRule = callers(rule);
+      if (ofRule == null) {
+        return null;
+      }
+      all.addAll(ofRule);
+    }
+    return Set.copyOf(all);
+  }
+
+  /** All clauses have to hold, so those of any clause will do. */
+  private static @Nullable Set<String> callers(Rule rule) {
+    for (Clause clause : rule.getClausesList()) {
+      Set<String> ofClause = callers(clause);
+      if (ofClause != null) {
+        return ofClause;
+      }
+    }
+    return null;
+  }
+
+  private static @Nullable Set<String> callers(Clause clause) {
+    Set<String> all = new HashSet<>();
+    for (Match match : clause.getMatchesList()) {
+      if (match.getPrincipalsCount() == 0) {
+        return null;
+      }
+      for (StringMatch principal : match.getPrincipalsList()) {
+        if (!principal.hasExact()) {
+          return null;
+        }
+        all.add(principal.getExact());
+      }
+    }
+    return clause.getMatchesCount() == 0 ? null : all;
   }
 
   private static boolean isUnknown(MessageOrBuilder message) {

@@ -22,13 +22,11 @@ import org.jspecify.annotations.Nullable;
  * one of them is needed. One thread at a time applies updates; verdicts never block.
  */
 public final class PolicyStore implements Authorizer {
-  private static final Policy[] NONE = {};
-
   private final MeshStore mesh;
   private final DryRunObserver dryRuns;
   private final Map<String, Policy> byName = new ConcurrentHashMap<>();
-  private final Map<String, Policy[]> ofNamespace = new ConcurrentHashMap<>();
-  private volatile Policy[] ofMesh = NONE;
+  private final Map<String, PolicyGroup> ofNamespace = new ConcurrentHashMap<>();
+  private volatile PolicyGroup ofMesh = PolicyGroup.EMPTY;
   private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
 
   /**
@@ -59,7 +57,7 @@ public final class PolicyStore implements Authorizer {
       regroup(namespaces);
     }
     if (mesh) {
-      ofMesh = select(p -> p.scope() == Scope.MESH);
+      ofMesh = new PolicyGroup(select(p -> p.scope() == Scope.MESH));
     }
     if (!changedPolicies.isEmpty() || !removed.isEmpty()) {
       changed();
@@ -92,7 +90,7 @@ public final class PolicyStore implements Authorizer {
       if (policies == null) {
         ofNamespace.remove(namespace);
       } else {
-        ofNamespace.put(namespace, policies.toArray(Policy[]::new));
+        ofNamespace.put(namespace, new PolicyGroup(policies.toArray(Policy[]::new)));
       }
     }
   }
@@ -122,10 +120,10 @@ public final class PolicyStore implements Authorizer {
   private Verdict judge(PolicyInput input, boolean observe) {
     MeshWorkload known = mesh.workload(input.destination().uid());
     MeshWorkload destination = known == null ? input.destination() : known;
-    Policy[] mesh = ofMesh;
-    Policy[] namespace = ofNamespace.getOrDefault(destination.namespace(), NONE);
+    PolicyGroup mesh = ofMesh;
+    PolicyGroup namespace = ofNamespace.getOrDefault(destination.namespace(), PolicyGroup.EMPTY);
     List<String> references = destination.authorizationPolicies();
-    if (mesh.length == 0 && namespace.length == 0 && references.isEmpty()) {
+    if (mesh.isEmpty() && namespace.isEmpty() && references.isEmpty()) {
       return Verdict.ALLOWED;
     }
     Policy[] selected = new Policy[references.size()];
@@ -170,6 +168,26 @@ public final class PolicyStore implements Authorizer {
 
     Judgement(PolicyInput input) {
       this.input = input;
+    }
+
+    void weigh(PolicyGroup group) {
+      boolean open = denying == null;
+      weigh(group.ofAnyCaller());
+      Policy first = denying;
+      if (open) {
+        denying = null;
+      }
+      weigh(group.of(input.source()));
+      // Of those that deny, the first by name is told.
+      if (open && first != null && (denying == null || comesBefore(first, denying))) {
+        denying = first;
+      }
+      // Also where those that allow name other callers.
+      needsAllowance |= group.isAllowing();
+    }
+
+    private static boolean comesBefore(Policy one, Policy other) {
+      return one.name().compareTo(other.name()) < 0;
     }
 
     void weigh(Policy[] policies) {

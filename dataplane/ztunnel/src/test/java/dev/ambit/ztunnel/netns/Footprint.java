@@ -61,11 +61,17 @@ record Footprint(
         ztunnel.residentKibibytes(), 0, 0, ztunnel.openDescriptors(), threads(ztunnel));
   }
 
-  /** What is left after all garbage was collected. */
-  static Footprint collected(ZtunnelProcess ztunnel) {
+  /**
+   * What is left after all garbage was collected.
+   *
+   * @param objects where to write how many objects there are of each class
+   */
+  static Footprint collected(ZtunnelProcess ztunnel, Path objects) throws IOException {
     // The first collection lets go of what is freed by cleaners, the second counts.
     jcmd(ztunnel, "GC.run");
-    long heap = number(LIVE, jcmd(ztunnel, "GC.class_histogram")) / 1024;
+    var histogram = jcmd(ztunnel, "GC.class_histogram");
+    Files.writeString(objects, histogram);
+    long heap = number(LIVE, histogram) / 1024;
     long direct = number(DIRECT, jcmd(ztunnel, "VM.native_memory", "summary"));
     return new Footprint(
         ztunnel.residentKibibytes(), heap, direct, ztunnel.openDescriptors(), threads(ztunnel));

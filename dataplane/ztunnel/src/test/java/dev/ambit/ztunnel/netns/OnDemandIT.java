@@ -33,7 +33,7 @@ class OnDemandIT {
   @BeforeAll
   void start() {
     mesh =
-        Mesh.start(Map.of("XDS_ON_DEMAND", "true", "XDS_ON_DEMAND_UNUSED_RELEASE_TIMEOUT", "8s"));
+        Mesh.start(Map.of("XDS_ON_DEMAND", "true", "XDS_ON_DEMAND_UNUSED_RELEASE_TIMEOUT", "25s"));
     client = mesh.captured(mesh.a(), "client");
   }
 
@@ -67,14 +67,14 @@ class OnDemandIT {
     try (var echo = TcpServer.echo(server, PORT);
         var wire = PacketCapture.betweenNodes(mesh.network())) {
       Calls.answered(client, at("10.98.0.1", 80), marker);
+      assertThat(dump()).contains(server.workloadUid()).contains(web.getHostname());
+      assertThat(dump()).doesNotContain(other.workloadUid());
+      assertThat(mesh.controlPlane().discovery().namesSubscribed())
+          .contains("/10.98.0.1", client.workloadUid());
       Calls.answered(client, server.at(PORT), marker);
       Calls.answered(client, server.at6(PORT), marker);
       assertThat(wire.shows(marker)).isFalse();
     }
-    assertThat(dump()).contains(server.workloadUid()).contains(web.getHostname());
-    assertThat(dump()).doesNotContain(other.workloadUid());
-    assertThat(mesh.controlPlane().discovery().namesSubscribed())
-        .contains("/10.98.0.1", client.workloadUid());
     var headless = mesh.captured(mesh.b(), "wanted-6");
     try (var echo = TcpServer.echo(headless, PORT)) {
       Calls.answered(client, headless.at6(PORT));

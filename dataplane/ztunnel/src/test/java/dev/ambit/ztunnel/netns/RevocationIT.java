@@ -73,14 +73,21 @@ class RevocationIT {
   }
 
   private static void assertCounted(MeshNode node, String reporter) {
-    var metrics = node.ztunnel().metrics();
-    assertThat(metrics.sum("istio_crl_policy_rejections_total", Map.of("reporter", reporter)))
-        .isGreaterThanOrEqualTo(1);
-    assertThat(
-            metrics.sum(
-                "istio_tcp_connections_failed_total",
-                Map.of("reporter", reporter, "response_flags", "CERT_REVOKED")))
-        .isGreaterThanOrEqualTo(1);
+    await("the count of the " + reporter)
+        .atMost(Patience.LONG)
+        .untilAsserted(
+            () -> {
+              var metrics = node.ztunnel().metrics();
+              assertThat(
+                      metrics.sum(
+                          "istio_crl_policy_rejections_total", Map.of("reporter", reporter)))
+                  .isGreaterThanOrEqualTo(1);
+              assertThat(
+                      metrics.sum(
+                          "istio_tcp_connections_failed_total",
+                          Map.of("reporter", reporter, "response_flags", "CERT_REVOKED")))
+                  .isGreaterThanOrEqualTo(1);
+            });
   }
 
   @Test

@@ -106,6 +106,7 @@ final class Soak implements AutoCloseable {
 
   /** Runs it all and says what is not as it should be. */
   List<String> run() throws Exception {
+    Files.createDirectories(folder);
     prepare();
     try (var samples = new SoakSamples(nodes())) {
       phase(warmUp, false);
@@ -114,7 +115,7 @@ final class Soak implements AutoCloseable {
       phase(load, true);
       var ended = samples.elapsed();
       var after = collected("after the load");
-      samples.write(Files.createDirectories(folder).resolve("samples.csv"));
+      samples.write(folder.resolve("samples.csv"));
       report.append(samples.summary(began, ended));
       if (load.compareTo(LONG_LOAD) >= 0) {
         findings.addAll(samples.growth(began, ended));
@@ -255,7 +256,8 @@ final class Soak implements AutoCloseable {
               for (int time = 1; !over.await(700, TimeUnit.MILLISECONDS); time++) {
                 protect(time);
                 var workload = steadyWorkloads.get(time % steadyWorkloads.size());
-                mesh.controlPlane().announce(workload.ofRevision("v" + time));
+                // Few revisions, since each has metrics of its own.
+                mesh.controlPlane().announce(workload.ofRevision("v" + time / 4 % 3));
                 ledger.event("policies and workloads updated");
               }
             }));
@@ -307,11 +309,11 @@ final class Soak implements AutoCloseable {
     add(
         threads,
         over,
-        "100 idle connections",
+        "40 idle connections",
         0,
         first,
         steady,
-        () -> SoakCall.idle(100, Duration.ofSeconds(8)));
+        () -> SoakCall.idle(40, Duration.ofSeconds(8)));
     add(threads, over, "calls to pods by address", 50, first, direct, () -> SoakCall.request(1024));
     add(threads, over, "from outside the mesh", 50, stranger, direct, () -> SoakCall.request(1024));
     add(threads, over, "to outside the mesh", 50, first, plain, () -> SoakCall.request(1024));
@@ -403,7 +405,7 @@ final class Soak implements AutoCloseable {
     ledger.event("ztunnels replaced");
   }
 
-  private List<Footprint> collected(String when) {
+  private List<Footprint> collected(String when) throws IOException {
     for (var node : nodes()) {
       await("no connection is left in the pods of " + node.node())
           .atMost(Patience.LONG)
@@ -412,7 +414,8 @@ final class Soak implements AutoCloseable {
     }
     var found = new ArrayList<Footprint>();
     for (var node : nodes()) {
-      var footprint = Footprint.collected(node.ztunnel());
+      var objects = "objects of %s %s.txt".formatted(node.node(), when).replace(' ', '-');
+      var footprint = Footprint.collected(node.ztunnel(), folder.resolve(objects));
       found.add(footprint);
       report.append("%s, %s: %s%n".formatted(node.node(), when, footprint));
     }
@@ -458,7 +461,7 @@ final class Soak implements AutoCloseable {
     text.append(ledger.table()).append('\n').append(report).append('\n');
     text.append(findings.isEmpty() ? "Nothing was found.\n" : "Found:\n");
     findings.forEach(finding -> text.append("- ").append(finding).append('\n'));
-    Files.writeString(Files.createDirectories(folder).resolve("report.txt"), text);
+    Files.writeString(folder.resolve("report.txt"), text);
     System.out.println(text);
   }
 

@@ -16,7 +16,7 @@ import java.util.concurrent.TimeUnit;
 final class SoakSamples implements AutoCloseable {
   private static final int SECONDS_BETWEEN = 2;
 
-  /** By how much resident memory may grow from the second fifth of the load to its last. */
+  /** By how much resident memory may grow from the first third of a ztunnel's time to its last. */
   private static final double GROWTH = 1.15;
 
   private record Sample(String ztunnel, Duration at, Footprint footprint) {}
@@ -69,17 +69,20 @@ final class SoakSamples implements AutoCloseable {
     return found;
   }
 
-  /** What grew from the second fifth of this time to the last one, in ztunnels that saw both. */
+  /**
+   * What grew while ztunnels worked. Of each the first minute under load does not count, in which
+   * code is compiled and pools are filled, nor one that worked for a short time only.
+   */
   List<String> growth(Duration from, Duration to) {
     var findings = new ArrayList<String>();
-    var fifth = to.minus(from).dividedBy(5);
-    var early = byZtunnel(from.plus(fifth), from.plus(fifth.multipliedBy(2)));
-    byZtunnel(to.minus(fifth), to)
+    byZtunnel(from, to)
         .forEach(
-            (ztunnel, late) -> {
-              if (early.containsKey(ztunnel)) {
-                long before = median(early.get(ztunnel));
-                long after = median(late);
+            (ztunnel, all) -> {
+              var counted = all.stream().skip(60 / SECONDS_BETWEEN).toList();
+              int third = counted.size() / 3;
+              if (counted.size() >= 180 / SECONDS_BETWEEN) {
+                long before = median(counted.subList(0, third));
+                long after = median(counted.subList(2 * third, counted.size()));
                 if (after > before * GROWTH) {
                   findings.add(
                       "%s: resident memory under load grew from %d to %d MiB"
