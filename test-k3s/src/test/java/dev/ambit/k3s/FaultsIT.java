@@ -222,7 +222,9 @@ class FaultsIT {
     var server = sample.server("ending", "server", ambit.node(1), 8080);
     sample.client("ending", "client", ambit.node(0));
     ambit.enroll(sample, "ending", 2);
-    sample.request("ending", "client", ip(server), 8080, "x").orThrow();
+    await("a request goes through")
+        .atMost(InstalledAmbit.SOON)
+        .untilAsserted(() -> sample.request("ending", "client", ip(server), 8080, "x").orThrow());
     ambit.client().resource(server).delete();
     await("the ztunnel tells the pod's peers")
         .atMost(InstalledAmbit.SOON)

@@ -37,7 +37,13 @@ import org.junit.jupiter.api.io.TempDir;
  * the test's own network namespace, in which only the table {@code inet ambit_host} is made.
  */
 class PodCapturesIT {
-  private static final String ADDRESS = "192.0.2.71";
+  /** Of this run alone: what an earlier one left, or another one has, must not have it too. */
+  private static final String PREFIX =
+      "198.18." + (ProcessHandle.current().pid() >> 8 & 0xff) + ".";
+
+  private static final int HOST = (int) (ProcessHandle.current().pid() & 0x7f);
+  private static final String ADDRESS = PREFIX + HOST;
+  private static final String OTHER_ADDRESS = PREFIX + (128 + HOST);
   private static final String UID = "uid-of-a";
   private static final CaptureSettings TIMES =
       new CaptureSettings(Duration.ofMillis(200), Duration.ofSeconds(1), Duration.ofMillis(300));
@@ -429,8 +435,8 @@ class PodCapturesIT {
     cluster.put(pod);
     until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));
     cluster.mesh(new MeshState.Absent());
-    var other = FakeCluster.pod("shop", "b", "192.0.2.72");
-    var otherNetwork = network("192.0.2.72");
+    var other = FakeCluster.pod("shop", "b", OTHER_ADDRESS);
+    var otherNetwork = network(OTHER_ADDRESS);
     cluster.put(other);
     cluster.put(cluster.pod(UID).orElseThrow());
     until(() -> assertThat(ztunnel.requests).contains("add uid-of-a shop/a sa-of-a"));
