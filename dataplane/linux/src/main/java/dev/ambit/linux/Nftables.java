@@ -19,7 +19,9 @@ import java.util.Optional;
 public final class Nftables {
   private static final String LIBRARY = "libnftables.so.1";
 
-  /** libnftables waits for the kernel by select(), which ends a process with a higher descriptor. */
+  /**
+   * libnftables waits for the kernel by select(), which ends a process with a higher descriptor.
+   */
   private static final int MOST_DESCRIPTORS = 1024;
 
   /** Room for the descriptors that other threads open meanwhile. */
