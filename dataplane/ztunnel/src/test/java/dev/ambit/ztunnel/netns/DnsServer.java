@@ -30,7 +30,7 @@ final class DnsServer implements AutoCloseable {
 
   private DnsServer(Pod pod, Script script) throws IOException {
     this.script = script;
-    this.datagrams = pod.host().callSocket(() -> new DatagramSocket(PORT));
+    this.datagrams = pod.host().bindSocket(() -> new DatagramSocket(PORT));
     try {
       this.connections = TcpServer.start(pod, PORT, this::converse);
     } catch (IOException e) {

@@ -102,7 +102,7 @@ class DrainIT {
         var hbone = tunnel(caller, server)) {
       assertThat(open.echo("before")).isEqualTo("before");
       mesh.b().agent().cutOff(server);
-      assertThat(hbone.awaitEnd()).as("the stream is reset").isTrue();
+      assertThat(hbone.awaitStreamEnd()).as("the stream is reset").isTrue();
       assertThat(hbone.awaitGoAway()).isEqualTo(NO_ERROR);
       assertThat(hbone.isFinished()).isTrue();
       assertThat(open.awaitEnd()).isEqualTo(TcpClient.End.RESET);
@@ -123,7 +123,7 @@ class DrainIT {
       assertThat(hbone.receive(7)).isEqualTo("goes on");
       // It never ends by itself: time is up, and even then there is a last word.
       hbone.socket().setSoTimeout((int) Patience.LONG.toMillis());
-      assertThat(hbone.awaitEnd()).as("the stream is reset").isTrue();
+      assertThat(hbone.awaitStreamEnd()).as("the stream is reset").isTrue();
       assertThat(hbone.awaitGoAway()).isEqualTo(NO_ERROR);
       assertThat(ending.awaitExit(Patience.LONG)).isIn(0, 143);
     } finally {

@@ -227,6 +227,18 @@ final class HboneClient implements AutoCloseable {
   }
 
   /**
+   * Reads the last stream to its end, past what is said of the connection; true if it was a reset.
+   */
+  boolean awaitStreamEnd() throws IOException {
+    while (true) {
+      var event = next(lastStream);
+      if (event.type() != GOAWAY && event.isEnd()) {
+        return event.isReset();
+      }
+    }
+  }
+
+  /**
    * Reads up to the GOAWAY that names the last stream taken, past those that announce it.
    *
    * @return its error code

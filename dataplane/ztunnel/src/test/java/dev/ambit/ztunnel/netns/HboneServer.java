@@ -88,7 +88,7 @@ final class HboneServer implements AutoCloseable {
       throws IOException {
     var listener =
         pod.host()
-            .callSocket(
+            .bindSocket(
                 () -> {
                   var socket = new ServerSocket();
                   socket.setReuseAddress(true);

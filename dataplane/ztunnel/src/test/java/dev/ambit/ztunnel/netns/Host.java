@@ -3,14 +3,18 @@ package dev.ambit.ztunnel.netns;
 import dev.ambit.linux.LinuxException;
 import dev.ambit.linux.NetworkNamespace;
 import java.io.IOException;
+import java.net.BindException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Pattern;
+import org.awaitility.Awaitility;
 
 /**
  * A network namespace of this test process, with a name that {@code ip netns} knows. The name holds
@@ -170,6 +174,18 @@ final class Host implements AutoCloseable {
     } catch (Exception e) {
       throw new IOException("failed in " + name, e);
     }
+  }
+
+  /**
+   * As {@link #callSocket}, waiting for the port: the kernel keeps one while a thread waits on it.
+   */
+  <T> T bindSocket(Callable<T> work) {
+    return Awaitility.await("the port")
+        .atMost(Patience.SHORT)
+        .pollDelay(Duration.ZERO)
+        .pollInSameThread()
+        .ignoreExceptionsInstanceOf(BindException.class)
+        .until(() -> callSocket(work), Objects::nonNull);
   }
 
   @Override

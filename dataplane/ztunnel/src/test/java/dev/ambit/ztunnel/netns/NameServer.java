@@ -34,7 +34,7 @@ final class NameServer implements AutoCloseable {
   }
 
   static NameServer start(Host host, String address) throws IOException {
-    var socket = host.callSocket(() -> new DatagramSocket(new InetSocketAddress(address, PORT)));
+    var socket = host.bindSocket(() -> new DatagramSocket(new InetSocketAddress(address, PORT)));
     var server = new NameServer(socket);
     Thread.ofPlatform().daemon().name("name-server").start(server::serve);
     return server;

@@ -34,7 +34,7 @@ final class SoakServer implements AutoCloseable {
   static SoakServer start(Pod pod) throws IOException {
     var listener =
         pod.host()
-            .callSocket(
+            .bindSocket(
                 () -> {
                   var socket = new ServerSocket();
                   socket.setReuseAddress(true);

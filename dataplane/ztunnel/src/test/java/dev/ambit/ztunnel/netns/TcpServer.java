@@ -34,7 +34,7 @@ final class TcpServer implements AutoCloseable {
   static TcpServer start(Pod pod, int port, Conversation conversation) throws IOException {
     var listener =
         pod.host()
-            .callSocket(
+            .bindSocket(
                 () -> {
                   var socket = new ServerSocket();
                   socket.setReuseAddress(true);
