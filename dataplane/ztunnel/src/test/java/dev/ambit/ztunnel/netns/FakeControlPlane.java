@@ -84,6 +84,7 @@ final class FakeControlPlane implements AutoCloseable {
               .bossEventLoopGroup(loops)
               .workerEventLoopGroup(loops)
               .executor(executor)
+              .permitKeepAliveTime(5, TimeUnit.SECONDS)
               .intercept(new MetadataInContext())
               .sslContext(
                   GrpcSslContexts.configure(

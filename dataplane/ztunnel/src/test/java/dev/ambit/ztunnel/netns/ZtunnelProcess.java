@@ -221,7 +221,8 @@ final class ZtunnelProcess implements AutoCloseable {
 
   /** Asks it to end (SIGTERM). */
   void terminate() {
-    process.destroy();
+    // Through the handle, since Process.destroy also closes the pipe that its log comes through.
+    process.toHandle().destroy();
   }
 
   /** Ends it without a chance to do anything (SIGKILL). */
