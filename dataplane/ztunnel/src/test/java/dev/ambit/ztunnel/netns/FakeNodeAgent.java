@@ -23,6 +23,9 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Consumer;
 
 /**
  * The node agent of one node: puts redirection into pods and hands them to every ztunnel that
@@ -36,6 +39,7 @@ final class FakeNodeAgent implements AutoCloseable {
   private final Set<Pod> captured = new LinkedHashSet<>();
   private final List<Connection> connections = new CopyOnWriteArrayList<>();
   private final List<String> violations = new CopyOnWriteArrayList<>();
+  private final ReadWriteLock snapshots = new ReentrantReadWriteLock();
   private final AtomicInteger accepted = new AtomicInteger();
   private volatile boolean keepInsteadOfAdd;
   private SeqPacketSocket.Listener listener;
@@ -94,18 +98,31 @@ final class FakeNodeAgent implements AutoCloseable {
     synchronized (captured) {
       captured.add(pod);
     }
-    for (var connection : live()) {
-      try {
-        var error = connection.add(pod);
-        if (!error.isEmpty()) {
-          throw new IllegalStateException("the ztunnel refuses " + pod + ": " + error);
+    tell(
+        connection -> {
+          var error = connection.add(pod);
+          if (!error.isEmpty()) {
+            throw new IllegalStateException("the ztunnel refuses " + pod + ": " + error);
+          }
+        });
+  }
+
+  /** Tells every ztunnel, none of them in the middle of its snapshot. */
+  private void tell(Consumer<Connection> change) {
+    snapshots.readLock().lock();
+    try {
+      for (var connection : live()) {
+        try {
+          change.accept(connection);
+        } catch (IllegalStateException e) {
+          if (connections.contains(connection)) {
+            throw e;
+          }
+          // This ztunnel has ended; the next one learns of the change by its snapshot.
         }
-      } catch (IllegalStateException e) {
-        if (connections.contains(connection)) {
-          throw e;
-        }
-        // This ztunnel has ended; the next one learns of the pod by its snapshot.
       }
+    } finally {
+      snapshots.readLock().unlock();
     }
   }
 
@@ -144,9 +161,7 @@ final class FakeNodeAgent implements AutoCloseable {
     synchronized (captured) {
       captured.remove(pod);
     }
-    for (var connection : live()) {
-      connection.ask(WorkloadRequest.newBuilder().setDel(message).build());
-    }
+    tell(connection -> connection.ask(WorkloadRequest.newBuilder().setDel(message).build()));
   }
 
   /** How many ztunnels have had their snapshot and are connected still. */
@@ -274,33 +289,39 @@ final class FakeNodeAgent implements AutoCloseable {
           close();
           return;
         }
-        List<Pod> snapshot;
-        synchronized (captured) {
-          snapshot = new ArrayList<>(captured);
-          connections.add(this);
+        snapshots.writeLock().lock();
+        try {
+          sendSnapshot();
+        } finally {
+          snapshots.writeLock().unlock();
         }
-        for (var pod : snapshot) {
-          var error =
-              keepInsteadOfAdd
-                  ? ask(
-                      WorkloadRequest.newBuilder()
-                          .setKeep(KeepWorkload.newBuilder().setUid(pod.uid()))
-                          .build())
-                  : add(pod);
-          if (!error.isEmpty()) {
-            violations.add("snapshot: " + pod + ": " + error);
-          }
-        }
-        ask(
-            WorkloadRequest.newBuilder()
-                .setSnapshotSent(SnapshotSent.getDefaultInstance())
-                .build());
-        ready = true;
       } catch (IllegalStateException ended) {
         close();
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
       }
+    }
+
+    private void sendSnapshot() {
+      List<Pod> snapshot;
+      synchronized (captured) {
+        snapshot = new ArrayList<>(captured);
+        connections.add(this);
+      }
+      for (var pod : snapshot) {
+        var error =
+            keepInsteadOfAdd
+                ? ask(
+                    WorkloadRequest.newBuilder()
+                        .setKeep(KeepWorkload.newBuilder().setUid(pod.uid()))
+                        .build())
+                : add(pod);
+        if (!error.isEmpty()) {
+          violations.add("snapshot: " + pod + ": " + error);
+        }
+      }
+      ask(WorkloadRequest.newBuilder().setSnapshotSent(SnapshotSent.getDefaultInstance()).build());
+      ready = true;
     }
 
     /**
