@@ -18,6 +18,9 @@ JDK := $(shell \
 export JAVA_HOME := $(JDK)
 
 MVN := mvn -B -ntp
+
+# Tests of real processes on a CI machine that others load too: one that fails is run once more, and named at the end if it then passes.
+AGAIN := -Dfailsafe.rerunFailingTestsCount=1
 ARCHIVES := $(addprefix .build/images/,operator.tar ztunnel.tar agent.tar sample.tar)
 
 .PHONY: help build test bench jmh soak images engine cluster demo demo-down format clean jdk packages
@@ -50,7 +53,7 @@ engine: packages ## Start a container engine if none runs, and get the nodes' im
 test: jdk packages engine images ## Run every test, from units to the cluster
 	@test-k3s/bin/tools
 	@test-k3s/bin/busybox-image
-	$(MVN) verify --fail-at-end
+	$(MVN) verify --fail-at-end $(if $(CI),$(AGAIN))
 
 bench: jdk packages build ## Measure the ztunnel, beside another one where PEER=command is given
 	@dataplane/ztunnel/bench/run
