@@ -16,6 +16,7 @@ import dev.ambit.ztunnel.dns.DnsProxy;
 import dev.ambit.ztunnel.dns.DnsSettings;
 import dev.ambit.ztunnel.names.DnsHostnameResolver;
 import dev.ambit.ztunnel.policy.PolicyStore;
+import dev.ambit.ztunnel.proxy.FreshDescriptors;
 import dev.ambit.ztunnel.proxy.Mesh;
 import dev.ambit.ztunnel.proxy.PeerTrust;
 import dev.ambit.ztunnel.proxy.PodProxies;
@@ -44,7 +45,6 @@ import dev.ambit.ztunnel.zds.PodSource;
 import dev.ambit.ztunnel.zds.ZdsClient;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
@@ -432,6 +432,6 @@ public final class Ztunnel {
 
   private static EventLoopGroup loops(int threads, String name) {
     return new MultiThreadIoEventLoopGroup(
-        threads, new DefaultThreadFactory(name, true), EpollIoHandler.newFactory());
+        threads, new DefaultThreadFactory(name, true), FreshDescriptors.factory());
   }
 }

@@ -93,7 +93,6 @@ final class StreamConnection implements PodDns.Open {
     if (closed) {
       return;
     }
-    EpollHalfClose.keepRegistered(client);
     client.pipeline().addLast(new Questions());
     if (asked != null) {
       // As without us: the server hears of the connection at once, and may be the first to speak.
@@ -249,7 +248,7 @@ final class StreamConnection implements PodDns.Open {
       return;
     }
     inputEnded = true;
-    EpollHalfClose.inputEnded(client);
+    EpollHalfClose.keepRegistered(client);
     if (server == null) {
       closeAfterWrites();
     } else if (serverConnected) {

@@ -12,7 +12,6 @@ import io.netty.channel.FixedRecvByteBufAllocator;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.EpollChannelOption;
 import io.netty.channel.epoll.EpollDatagramChannel;
-import io.netty.channel.epoll.EpollHalfClose;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannelConfig;
@@ -153,7 +152,6 @@ final class PodSockets {
   }
 
   private static EpollSocketChannelConfig configure(EpollSocketChannel channel) {
-    EpollHalfClose.keepRegistered(channel);
     EpollSocketChannelConfig config = channel.config();
     config.setTcpNoDelay(true);
     config.setKeepAlive(true);

@@ -153,7 +153,7 @@ final class SocketEnd extends RelayEnd {
     @Override
     public void userEventTriggered(ChannelHandlerContext context, Object event) {
       if (event == ChannelInputShutdownEvent.INSTANCE) {
-        EpollHalfClose.inputEnded(channel);
+        EpollHalfClose.keepRegistered(channel);
         onInputEnd();
       }
     }

@@ -1,4 +1,0 @@
-@NullMarked
-package io.netty.channel.epoll;
-
-import org.jspecify.annotations.NullMarked;
