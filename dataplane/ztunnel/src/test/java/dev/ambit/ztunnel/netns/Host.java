@@ -161,7 +161,7 @@ final class Host implements AutoCloseable {
     } catch (RuntimeException e) {
       throw e;
     } catch (Exception e) {
-      throw new IllegalStateException("failed in " + name, e);
+      throw new IllegalStateException("failed in " + name + ": " + e, e);
     }
   }
 
@@ -172,7 +172,7 @@ final class Host implements AutoCloseable {
     } catch (RuntimeException | IOException e) {
       throw e;
     } catch (Exception e) {
-      throw new IOException("failed in " + name, e);
+      throw new IOException("failed in " + name + ": " + e, e);
     }
   }
 
