@@ -10,6 +10,8 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -24,11 +26,13 @@ public final class Nftables {
    */
   private static final int MOST_DESCRIPTORS = 1024;
 
-  /** Room for the descriptors that other threads open meanwhile. */
-  private static final int RESERVE = 64;
+  private static final int RESERVE = 8;
 
   /** libnftables keeps process-wide parser and cache state, so one call at a time. */
   private static final Object LOCK = new Object();
+
+  /** Low numbers, kept for libnftables' socket, however many descriptors others open. */
+  private static final List<Integer> RESERVED = new ArrayList<>(); // guarded by LOCK
 
   private Nftables() {}
 
@@ -62,7 +66,7 @@ public final class Nftables {
    */
   public static String run(String commands) throws IOException {
     synchronized (LOCK) {
-      checkDescriptors();
+      freeDescriptors();
       try (var arena = Arena.ofConfined()) {
         // A context belongs to the namespace in which it was made: its netlink socket does.
         var context = (MemorySegment) Library.NEW.invokeExact(0);
@@ -81,6 +85,7 @@ public final class Nftables {
           return text((MemorySegment) Library.OUTPUT.invokeExact(context));
         } finally {
           Library.FREE.invokeExact(context);
+          reserveDescriptors();
         }
       } catch (Throwable t) {
         throw t instanceof IOException e ? e : Libc.sneaky(t);
@@ -89,13 +94,26 @@ public final class Nftables {
   }
 
   /** A new descriptor gets the lowest number that is free. */
-  private static void checkDescriptors() throws IOException {
+  private static void freeDescriptors() throws IOException {
+    RESERVED.forEach(Libc::close);
+    RESERVED.clear();
     int next = Libc.open("/dev/null");
     Libc.close(next);
-    if (next >= MOST_DESCRIPTORS - RESERVE) {
+    if (next >= MOST_DESCRIPTORS) {
       throw new NftablesException(
           "this process has %d descriptors open, and libnftables works with no more than %d"
               .formatted(next, MOST_DESCRIPTORS));
+    }
+  }
+
+  private static void reserveDescriptors() throws IOException {
+    while (RESERVED.size() < RESERVE) {
+      int reserved = Libc.open("/dev/null");
+      if (reserved >= MOST_DESCRIPTORS) {
+        Libc.close(reserved);
+        return;
+      }
+      RESERVED.add(reserved);
     }
   }
 

@@ -7,8 +7,13 @@ import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.parallel.Isolated;
 
-/** A short {@link Soak}; {@code make soak} runs it for as many minutes as it is told. */
+/**
+ * A short {@link Soak}; {@code make soak} runs it for as many minutes as it is told. It runs beside
+ * no other test, since it holds hundreds of connections.
+ */
+@Isolated
 class SoakIT {
   private static final Duration SHORT_LOAD = Duration.ofSeconds(40);
   private static final Duration SHORT_WARM_UP = Duration.ofSeconds(10);
