@@ -238,7 +238,7 @@ final class Soak implements AutoCloseable {
               try {
                 work.go();
               } catch (Exception | AssertionError e) {
-                ledger.fail("%s ended: %s; cause: %s", name, e, e.getCause());
+                ledger.fail("%s ended: %s", name, e);
               }
             });
   }
