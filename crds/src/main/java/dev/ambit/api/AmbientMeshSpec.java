@@ -59,6 +59,10 @@ public record AmbientMeshSpec(
         Boolean dnsCapture,
     @JsonPropertyDescription("How pods leave the mesh.") @Default("{}") LeavingSpec leaving,
     @JsonPropertyDescription("The proxy of each node.") @Default("{}") ZtunnelSpec ztunnel,
+    @JsonPropertyDescription(
+            "What waypoints are like where their own Gateways' parameters do not say otherwise.")
+        @Default("{}")
+        WaypointSpec waypoint,
     @JsonPropertyDescription("The agent of each node.") @Default("{}") AgentSpec agent,
     @JsonPropertyDescription("Where the node's container runtime looks for CNI plugins.")
         @Default("{}")
@@ -66,7 +70,7 @@ public record AmbientMeshSpec(
 
   /** Every field at its default. */
   public static final AmbientMeshSpec DEFAULTS =
-      new AmbientMeshSpec(null, null, null, null, null, null, null, null, null, null, null);
+      new AmbientMeshSpec(null, null, null, null, null, null, null, null, null, null, null, null);
 
   public AmbientMeshSpec(
       @Nullable String trustDomain,
@@ -78,6 +82,7 @@ public record AmbientMeshSpec(
       @Nullable Boolean dnsCapture,
       @Nullable LeavingSpec leaving,
       @Nullable ZtunnelSpec ztunnel,
+      @Nullable WaypointSpec waypoint,
       @Nullable AgentSpec agent,
       @Nullable CniSpec cni) {
     this.trustDomain = trustDomain == null ? "cluster.local" : trustDomain;
@@ -92,6 +97,7 @@ public record AmbientMeshSpec(
     this.dnsCapture = dnsCapture == null || dnsCapture;
     this.leaving = leaving == null ? LeavingSpec.DEFAULTS : leaving;
     this.ztunnel = ztunnel == null ? ZtunnelSpec.DEFAULTS : ztunnel;
+    this.waypoint = waypoint == null ? WaypointSpec.DEFAULTS : waypoint;
     this.agent = agent == null ? AgentSpec.DEFAULTS : agent;
     this.cni = cni == null ? CniSpec.DEFAULTS : cni;
   }

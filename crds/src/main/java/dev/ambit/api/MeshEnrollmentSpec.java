@@ -14,12 +14,16 @@ public record MeshEnrollmentSpec(
     @JsonPropertyDescription(
             "Whether this namespace's captured pods accept plaintext. Absent: what the AmbientMesh"
                 + " says. A PeerAuthentication of the namespace or a workload wins over it.")
-        @Nullable MtlsMode mtls) {
+        @Nullable MtlsMode mtls,
+    @JsonPropertyDescription("What this namespace wants of its waypoints.")
+        @Nullable EnrollmentWaypoint waypoint) {
 
-  static final MeshEnrollmentSpec DEFAULTS = new MeshEnrollmentSpec(null, null);
+  static final MeshEnrollmentSpec DEFAULTS = new MeshEnrollmentSpec(null, null, null);
 
-  public MeshEnrollmentSpec(@Nullable Stage stage, @Nullable MtlsMode mtls) {
+  public MeshEnrollmentSpec(
+      @Nullable Stage stage, @Nullable MtlsMode mtls, @Nullable EnrollmentWaypoint waypoint) {
     this.stage = stage == null ? Stage.L4 : stage;
     this.mtls = mtls;
+    this.waypoint = waypoint;
   }
 }

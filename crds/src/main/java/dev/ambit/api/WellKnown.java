@@ -54,5 +54,11 @@ public final class WellKnown {
   /** Key of it, and of the authority's Secret. */
   public static final String REVOCATION_KEY = "ca-crl.pem";
 
+  /**
+   * Label or annotation of an object or its namespace: what becomes of its traffic where its
+   * waypoint cannot be used, {@code Reject} or {@code Bypass}.
+   */
+  public static final String WAYPOINT_WHEN_MISSING = "ambit.dev/waypoint-when-missing";
+
   private WellKnown() {}
 }

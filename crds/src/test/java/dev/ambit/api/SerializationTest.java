@@ -35,7 +35,7 @@ class SerializationTest {
   @Test
   void anEnrollmentSurvivesTheWire() {
     var enrollment = new MeshEnrollment();
-    enrollment.setSpec(new MeshEnrollmentSpec(Stage.NONE, MtlsMode.STRICT));
+    enrollment.setSpec(new MeshEnrollmentSpec(Stage.NONE, MtlsMode.STRICT, null));
     enrollment.setStatus(
         new MeshEnrollmentStatus(
             3L,

@@ -185,6 +185,7 @@ class ChartIT {
     assertThat(spec.dnsCapture()).isEqualTo(defaults.dnsCapture());
     assertThat(spec.leaving()).isEqualTo(defaults.leaving());
     assertThat(spec.cni()).isEqualTo(defaults.cni());
+    assertThat(spec.waypoint()).isEqualTo(defaults.waypoint());
     assertThat(spec.ztunnel().image()).isEqualTo(defaults.ztunnel().image());
     assertThat(spec.agent().image()).isEqualTo(defaults.agent().image());
   }
@@ -269,6 +270,8 @@ class ChartIT {
     "mesh.cni.binDir=opt/cni,           /mesh/cni/binDir",
     "mesh.excludedNamespaces={Big},     /mesh/excludedNamespaces/0",
     "mesh.ztunnel.logLevel=loud,        /mesh/ztunnel/logLevel",
+    "mesh.waypoint.drainSeconds=0,      /mesh/waypoint/drainSeconds",
+    "mesh.waypoint.autoscaling.min=2,   /mesh/waypoint/autoscaling",
     "operator.replicas=0,               /operator/replicas",
     "image.pullPolicy=Sometimes,        /image/pullPolicy",
     "platform=k2s,                      /platform"

@@ -162,7 +162,8 @@ class PodCapturesIT {
   }
 
   private static AmbientMeshSpec withoutDns() {
-    return new AmbientMeshSpec(null, null, null, null, null, null, false, null, null, null, null);
+    return new AmbientMeshSpec(
+        null, null, null, null, null, null, false, null, null, null, null, null);
   }
 
   private Pod annotated(String dnsCapture) {

@@ -91,7 +91,7 @@ class KubernetesClusterTest {
     var enrollment = new MeshEnrollment();
     enrollment.setMetadata(
         new ObjectMetaBuilder().withNamespace(namespace).withName("default").build());
-    enrollment.setSpec(new MeshEnrollmentSpec(stage, null));
+    enrollment.setSpec(new MeshEnrollmentSpec(stage, null, null));
     client.resource(enrollment).createOr(NonDeletingOperation::update);
   }
 

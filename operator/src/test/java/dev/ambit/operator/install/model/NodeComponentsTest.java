@@ -47,6 +47,7 @@ class NodeComponentsTest {
                 List.of(new EnvVarBuilder().withName("CLUSTER_ID").withValue("west").build()),
                 LogLevel.DEBUG,
                 60),
+            null,
             new AgentSpec("registry/agent:1", null, null, null, null),
             new CniSpec("/var/lib/rancher/k3s/data/cni", "/var/lib/rancher/k3s/agent/cni")));
     return mesh;
