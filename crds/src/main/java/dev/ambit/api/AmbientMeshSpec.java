@@ -66,11 +66,20 @@ public record AmbientMeshSpec(
     @JsonPropertyDescription("The agent of each node.") @Default("{}") AgentSpec agent,
     @JsonPropertyDescription("Where the node's container runtime looks for CNI plugins.")
         @Default("{}")
-        CniSpec cni) {
+        CniSpec cni,
+    @JsonPropertyDescription(
+            "Services that policies refer to by name, such as external authorizers.")
+        @Default("[]")
+        @Size(max = 32)
+        @ValidationRule(
+            value = "self.all(one, self.exists_one(other, other.name == one.name))",
+            message = "two providers have the same name")
+        List<ExtensionProvider> extensionProviders) {
 
   /** Every field at its default. */
   public static final AmbientMeshSpec DEFAULTS =
-      new AmbientMeshSpec(null, null, null, null, null, null, null, null, null, null, null, null);
+      new AmbientMeshSpec(
+          null, null, null, null, null, null, null, null, null, null, null, null, null);
 
   public AmbientMeshSpec(
       @Nullable String trustDomain,
@@ -84,7 +93,8 @@ public record AmbientMeshSpec(
       @Nullable ZtunnelSpec ztunnel,
       @Nullable WaypointSpec waypoint,
       @Nullable AgentSpec agent,
-      @Nullable CniSpec cni) {
+      @Nullable CniSpec cni,
+      @Nullable List<ExtensionProvider> extensionProviders) {
     this.trustDomain = trustDomain == null ? "cluster.local" : trustDomain;
     this.trustDomainAliases =
         trustDomainAliases == null ? List.of() : List.copyOf(trustDomainAliases);
@@ -100,5 +110,7 @@ public record AmbientMeshSpec(
     this.waypoint = waypoint == null ? WaypointSpec.DEFAULTS : waypoint;
     this.agent = agent == null ? AgentSpec.DEFAULTS : agent;
     this.cni = cni == null ? CniSpec.DEFAULTS : cni;
+    this.extensionProviders =
+        extensionProviders == null ? List.of() : List.copyOf(extensionProviders);
   }
 }

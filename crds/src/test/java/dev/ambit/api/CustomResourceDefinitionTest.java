@@ -84,6 +84,9 @@ class CustomResourceDefinitionTest {
       if (schema.getProperties() != null) {
         schema.getProperties().values().forEach(BeyondAnnotations::rulesOnce);
       }
+      if (schema.getItems() != null && schema.getItems().getSchema() != null) {
+        rulesOnce(schema.getItems().getSchema());
+      }
     }
 
     /** The generator sorts columns by their path. */

@@ -49,7 +49,8 @@ class NodeComponentsTest {
                 60),
             null,
             new AgentSpec("registry/agent:1", null, null, null, null),
-            new CniSpec("/var/lib/rancher/k3s/data/cni", "/var/lib/rancher/k3s/agent/cni")));
+            new CniSpec("/var/lib/rancher/k3s/data/cni", "/var/lib/rancher/k3s/agent/cni"),
+            null));
     return mesh;
   }
 
