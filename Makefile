@@ -52,6 +52,7 @@ engine: packages ## Start a container engine if none runs, and get the nodes' im
 
 test: jdk packages engine images ## Run every test, from units to the cluster
 	@test-k3s/bin/tools
+	@test-k3s/bin/envoy
 	@test-k3s/bin/busybox-image
 	$(MVN) verify --fail-at-end $(if $(CI),$(AGAIN))
 
