@@ -146,6 +146,26 @@ public final class CertificateAuthority {
         lifetime.isPositive() ? lifetime : defaultLifetime);
   }
 
+  /**
+   * Makes a key and signs for it, for a caller that has no way to do so itself.
+   *
+   * @throws AuthorityUnavailableException where nothing can be signed at the moment
+   */
+  KeyedCertificate generate(SpiffeId identity) throws AuthorityUnavailableException {
+    KeyPair pair;
+    try {
+      pair = SelfSignedRoot.generateKeyPair();
+    } catch (GeneralSecurityException e) {
+      throw new AuthorityUnavailableException("this Java runtime cannot make a P-256 key", e);
+    }
+    return new KeyedCertificate(
+        issue(
+            pair.getPublic(),
+            List.of(new GeneralName(GeneralName.uniformResourceIdentifier, identity.uri())),
+            defaultLifetime),
+        pair.getPrivate());
+  }
+
   /** Signs a certificate for a server of the control plane itself. */
   IssuedCertificate signServer(KeyPair pair, List<String> dnsNames, SpiffeId identity)
       throws AuthorityUnavailableException {

@@ -15,6 +15,7 @@ import dev.ambit.operator.ca.KubernetesTokenReviewer;
 import dev.ambit.operator.ca.MeshTrust;
 import dev.ambit.operator.ca.NodeAuthorization;
 import dev.ambit.operator.ca.Refusals;
+import dev.ambit.operator.ca.SecretDiscovery;
 import dev.ambit.operator.ca.SelfSignedRoot;
 import dev.ambit.operator.ca.ServerCertificate;
 import dev.ambit.operator.ca.ServiceAccountTokenAuthenticator;
@@ -85,6 +86,7 @@ public final class ControlPlane implements AutoCloseable {
   private final Refusals refusals;
   private final NodeAuthorization nodes;
   private final DiscoveryServer discovery;
+  private final WaypointAccounts waypointAccounts = new WaypointAccounts();
   private final StatusConditions conditions = new StatusConditions();
   private final MeshPublisher publisher;
   private final MeshInformers informers;
@@ -95,6 +97,7 @@ public final class ControlPlane implements AutoCloseable {
   // Guarded by this.
   private boolean closed;
   private @Nullable ServerCertificate certificate;
+  private @Nullable SecretDiscovery secrets;
   private volatile @Nullable Server server;
 
   /** Prepares to serve what that client sees; nothing is asked of it yet. */
@@ -121,13 +124,13 @@ public final class ControlPlane implements AutoCloseable {
             settings.trustedNodeAccounts(), this::trustDomain, new InformerPods(client, pods));
     this.discovery =
         new DiscoveryServer(
-            MeshTypes.ALL,
             settings.xds(),
-            new NodeAdmission(nodes, refusals),
+            new MeshAdmission(nodes, refusals, waypointAccounts::get),
             rejection -> rejectionListeners.forEach(each -> each.rejected(rejection)),
             registry,
             executor,
             scheduler);
+    discovery.open(MeshTypes.NODES, MeshTypes.ALL);
     this.publisher =
         new MeshPublisher(
             meshSettings(AmbientMeshSpec.DEFAULTS),
@@ -304,6 +307,10 @@ public final class ControlPlane implements AutoCloseable {
                     tokenReviewer, this::trustDomain, InstantSource.system())),
             refusals);
     CertificateService certificates = new CertificateService(authority, nodes, refusals, registry);
+    SecretDiscovery waypointSecrets =
+        new SecretDiscovery(
+            authority, Optional::empty, InstantSource.system(), registry, executor, scheduler);
+    secrets = waypointSecrets;
     return NettyServerBuilder.forPort(settings.port())
         .sslContext(tls(own))
         .executor(executor)
@@ -315,6 +322,7 @@ public final class ControlPlane implements AutoCloseable {
         .keepAliveTimeout(20, TimeUnit.SECONDS)
         .addService(ServerInterceptors.intercept(certificates, authentication))
         .addService(ServerInterceptors.intercept(discovery, authentication))
+        .addService(ServerInterceptors.intercept(waypointSecrets, authentication))
         .build()
         .start();
   }
@@ -332,6 +340,7 @@ public final class ControlPlane implements AutoCloseable {
   @Override
   public void close() {
     Server present;
+    SecretDiscovery issuing;
     synchronized (this) {
       if (closed) {
         return;
@@ -339,12 +348,16 @@ public final class ControlPlane implements AutoCloseable {
       closed = true;
       present = server;
       server = null;
+      issuing = secrets;
     }
     publisher.close();
     meshes.close();
     informers.close();
     authoritySecret.close();
     discovery.close();
+    if (issuing != null) {
+      issuing.close();
+    }
     if (present != null) {
       present.shutdown();
       try {

@@ -96,7 +96,7 @@ final class MeshPublisher implements AutoCloseable {
       ChangeSet changes = pending.build();
       pending = new ChangeSet.Builder();
       // Under the lock, so that two publications cannot overtake each other.
-      discovery.commit(changes);
+      discovery.commit(MeshTypes.NODES, changes);
     }
   }
 

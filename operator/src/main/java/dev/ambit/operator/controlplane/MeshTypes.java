@@ -22,6 +22,9 @@ final class MeshTypes {
 
   static final List<XdsType> ALL = List.of(AUTHORIZATION, ADDRESS);
 
+  /** The realm of those that are told all of it. */
+  static final String NODES = "nodes";
+
   private MeshTypes() {}
 
   static XdsResource resource(String name, Authorization authorization) {

@@ -12,9 +12,9 @@ import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -39,9 +39,15 @@ final class DeltaStream {
   private final Map<String, Subscription> subscriptions = new HashMap<>();
   private final Map<String, Sent> unacknowledged = new LinkedHashMap<>();
   private String nodeId = "";
-  private boolean admitted;
+  private @Nullable XdsRealm realm;
   private boolean closed;
   private boolean patienceOver;
+  private boolean answerTimer;
+
+  /** By type, what follows something that was sent, and is to be sent before later types are. */
+  private final Map<String, Set<String>> followers = new HashMap<>();
+
+  private long followersSince;
   private long nonce;
 
   private record Sent(XdsType type, long nanoTime, Set<String> names) {}
@@ -63,17 +69,11 @@ final class DeltaStream {
     if (closed) {
       return;
     }
-    if (!admitted) {
-      Optional<Status> refusal = server.admission().refusal(request.getNode());
-      if (refusal.isPresent()) {
-        fail(refusal.get());
-        return;
-      }
-      admitted = true;
-      nodeId = request.getNode().getId();
-      LOG.atInfo().addKeyValue("node", nodeId).log("discovery stream opened");
+    XdsRealm own = realm == null ? admit(request) : realm;
+    if (own == null) {
+      return;
     }
-    XdsType type = server.type(request.getTypeUrl());
+    XdsType type = own.type(request.getTypeUrl());
     if (type == null) {
       fail(
           Status.INVALID_ARGUMENT.withDescription(
@@ -83,38 +83,54 @@ final class DeltaStream {
     if (!request.getResponseNonce().isEmpty()) {
       acknowledge(type, request);
     }
-    subscribe(type, request);
+    subscribe(own, type, request);
     flush();
   }
 
-  private void subscribe(XdsType type, DeltaDiscoveryRequest request) {
+  private @Nullable XdsRealm admit(DeltaDiscoveryRequest request) {
+    switch (server.admission().admit(request.getNode())) {
+      case StreamAdmission.Admission.Refused(Status status) -> fail(status);
+      case StreamAdmission.Admission.Admitted(String name) -> {
+        XdsRealm entered = server.enter(name, this);
+        if (entered == null) {
+          fail(Status.UNAVAILABLE.withDescription("there is no " + name + " any more"));
+        } else {
+          nodeId = request.getNode().getId();
+          LOG.atInfo()
+              .addKeyValue("node", nodeId)
+              .addKeyValue("realm", name)
+              .log("discovery stream opened");
+        }
+        realm = entered;
+      }
+    }
+    return realm;
+  }
+
+  private void subscribe(XdsRealm own, XdsType type, DeltaDiscoveryRequest request) {
     Subscription subscription = subscriptions.get(type.url());
     if (subscription == null) {
-      server.withCurrent(
-          type,
-          current -> {
-            // Under the commit lock: afterwards each subscription stands at the same commit.
-            drainInbox();
-            subscriptions.put(
-                type.url(),
-                new Subscription(
-                    request.getResourceNamesSubscribeList(),
-                    request.getResourceNamesUnsubscribeList(),
-                    request.getInitialResourceVersionsMap(),
-                    current));
-          });
-      if (subscriptions.size() == 1 && server.types().size() > 1) {
+      synchronized (own) {
+        // Under the commit lock: afterwards each subscription stands at the same commit.
+        drainInbox(own);
+        subscriptions.put(
+            type.url(),
+            new Subscription(
+                request.getResourceNamesSubscribeList(),
+                request.getResourceNamesUnsubscribeList(),
+                request.getInitialResourceVersionsMap(),
+                own.table(type)));
+      }
+      if (subscriptions.size() == 1 && own.types().size() > 1) {
         server.later(this::endPatience, server.settings().patience());
       }
     } else if (request.getResourceNamesSubscribeCount() > 0
         || request.getResourceNamesUnsubscribeCount() > 0) {
-      server.withCurrent(
-          type,
-          _ -> {
-            drainInbox();
-            subscription.change(
-                request.getResourceNamesSubscribeList(), request.getResourceNamesUnsubscribeList());
-          });
+      synchronized (own) {
+        drainInbox(own);
+        subscription.change(
+            request.getResourceNamesSubscribeList(), request.getResourceNamesUnsubscribeList());
+      }
     }
   }
 
@@ -128,6 +144,8 @@ final class DeltaStream {
       return;
     }
     if (request.hasErrorDetail()) {
+      // What would follow is not asked for.
+      followers.values().forEach(awaited -> awaited.removeAll(sent.names()));
       server.metrics().rejected(type);
       LOG.atWarn()
           .addKeyValue("node", nodeId)
@@ -152,22 +170,25 @@ final class DeltaStream {
 
   /** Sends what there is to send while the transport takes it. */
   synchronized void flush() {
-    if (closed || !admitted) {
+    XdsRealm own = realm;
+    if (closed || own == null) {
       return;
     }
-    drainInbox();
-    if (sendUpserts()) {
-      sendRemovals();
+    drainInbox(own);
+    if (sendUpserts(own)) {
+      sendRemovals(own);
     }
   }
 
-  private void drainInbox() {
+  private void drainInbox(XdsRealm own) {
     if (inbox.isEmpty()) {
       return;
     }
     if (subscriptions.values().stream().anyMatch(Subscription::onDemand)) {
       // What comes with what was asked for is looked up, so tables must stand where the inbox ends.
-      server.locked(this::takeChanges);
+      synchronized (own) {
+        takeChanges();
+      }
     } else {
       takeChanges();
     }
@@ -188,15 +209,20 @@ final class DeltaStream {
   }
 
   /** In the types' order; false where something could not be sent yet. */
-  private boolean sendUpserts() {
-    List<XdsType> types = server.types();
+  private boolean sendUpserts(XdsRealm own) {
+    List<XdsType> types = own.types();
     for (int i = 0; i < types.size(); i++) {
       XdsType type = types.get(i);
       Subscription subscription = subscriptions.get(type.url());
       if (subscription == null) {
         continue;
       }
-      if (type.awaitsEarlier() && missingEarlier(type) && !patienceOver) {
+      if (type.awaitsEarlier() && missingEarlier(types, type) && !patienceOver) {
+        return false;
+      }
+      if (type.delivery() != XdsType.Delivery.TOGETHER
+          && (subscription.hasUpserts() || subscription.owesAnswer())
+          && answersAwaited(types, i)) {
         return false;
       }
       // Of the last type nothing else depends, so its removals can go along.
@@ -204,7 +230,7 @@ final class DeltaStream {
       while (subscription.hasUpserts()
           || subscription.owesAnswer()
           || (last && subscription.hasRemovals())) {
-        if (!send(type, subscription, last)) {
+        if (!send(own, type, subscription, last)) {
           return false;
         }
       }
@@ -212,22 +238,53 @@ final class DeltaStream {
     return true;
   }
 
-  private void sendRemovals() {
-    for (XdsType type : server.types().reversed()) {
+  /**
+   * Whether the client has yet to answer to what it was sent of earlier types, or to ask for what
+   * follows that; for as long as patience lasts.
+   */
+  private boolean answersAwaited(List<XdsType> types, int index) {
+    long now = System.nanoTime();
+    long patience = server.settings().patience().toNanos();
+    boolean awaited =
+        unacknowledged.values().stream()
+            .anyMatch(
+                sent ->
+                    types.subList(0, index).contains(sent.type())
+                        && now - sent.nanoTime() < patience);
+    if (!awaited && now - followersSince < patience) {
+      awaited =
+          types.subList(0, index).stream()
+              .anyMatch(earlier -> !followers.getOrDefault(earlier.url(), Set.of()).isEmpty());
+    }
+    if (awaited && !answerTimer) {
+      answerTimer = true;
+      server.later(this::endOfAnswerTimer, server.settings().patience().plusMillis(10));
+    }
+    return awaited;
+  }
+
+  private synchronized void endOfAnswerTimer() {
+    answerTimer = false;
+    flush();
+  }
+
+  private void sendRemovals(XdsRealm own) {
+    List<XdsType> types = own.types();
+    for (XdsType type : types.reversed()) {
       Subscription subscription = subscriptions.get(type.url());
-      if (subscription == null || (missingLater(type) && !patienceOver)) {
+      if (subscription == null || (missingLater(types, type) && !patienceOver)) {
         continue;
       }
       while (subscription.hasRemovals()) {
-        if (!send(type, subscription, true)) {
+        if (!send(own, type, subscription, true)) {
           return;
         }
       }
     }
   }
 
-  private boolean missingEarlier(XdsType type) {
-    for (XdsType earlier : server.types()) {
+  private boolean missingEarlier(List<XdsType> types, XdsType type) {
+    for (XdsType earlier : types) {
       if (earlier.equals(type)) {
         return false;
       }
@@ -239,13 +296,13 @@ final class DeltaStream {
   }
 
   /** What the client holds of a later type from before may refer to what is to be removed. */
-  private boolean missingLater(XdsType type) {
-    List<XdsType> types = server.types();
+  private boolean missingLater(List<XdsType> types, XdsType type) {
     return types.subList(types.indexOf(type) + 1, types.size()).stream()
         .anyMatch(later -> later.awaitsEarlier() && !subscriptions.containsKey(later.url()));
   }
 
-  private boolean send(XdsType type, Subscription subscription, boolean withRemovals) {
+  private boolean send(
+      XdsRealm own, XdsType type, Subscription subscription, boolean withRemovals) {
     if (!observer.isReady()) {
       return false;
     }
@@ -258,7 +315,8 @@ final class DeltaStream {
         next.hasNext(); ) {
       XdsResource resource = next.next();
       int bytes = resource.message().getSerializedSize() + 8;
-      if (size > 0 && size + bytes > limit) {
+      if (size > 0
+          && (size + bytes > limit || type.delivery() == XdsType.Delivery.ALONE_AFTER_EARLIER)) {
         break;
       }
       size += bytes;
@@ -280,6 +338,7 @@ final class DeltaStream {
       }
     }
     subscription.answered();
+    follow(own, type, names);
     String responseNonce = Long.toString(++nonce);
     remember(responseNonce, new Sent(type, System.nanoTime(), names));
     server
@@ -287,6 +346,33 @@ final class DeltaStream {
         .pushed(type, response.getResourcesCount(), response.getRemovedResourcesCount());
     observer.onNext(response.setNonce(responseNonce).build());
     return true;
+  }
+
+  /** What follows those goes out again; and it was sent itself, where it is what follows. */
+  private void follow(XdsRealm own, XdsType type, Set<String> names) {
+    Set<String> awaited = followers.get(type.url());
+    if (awaited != null) {
+      awaited.removeAll(names);
+    }
+    for (XdsType follower : own.types()) {
+      if (!follower.follows().equals(type.url())) {
+        continue;
+      }
+      Subscription subscription = subscriptions.get(follower.url());
+      synchronized (own) {
+        ResourceTable table = own.table(follower);
+        for (String name : names) {
+          if (table.get(name) == null) {
+            continue;
+          }
+          followers.computeIfAbsent(follower.url(), _ -> new HashSet<>()).add(name);
+          followersSince = System.nanoTime();
+          if (subscription != null) {
+            subscription.resend(name);
+          }
+        }
+      }
+    }
   }
 
   private static Resource message(XdsResource resource, boolean onDemand) {
@@ -323,8 +409,8 @@ final class DeltaStream {
       inbox.clear();
       subscriptions.clear();
       unacknowledged.clear();
-      server.forget(this);
-      if (admitted) {
+      server.forget(this, realm);
+      if (realm != null) {
         LOG.atInfo().addKeyValue("node", nodeId).log("discovery stream closed");
       }
     }

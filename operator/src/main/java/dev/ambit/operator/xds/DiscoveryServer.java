@@ -8,16 +8,13 @@ import io.grpc.stub.StreamObserver;
 import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,43 +23,51 @@ import org.jspecify.annotations.Nullable;
  */
 public final class DiscoveryServer
     extends AggregatedDiscoveryServiceGrpc.AggregatedDiscoveryServiceImplBase {
-  private final List<XdsType> types;
-  private final Map<String, XdsType> typesByUrl = new HashMap<>();
   private final XdsSettings settings;
   private final StreamAdmission admission;
   private final RejectionListener rejections;
   private final XdsMetrics metrics;
   private final Executor executor;
   private final ScheduledExecutorService scheduler;
-  private final Set<DeltaStream> streams = ConcurrentHashMap.newKeySet();
+  private final Map<String, XdsRealm> realms = new ConcurrentHashMap<>();
 
-  // Guarded by current itself, which also orders commits against subscriptions.
-  private final Map<String, ResourceTable> current = new HashMap<>();
+  /** Those that no realm has taken yet. */
+  private final Set<DeltaStream> undecided = ConcurrentHashMap.newKeySet();
 
   /**
-   * Serves those types.
+   * Serves no resources yet.
    *
-   * @param types in the order of dependence: what is referred to before what refers to it
    * @param executor where changes are written to streams
    */
   public DiscoveryServer(
-      List<XdsType> types,
       XdsSettings settings,
       StreamAdmission admission,
       RejectionListener rejections,
       MeterRegistry registry,
       Executor executor,
       ScheduledExecutorService scheduler) {
-    this.types = List.copyOf(types);
     this.settings = settings;
     this.admission = admission;
     this.rejections = rejections;
     this.metrics = new XdsMetrics(registry);
     this.executor = executor;
     this.scheduler = scheduler;
-    for (XdsType type : this.types) {
-      typesByUrl.put(type.url(), type);
-      current.put(type.url(), new ResourceTable());
+  }
+
+  /**
+   * Serves those types to the clients of that realm; one that is there already stays as it is.
+   *
+   * @param types in the order of dependence: what is referred to before what refers to it
+   */
+  public void open(String realm, List<XdsType> types) {
+    realms.computeIfAbsent(realm, name -> new XdsRealm(name, types));
+  }
+
+  /** Forgets a realm and ends its streams. */
+  public void remove(String realm) {
+    XdsRealm removed = realms.remove(realm);
+    if (removed != null) {
+      removed.streams().forEach(DeltaStream::complete);
     }
   }
 
@@ -74,7 +79,7 @@ public final class DiscoveryServer
     DeltaStream stream = new DeltaStream(this, observer);
     observer.setOnReadyHandler(stream::flush);
     observer.setOnCancelHandler(stream::close);
-    streams.add(stream);
+    undecided.add(stream);
     metrics.streamOpened();
     return new StreamObserver<>() {
       @Override
@@ -95,93 +100,72 @@ public final class DiscoveryServer
   }
 
   /**
-   * Makes changes, all at once, and sees to it that each stream hears of them. Changes to equal
-   * content are none.
+   * Makes changes in a realm, all at once, and sees to it that each of its streams hears of them.
+   * Changes to equal content are none.
    */
-  public void commit(ChangeSet changes) {
-    synchronized (current) {
-      ChangeSet effective = apply(changes);
-      if (effective.isEmpty()) {
-        return;
-      }
-      streams.forEach(stream -> stream.enqueue(effective));
+  public void commit(String realm, ChangeSet changes) {
+    XdsRealm changed = realm(realm);
+    if (changed.commit(changes)) {
+      changed.streams().forEach(stream -> executor.execute(stream::flush));
     }
-    streams.forEach(stream -> executor.execute(stream::flush));
   }
 
-  private ChangeSet apply(ChangeSet changes) {
-    Map<String, Map<String, Optional<XdsResource>>> effective = new LinkedHashMap<>();
-    changes
-        .changes()
-        .forEach(
-            (url, ofType) -> {
-              ResourceTable resources = current.get(url);
-              if (resources == null) {
-                throw new IllegalArgumentException("this server has no type " + url);
-              }
-              Map<String, Optional<XdsResource>> differing = new LinkedHashMap<>();
-              ofType.forEach(
-                  (name, change) -> {
-                    XdsResource before = resources.get(name);
-                    XdsResource after = change.orElse(null);
-                    if (after == null ? before != null : !after.equals(before)) {
-                      differing.put(name, change);
-                    }
-                    if (after == null) {
-                      resources.remove(name);
-                    } else {
-                      resources.put(after);
-                    }
-                  });
-              effective.put(url, differing);
-            });
-    return new ChangeSet(effective);
-  }
-
-  /** Names and versions of what is served of a type at the moment. */
-  public Map<String, String> versions(XdsType type) {
+  /** Names and versions of what a realm has of a type at the moment. */
+  public Map<String, String> versions(String realm, XdsType type) {
     Map<String, String> versions = new HashMap<>();
-    withCurrent(
-        type,
-        resources -> resources.all().forEach(each -> versions.put(each.name(), each.version())));
+    XdsRealm asked = realm(realm);
+    synchronized (asked) {
+      asked.table(type).all().forEach(each -> versions.put(each.name(), each.version()));
+    }
     return versions;
+  }
+
+  /** Whether there is such a realm. */
+  public boolean has(String realm) {
+    return realms.containsKey(realm);
+  }
+
+  private XdsRealm realm(String name) {
+    XdsRealm realm = realms.get(name);
+    if (realm == null) {
+      throw new IllegalArgumentException("this server has no realm " + name);
+    }
+    return realm;
   }
 
   /** Ends all streams, so that clients go to another replica. */
   public void close() {
-    streams.forEach(DeltaStream::complete);
+    undecided.forEach(DeltaStream::complete);
+    realms.values().forEach(realm -> realm.streams().forEach(DeltaStream::complete));
   }
 
-  void withCurrent(XdsType type, Consumer<ResourceTable> action) {
-    synchronized (current) {
-      ResourceTable resources = current.get(type.url());
-      action.accept(resources == null ? new ResourceTable() : resources);
+  /** The realm takes the stream, unless it has gone meanwhile. */
+  @Nullable XdsRealm enter(String name, DeltaStream stream) {
+    XdsRealm realm = realms.get(name);
+    if (realm == null) {
+      return null;
     }
-  }
-
-  /** While it runs, nothing is committed. */
-  void locked(Runnable action) {
-    synchronized (current) {
-      action.run();
+    synchronized (realm) {
+      realm.streams().add(stream);
     }
+    undecided.remove(stream);
+    if (realms.get(name) != realm) {
+      realm.streams().remove(stream);
+      undecided.add(stream);
+      return null;
+    }
+    return realm;
   }
 
-  void forget(DeltaStream stream) {
-    if (streams.remove(stream)) {
+  void forget(DeltaStream stream, @Nullable XdsRealm realm) {
+    boolean known = realm == null ? undecided.remove(stream) : realm.streams().remove(stream);
+    if (known) {
       metrics.streamClosed();
     }
   }
 
   void later(Runnable action, Duration delay) {
     scheduler.schedule(() -> executor.execute(action), delay.toMillis(), TimeUnit.MILLISECONDS);
-  }
-
-  @Nullable XdsType type(String url) {
-    return typesByUrl.get(url);
-  }
-
-  List<XdsType> types() {
-    return types;
   }
 
   XdsSettings settings() {

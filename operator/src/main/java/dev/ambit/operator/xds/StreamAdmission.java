@@ -2,11 +2,19 @@ package dev.ambit.operator.xds;
 
 import dev.ambit.protocol.xds.Node;
 import io.grpc.Status;
-import java.util.Optional;
 
-/** Decides, from who calls and what node it says it is, whether a stream may go on. */
+/** Decides, from who calls and what node it says it is, what a stream may see. */
 @FunctionalInterface
 public interface StreamAdmission {
-  /** What to end the stream with, or nothing. Runs in the call's context. */
-  Optional<Status> refusal(Node node);
+  /** What becomes of a stream. */
+  sealed interface Admission {
+    /** It sees the resources of that realm, and no others. */
+    record Admitted(String realm) implements Admission {}
+
+    /** It is ended with that. */
+    record Refused(Status status) implements Admission {}
+  }
+
+  /** Runs in the call's context. */
+  Admission admit(Node node);
 }

@@ -135,6 +135,14 @@ final class Subscription {
     }
   }
 
+  /** Sends it once more, where it is there and asked for. */
+  void resend(String name) {
+    XdsResource resource = table.get(name);
+    if (resource != null && wants(resource)) {
+      again(resource);
+    }
+  }
+
   private void again(XdsResource resource) {
     // Of no version that is known; but it may be there, and have to be removed later.
     held.replace(resource.name(), "");

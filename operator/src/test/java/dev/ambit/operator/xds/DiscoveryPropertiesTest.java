@@ -42,7 +42,7 @@ class DiscoveryPropertiesTest {
             if (step == at) {
               client.open(types.get(1));
             }
-            mesh.discovery.commit(change(random, addresses, policies));
+            mesh.discovery.commit(Mesh.REALM, change(random, addresses, policies));
             if (manual && random.nextInt(3) == 0) {
               client.pull();
             }
@@ -57,14 +57,15 @@ class DiscoveryPropertiesTest {
                         client.pull();
                       }
                       for (XdsType type : types) {
-                        assertThat(client.versions(type)).isEqualTo(mesh.discovery.versions(type));
+                        assertThat(client.versions(type))
+                            .isEqualTo(mesh.discovery.versions(Mesh.REALM, type));
                       }
                     });
           }
           assertThat(client.faults()).isEmpty();
           kept = client.snapshot();
         }
-        mesh.discovery.commit(change(random, addresses, policies));
+        mesh.discovery.commit(Mesh.REALM, change(random, addresses, policies));
       }
     }
   }

@@ -11,7 +11,6 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
@@ -28,6 +27,7 @@ class DiscoveryServerTest {
   @BeforeEach
   void fill() {
     mesh.discovery.commit(
+        Mesh.REALM,
         new ChangeSet.Builder()
             .put(Mesh.POLICY, Mesh.policy("p1", "one"))
             .put(Mesh.ADDRESS, Mesh.address("a1", "one", Set.of("p1")))
@@ -45,7 +45,8 @@ class DiscoveryServerTest {
         .untilAsserted(
             () -> {
               for (XdsType type : List.of(Mesh.POLICY, Mesh.ADDRESS)) {
-                assertThat(client.versions(type)).isEqualTo(mesh.discovery.versions(type));
+                assertThat(client.versions(type))
+                    .isEqualTo(mesh.discovery.versions(Mesh.REALM, type));
               }
             });
   }
@@ -58,6 +59,7 @@ class DiscoveryServerTest {
       settle(client);
       int before = client.responses(Mesh.ADDRESS).size();
       mesh.discovery.commit(
+          Mesh.REALM,
           new ChangeSet.Builder()
               .put(Mesh.ADDRESS, Mesh.address("a1", "one", Set.of("p1")))
               .put(Mesh.ADDRESS, Mesh.address("a2", "changed", Set.of()))
@@ -86,6 +88,7 @@ class DiscoveryServerTest {
     try (Mesh impatient = new Mesh(new XdsSettings(1024, Duration.ofMillis(50)));
         Client client = new Client(impatient)) {
       impatient.discovery.commit(
+          Mesh.REALM,
           new ChangeSet.Builder().put(Mesh.ADDRESS, Mesh.address("a2", "two", Set.of())).build());
       client.open(Mesh.ADDRESS);
       await().until(() -> !client.versions(Mesh.ADDRESS).isEmpty());
@@ -112,6 +115,7 @@ class DiscoveryServerTest {
       settle(client);
       for (int i = 0; i < 20; i++) {
         mesh.discovery.commit(
+            Mesh.REALM,
             new ChangeSet.Builder()
                 .put(Mesh.ADDRESS, Mesh.address("a2", "two " + i, Set.of("q" + i)))
                 .put(Mesh.POLICY, Mesh.policy("q" + i, "new"))
@@ -134,6 +138,7 @@ class DiscoveryServerTest {
       kept = client.snapshot();
     }
     mesh.discovery.commit(
+        Mesh.REALM,
         new ChangeSet.Builder()
             .remove(Mesh.ADDRESS, "a2")
             .put(Mesh.ADDRESS, Mesh.address("a3", "three", Set.of("p1")))
@@ -160,14 +165,14 @@ class DiscoveryServerTest {
       settle(client);
       client.rejectNext();
       mesh.discovery.commit(
-          new ChangeSet.Builder().put(Mesh.POLICY, Mesh.policy("p2", "bad")).build());
+          Mesh.REALM, new ChangeSet.Builder().put(Mesh.POLICY, Mesh.policy("p2", "bad")).build());
       await().until(() -> mesh.rejections.size() == 1);
       assertThat(mesh.rejections.getFirst().names()).containsExactly("p2");
       assertThat(mesh.rejections.getFirst().error()).isEqualTo("no, thank you");
       assertThat(mesh.registry.counter("ambit.xds.rejections", "type", "Policy").count())
           .isEqualTo(1);
       mesh.discovery.commit(
-          new ChangeSet.Builder().put(Mesh.POLICY, Mesh.policy("p3", "good")).build());
+          Mesh.REALM, new ChangeSet.Builder().put(Mesh.POLICY, Mesh.policy("p3", "good")).build());
       await().until(() -> client.versions(Mesh.POLICY).containsKey("p3"));
       assertThat(client.versions(Mesh.POLICY)).doesNotContainKey("p2");
     }
@@ -187,6 +192,7 @@ class DiscoveryServerTest {
               .setResponseNonce("never sent")
               .setErrorDetail(dev.ambit.protocol.xds.Status.newBuilder().setMessage("stale")));
       mesh.discovery.commit(
+          Mesh.REALM,
           new ChangeSet.Builder()
               .put(Mesh.POLICY, Mesh.policy("other", "x"))
               .put(Mesh.POLICY, Mesh.policy("p1", "changed"))
@@ -195,7 +201,7 @@ class DiscoveryServerTest {
           .until(
               () ->
                   java.util.Objects.equals(
-                      mesh.discovery.versions(Mesh.POLICY).get("p1"),
+                      mesh.discovery.versions(Mesh.REALM, Mesh.POLICY).get("p1"),
                       client.versions(Mesh.POLICY).get("p1")));
       assertThat(client.versions(Mesh.POLICY)).containsOnlyKeys("p1");
       assertThat(mesh.rejections).isEmpty();
@@ -232,6 +238,7 @@ class DiscoveryServerTest {
           .containsExactly("/a1");
 
       mesh.discovery.commit(
+          Mesh.REALM,
           new ChangeSet.Builder()
               .put(Mesh.ADDRESS, Mesh.address("unknown", "now known", Set.of()))
               .put(Mesh.ADDRESS, Mesh.address("a9", "not asked for", Set.of()))
@@ -247,6 +254,7 @@ class DiscoveryServerTest {
       // Its answer says that the request was heard.
       await().until(() -> client.versions(Mesh.ADDRESS).containsKey("a2"));
       mesh.discovery.commit(
+          Mesh.REALM,
           new ChangeSet.Builder()
               .put(Mesh.ADDRESS, Mesh.address("unknown", "again", Set.of()))
               .put(Mesh.ADDRESS, Mesh.address("a1", "unwanted", Set.of()))
@@ -255,10 +263,10 @@ class DiscoveryServerTest {
           .until(
               () ->
                   java.util.Objects.equals(
-                      mesh.discovery.versions(Mesh.ADDRESS).get("unknown"),
+                      mesh.discovery.versions(Mesh.REALM, Mesh.ADDRESS).get("unknown"),
                       client.versions(Mesh.ADDRESS).get("unknown")));
       assertThat(client.versions(Mesh.ADDRESS).get("a1"))
-          .isNotEqualTo(mesh.discovery.versions(Mesh.ADDRESS).get("a1"));
+          .isNotEqualTo(mesh.discovery.versions(Mesh.REALM, Mesh.ADDRESS).get("a1"));
     }
   }
 
@@ -270,7 +278,7 @@ class DiscoveryServerTest {
             i ->
                 many.put(
                     Mesh.ADDRESS, Mesh.address("workload-" + i, "x".repeat(250), Set.of("p1"))));
-    mesh.discovery.commit(many.build());
+    mesh.discovery.commit(Mesh.REALM, many.build());
     try (Client slow = new Client(mesh, true, Map.of());
         Client quick = new Client(mesh)) {
       slow.open(Mesh.POLICY);
@@ -286,6 +294,7 @@ class DiscoveryServerTest {
       // While the slow one takes nothing, one address changes fifty times; it hears of it once.
       for (int i = 0; i < 50; i++) {
         mesh.discovery.commit(
+            Mesh.REALM,
             new ChangeSet.Builder()
                 .put(Mesh.ADDRESS, Mesh.address("workload-24999", "v" + i, Set.of("p1")))
                 .build());
@@ -298,7 +307,7 @@ class DiscoveryServerTest {
                 slow.pull();
                 assertThat(slow.size(Mesh.ADDRESS)).isEqualTo(25_002);
                 assertThat(slow.versions(Mesh.ADDRESS))
-                    .isEqualTo(mesh.discovery.versions(Mesh.ADDRESS));
+                    .isEqualTo(mesh.discovery.versions(Mesh.REALM, Mesh.ADDRESS));
               });
       assertThat(
               slow.responses(Mesh.ADDRESS).stream()
@@ -312,7 +321,10 @@ class DiscoveryServerTest {
 
   @Test
   void aStreamThatIsNotAdmittedEndsWithTheStatus() throws IOException {
-    try (Mesh closed = new Mesh(XdsSettings.DEFAULT, _ -> Optional.of(Status.PERMISSION_DENIED));
+    try (Mesh closed =
+            new Mesh(
+                XdsSettings.DEFAULT,
+                _ -> new StreamAdmission.Admission.Refused(Status.PERMISSION_DENIED));
         Client client = new Client(closed)) {
       client.open(Mesh.POLICY);
       await()

@@ -13,7 +13,6 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.List;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
@@ -24,6 +23,7 @@ import java.util.concurrent.ScheduledExecutorService;
 final class Mesh implements AutoCloseable {
   static final XdsType POLICY = XdsType.of("test.Policy", false);
   static final XdsType ADDRESS = XdsType.of("test.Address", true);
+  static final String REALM = "nodes";
   static final Node NODE = Node.newBuilder().setId("ztunnel~1.2.3.4~z.ns~ns").build();
 
   final SimpleMeterRegistry registry = new SimpleMeterRegistry();
@@ -34,19 +34,13 @@ final class Mesh implements AutoCloseable {
   private final Server server;
 
   Mesh(XdsSettings settings) throws IOException {
-    this(settings, _ -> Optional.empty());
+    this(settings, _ -> new StreamAdmission.Admission.Admitted(REALM));
   }
 
   Mesh(XdsSettings settings, StreamAdmission admission) throws IOException {
     discovery =
-        new DiscoveryServer(
-            List.of(POLICY, ADDRESS),
-            settings,
-            admission,
-            rejections::add,
-            registry,
-            executor,
-            scheduler);
+        new DiscoveryServer(settings, admission, rejections::add, registry, executor, scheduler);
+    discovery.open(REALM, List.of(POLICY, ADDRESS));
     server =
         NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
             .addService(discovery)

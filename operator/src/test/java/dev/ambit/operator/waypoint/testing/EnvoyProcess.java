@@ -93,6 +93,15 @@ public final class EnvoyProcess implements AutoCloseable {
     return launch(write(folder, bootstrap), launch);
   }
 
+  /** Runs it with these arguments, which name the configuration, and no others. */
+  public static EnvoyProcess start(
+      List<String> prefix, List<String> arguments, Map<String, String> environment) {
+    List<String> command = new ArrayList<>(prefix);
+    command.add(EnvoyBinary.require().toString());
+    command.addAll(arguments);
+    return new EnvoyProcess(run(command, environment), Path.of("/nonexistent"));
+  }
+
   private static Path write(Path folder, Message bootstrap) {
     try {
       return Files.write(folder.resolve("bootstrap.pb"), bootstrap.toByteArray());
@@ -124,9 +133,17 @@ public final class EnvoyProcess implements AutoCloseable {
     command.addAll(launch.arguments());
     try {
       Files.deleteIfExists(adminAddress);
+    } catch (IOException e) {
+      throw new IllegalStateException("cannot remove " + adminAddress, e);
+    }
+    return new EnvoyProcess(run(command, launch.environment()), adminAddress);
+  }
+
+  private static Process run(List<String> command, Map<String, String> environment) {
+    try {
       ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
-      builder.environment().putAll(launch.environment());
-      return new EnvoyProcess(builder.start(), adminAddress);
+      builder.environment().putAll(environment);
+      return builder.start();
     } catch (IOException e) {
       throw new IllegalStateException("cannot start Envoy", e);
     }
