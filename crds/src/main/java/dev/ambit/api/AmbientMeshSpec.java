@@ -68,18 +68,23 @@ public record AmbientMeshSpec(
         @Default("{}")
         CniSpec cni,
     @JsonPropertyDescription(
-            "Services that policies refer to by name, such as external authorizers.")
+            "What policies and Telemetry objects refer to by name, such as external authorizers and"
+                + " collectors.")
         @Default("[]")
         @Size(max = 32)
         @ValidationRule(
             value = "self.all(one, self.exists_one(other, other.name == one.name))",
             message = "two providers have the same name")
-        List<ExtensionProvider> extensionProviders) {
+        List<ExtensionProvider> extensionProviders,
+    @JsonPropertyDescription(
+            "Providers of telemetry that are used where no Telemetry object names any.")
+        @Default("{}")
+        DefaultProviders defaultProviders) {
 
   /** Every field at its default. */
   public static final AmbientMeshSpec DEFAULTS =
       new AmbientMeshSpec(
-          null, null, null, null, null, null, null, null, null, null, null, null, null);
+          null, null, null, null, null, null, null, null, null, null, null, null, null, null);
 
   public AmbientMeshSpec(
       @Nullable String trustDomain,
@@ -94,7 +99,8 @@ public record AmbientMeshSpec(
       @Nullable WaypointSpec waypoint,
       @Nullable AgentSpec agent,
       @Nullable CniSpec cni,
-      @Nullable List<ExtensionProvider> extensionProviders) {
+      @Nullable List<ExtensionProvider> extensionProviders,
+      @Nullable DefaultProviders defaultProviders) {
     this.trustDomain = trustDomain == null ? "cluster.local" : trustDomain;
     this.trustDomainAliases =
         trustDomainAliases == null ? List.of() : List.copyOf(trustDomainAliases);
@@ -112,5 +118,6 @@ public record AmbientMeshSpec(
     this.cni = cni == null ? CniSpec.DEFAULTS : cni;
     this.extensionProviders =
         extensionProviders == null ? List.of() : List.copyOf(extensionProviders);
+    this.defaultProviders = defaultProviders == null ? DefaultProviders.DEFAULTS : defaultProviders;
   }
 }

@@ -17,6 +17,12 @@ public final class FilterState {
    */
   public static final String DESTINATION = "envoy.filters.listener.original_dst.local_ip";
 
+  /**
+   * The SPIFFE URIs of which an endpoint's certificate must have one, on a connection to it;
+   * Envoy's own key.
+   */
+  public static final String UPSTREAM_NAMES = "envoy.network.upstream_subject_alt_names";
+
   /** Of the factory for all of them: what it makes is part of an upstream pool's key. */
   public static final String HASHABLE_STRING = "envoy.hashable_string";
 

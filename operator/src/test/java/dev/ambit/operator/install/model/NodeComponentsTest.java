@@ -50,6 +50,7 @@ class NodeComponentsTest {
             null,
             new AgentSpec("registry/agent:1", null, null, null, null),
             new CniSpec("/var/lib/rancher/k3s/data/cni", "/var/lib/rancher/k3s/agent/cni"),
+            null,
             null));
     return mesh;
   }
