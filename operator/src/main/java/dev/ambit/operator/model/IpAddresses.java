@@ -9,14 +9,14 @@ import org.jspecify.annotations.Nullable;
  * Reading of IP addresses and blocks as they stand in Kubernetes objects: literals alone, never a
  * name to look up.
  */
-final class IpAddresses {
+public final class IpAddresses {
   private IpAddresses() {}
 
   /** A block of addresses, its host bits cleared. */
-  record Block(ByteString address, int length) {}
+  public record Block(ByteString address, int length) {}
 
   /** 4 or 16 bytes; an IPv4 address mapped into IPv6 counts as IPv4. */
-  static Optional<ByteString> parse(@Nullable String text) {
+  public static Optional<ByteString> parse(@Nullable String text) {
     if (text == null || text.isEmpty()) {
       return Optional.empty();
     }
@@ -33,7 +33,7 @@ final class IpAddresses {
   }
 
   /** A CIDR block, or one address as a block of its own. */
-  static Optional<Block> parseBlock(@Nullable String text) {
+  public static Optional<Block> parseBlock(@Nullable String text) {
     if (text == null) {
       return Optional.empty();
     }
@@ -70,7 +70,7 @@ final class IpAddresses {
   }
 
   /** The usual way of writing it, for names and keys. */
-  static String text(ByteString address) {
+  public static String text(ByteString address) {
     try {
       return InetAddress.getByAddress(address.toByteArray()).getHostAddress();
     } catch (java.net.UnknownHostException e) {

@@ -30,7 +30,8 @@ public record MeshSettings(
         trustDomain, trustDomainAliases, rootNamespace, clusterDomain, clusterId, strict);
   }
 
-  TrustDomains trustDomains() {
+  /** Its trust domain under all names. */
+  public TrustDomains trustDomains() {
     return new TrustDomains(trustDomain, trustDomainAliases);
   }
 

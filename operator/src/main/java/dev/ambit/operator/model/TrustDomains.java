@@ -24,7 +24,7 @@ public record TrustDomains(String own, List<String> aliases) {
    * The value of a policy's principal, as it stands, and under each other name that the mesh's
    * trust domain has. Only one whose trust domain is written out has others.
    */
-  SequencedSet<String> expand(String principal) {
+  public SequencedSet<String> expand(String principal) {
     SequencedSet<String> all = new LinkedHashSet<>();
     all.add(principal);
     int slash = principal.indexOf('/');
