@@ -2,9 +2,14 @@
  * The sample workload: a server that says which client it saw, and a client that keeps one connection open.
  *
  *   sample serve PORT...                      HTTP and lines on each port, over IPv4 and IPv6
- *   sample get HOST PORT PATH [TIMEOUT_S]     one HTTP request
+ *   sample get [-m METHOD] [-H HEADER]... [-i] HOST PORT PATH [TIMEOUT_S]
+ *                                             one HTTP request; -i: also the answer's status and headers, whatever the status
+ *   sample keep HOST PORT PATH [INTERVAL_MS] [N]
+ *                                             HTTP requests on one connection, another one only where an answer asks for it
  *   sample talk HOST PORT [INTERVAL_MS] [N]   one connection; a line and its answer every interval, N times (0: for ever)
  *   sample network                            what a mesh has put into this network namespace (network.c)
+ *
+ * The server answers /status/CODE with that code, and every second request for /flaky with 503.
  *
  * Written for a static binary: no threads, a process for each connection.
  */
@@ -23,12 +28,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #define MAX_PORTS 64
+#define MAX_HEADERS 16
 #define ANSWER_TIMEOUT_S 30
+
+/* Requests for /flaky, over all processes of a server. */
+static unsigned *flaky;
 
 static void fail(const char *format, ...) {
   va_list arguments;
@@ -132,23 +142,35 @@ static void answer(int connection) {
     }
     int keep = minor >= 1;
     long body = 0;
+    char method[16] = "";
+    sscanf(line, "%15[A-Z]", method);
+    char text[16384];
+    int length = snprintf(text, sizeof text, "client=%s\nserver=%s\nport=%d\nhost=%s\nmethod=%s\npath=%s\n", client,
+                          server, server_port, host, method, path);
     while (fgets(line, sizeof line, in) != NULL && line[0] != '\r' && line[0] != '\n') {
       if (strncasecmp(line, "connection:", 11) == 0) {
         keep = strcasestr(line, "close") == NULL && (keep || strcasestr(line, "keep-alive") != NULL);
       } else if (strncasecmp(line, "content-length:", 15) == 0) {
         body = strtol(line + 15, NULL, 10);
       }
+      line[strcspn(line, "\r\n")] = '\0';
+      /* Headers that there is no room for are left out. */
+      if (strlen(line) + sizeof "header=\n" < sizeof text - (size_t)length) {
+        length += snprintf(text + length, sizeof text - (size_t)length, "header=%s\n", line);
+      }
     }
     while (body-- > 0 && fgetc(in) != EOF) {
     }
-    char text[2048];
-    int length = snprintf(text, sizeof text, "client=%s\nserver=%s\nport=%d\nhost=%s\npath=%s\n", client, server,
-                          server_port, host, path);
-    if (length >= (int)sizeof text) {
-      length = (int)sizeof text - 1;
+    int status = 200;
+    sscanf(path, "/status/%3d", &status);
+    if (strcmp(path, "/flaky") == 0 && __atomic_fetch_add(flaky, 1, __ATOMIC_RELAXED) % 2 == 0) {
+      status = 503;
     }
-    fprintf(out, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: %s\r\n\r\n%s",
-            length, keep ? "keep-alive" : "close", text);
+    fprintf(out, "HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: %s\r\n\r\n", status,
+            status == 200 ? "OK" : "As Asked", length, keep ? "keep-alive" : "close");
+    if (strcmp(method, "HEAD") != 0) {
+      fputs(text, out);
+    }
     printf("%s:%d -> %s:%d %s\n", client, client_port, server, server_port, path);
     if (fflush(out) != 0 || !keep) {
       return;
@@ -166,6 +188,10 @@ static void serve(int count, char **ports) {
     printf("listening on %s\n", ports[i]);
   }
   signal(SIGCHLD, SIG_IGN);
+  flaky = mmap(NULL, sizeof *flaky, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (flaky == MAP_FAILED) {
+    fail("mmap: %s", strerror(errno));
+  }
   for (;;) {
     if (poll(listeners, (nfds_t)count, -1) < 0 && errno != EINTR) {
       fail("poll: %s", strerror(errno));
@@ -231,32 +257,127 @@ static const char *why_ended(void) {
   return errno == 0 ? "closed by the server" : errno == EAGAIN ? "no answer" : strerror(errno);
 }
 
-/* One request; prints the body of an answer that succeeded. */
-static void get(const char *host, const char *port, const char *path, int limit_s) {
-  int connection = connect_to(host, port, limit_s);
-  char line[8192];
-  int length = snprintf(line, sizeof line, "GET %s HTTP/1.1\r\nHost: %s:%s\r\nConnection: close\r\n\r\n", path, host, port);
-  if (length >= (int)sizeof line || send(connection, line, (size_t)length, MSG_NOSIGNAL) != length) {
+/* Sends a request with further headers, each without its line end. */
+static void ask(int connection, const char *method, const char *host, const char *port, const char *path, int count,
+                char **headers) {
+  char text[16384];
+  int length = snprintf(text, sizeof text, "%s %s HTTP/1.1\r\n", method, path);
+  int named = 0;
+  for (int i = 0; i < count; i++) {
+    named |= strncasecmp(headers[i], "host:", 5) == 0;
+  }
+  if (!named && length < (int)sizeof text) {
+    length += snprintf(text + length, sizeof text - (size_t)length, "Host: %s:%s\r\n", host, port);
+  }
+  for (int i = 0; i < count && length < (int)sizeof text; i++) {
+    length += snprintf(text + length, sizeof text - (size_t)length, "%s\r\n", headers[i]);
+  }
+  if (length < (int)sizeof text) {
+    length += snprintf(text + length, sizeof text - (size_t)length, "\r\n");
+  }
+  if (length >= (int)sizeof text) {
+    fail("the request is too long");
+  }
+  if (send(connection, text, (size_t)length, MSG_NOSIGNAL) != length) {
     fail("cannot send the request: %s", strerror(errno));
   }
+}
+
+/* One request; prints the body of an answer that succeeded, or all of any answer. */
+static void get(int count, char **arguments) {
+  const char *method = "GET";
+  char *headers[MAX_HEADERS + 1] = {"Connection: close"};
+  int given = 1, all = 0, option;
+  optind = 1;
+  while ((option = getopt(count, arguments, "+m:H:i")) != -1) {
+    if (option == 'm') {
+      method = optarg;
+    } else if (option == 'H' && given <= MAX_HEADERS) {
+      headers[given++] = optarg;
+    } else if (option == 'i') {
+      all = 1;
+    } else {
+      fail("get: give -m METHOD, -H HEADER (at most %d) or -i, then HOST PORT PATH [TIMEOUT_S]", MAX_HEADERS);
+    }
+  }
+  count -= optind;
+  arguments += optind;
+  if (count != 3 && count != 4) {
+    fail("get: give HOST PORT PATH [TIMEOUT_S]");
+  }
+  const char *host = arguments[0], *port = arguments[1];
+  int connection = connect_to(host, port, count == 4 ? atoi(arguments[3]) : 8);
+  ask(connection, method, host, port, arguments[2], given, headers);
+  char line[8192];
   FILE *in = fdopen(connection, "r");
   int status = 0, body = 0;
   errno = 0;
   if (fgets(line, sizeof line, in) == NULL) {
     fail("no answer from %s port %s: %s", host, port, why_ended());
   }
-  if (sscanf(line, "HTTP/1.%*d %d", &status) != 1 || status != 200) {
+  if (sscanf(line, "HTTP/1.%*d %d", &status) != 1 || (status != 200 && !all)) {
     fail("answered %s", line);
   }
+  if (all) {
+    fputs(line, stdout);
+  }
   while (fgets(line, sizeof line, in) != NULL) {
-    if (body) {
+    if (body || all) {
       fputs(line, stdout);
-    } else {
-      body = line[0] == '\r' || line[0] == '\n';
     }
+    body |= line[0] == '\r' || line[0] == '\n';
   }
   if (!body) {
     fail("the answer broke off: %s", why_ended());
+  }
+}
+
+static void pause_for(long interval_ms) {
+  struct timespec pause = {.tv_sec = interval_ms / 1000, .tv_nsec = interval_ms % 1000 * 1000000};
+  nanosleep(&pause, NULL);
+}
+
+/* Requests on one connection for as long as each succeeds; where an answer announces the connection's end, on another one. */
+static void keep(const char *host, const char *port, const char *path, long interval_ms, long times) {
+  FILE *in = NULL;
+  int connections = 0;
+  for (long n = 1; times == 0 || n <= times; n++) {
+    char line[8192];
+    int status = 0, close_after = 0;
+    long length = -1;
+    if (in == NULL) {
+      in = fdopen(connect_to(host, port, ANSWER_TIMEOUT_S), "r");
+      connections++;
+    }
+    ask(fileno(in), "GET", host, port, path, 0, NULL);
+    errno = 0;
+    if (fgets(line, sizeof line, in) == NULL) {
+      fail("request %ld: no answer on connection %d: %s", n, connections, why_ended());
+    }
+    if (sscanf(line, "HTTP/1.%*d %d", &status) != 1 || status != 200) {
+      fail("request %ld: answered %s", n, line);
+    }
+    while (fgets(line, sizeof line, in) != NULL && line[0] != '\r' && line[0] != '\n') {
+      if (strncasecmp(line, "content-length:", 15) == 0) {
+        length = strtol(line + 15, NULL, 10);
+      } else if (strncasecmp(line, "connection:", 11) == 0) {
+        close_after = strcasestr(line, "close") != NULL;
+      }
+    }
+    for (long at = 0; at < length; at++) {
+      if (fgetc(in) == EOF) {
+        fail("request %ld: the answer broke off: %s", n, why_ended());
+      }
+    }
+    if (length < 0) {
+      fail("request %ld: the answer has no length", n);
+    }
+    printf("request %ld on connection %d\n", n, connections);
+    if (close_after) {
+      fclose(in);
+      in = NULL;
+    }
+    pause_for(interval_ms);
   }
 }
 
@@ -275,8 +396,7 @@ static void talk(const char *host, const char *port, long interval_ms, long time
       fail("broken at line %ld: %s", n, why_ended());
     }
     fputs(line, stdout);
-    struct timespec pause = {.tv_sec = interval_ms / 1000, .tv_nsec = interval_ms % 1000 * 1000000};
-    nanosleep(&pause, NULL);
+    pause_for(interval_ms);
   }
 }
 
@@ -289,12 +409,16 @@ int main(int count, char **arguments) {
   } else if (count >= 4 && count <= 6 && strcmp(arguments[1], "talk") == 0) {
     talk(arguments[2], arguments[3], count > 4 ? strtol(arguments[4], NULL, 10) : 1000,
          count > 5 ? strtol(arguments[5], NULL, 10) : 0);
-  } else if ((count == 5 || count == 6) && strcmp(arguments[1], "get") == 0) {
-    get(arguments[2], arguments[3], arguments[4], count > 5 ? atoi(arguments[5]) : 8);
+  } else if (count >= 5 && strcmp(arguments[1], "get") == 0) {
+    get(count - 1, arguments + 1);
+  } else if (count >= 5 && count <= 7 && strcmp(arguments[1], "keep") == 0) {
+    keep(arguments[2], arguments[3], arguments[4], count > 5 ? strtol(arguments[5], NULL, 10) : 100,
+         count > 6 ? strtol(arguments[6], NULL, 10) : 0);
   } else if (count == 2 && strcmp(arguments[1], "network") == 0) {
     return network();
   } else {
-    fputs("usage: sample serve PORT... | get HOST PORT PATH [TIMEOUT_S] | talk HOST PORT [INTERVAL_MS] [TIMES] | network\n",
+    fputs("usage: sample serve PORT... | get [-m METHOD] [-H HEADER]... [-i] HOST PORT PATH [TIMEOUT_S] |\n"
+          "       keep HOST PORT PATH [INTERVAL_MS] [TIMES] | talk HOST PORT [INTERVAL_MS] [TIMES] | network\n",
           stderr);
     return 2;
   }

@@ -12,7 +12,9 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** Namespaces, servers and clients of the sample image, and what they see of each other. */
 final class Sample {
@@ -79,6 +81,46 @@ final class Sample {
     return ready(namespace, name);
   }
 
+  /**
+   * A pod {@code service-version} that serves HTTP on port 8080 and lines on port 9090, labelled
+   * {@code app=service} and {@code version=version}, under a service account and a Service of its
+   * own name and a Service {@code service} that all versions share.
+   */
+  Pod version(String namespace, String service, String version, String node) {
+    var name = service + "-" + version;
+    serviceAccount(namespace, name);
+    for (var selector :
+        Map.of(
+                service,
+                "{app: " + service + "}",
+                name,
+                "{app: %s, version: %s}".formatted(service, version))
+            .entrySet()) {
+      apply(
+          """
+          apiVersion: v1
+          kind: Service
+          metadata: {namespace: %s, name: %s}
+          spec:
+            selector: %s
+            ports:
+            - {name: http, port: 8080}
+            - {name: tcp-lines, port: 9090}
+          """
+              .formatted(namespace, selector.getKey(), selector.getValue()));
+    }
+    pod(
+        namespace,
+        name,
+        node,
+        "label app=" + service + "\nlabel version=" + version + "\n",
+        """
+        args: [serve, "8080", "9090"]
+        readinessProbe: {httpGet: {port: 8080, path: /ready}, periodSeconds: 1}
+        """);
+    return ready(namespace, name);
+  }
+
   /** A pod that waits to be told what to do, with a service account of its name. */
   Pod client(String namespace, String name, String node) {
     return client(namespace, name, node, "");
@@ -141,7 +183,7 @@ final class Sample {
         metadata:
           namespace: %s
           name: %s
-          labels: {app: %s%s}
+          labels: {%s}
         spec:
           nodeName: %s
           serviceAccountName: %s
@@ -156,8 +198,7 @@ final class Sample {
             .formatted(
                 namespace,
                 name,
-                name,
-                labels(spec),
+                labels(name, spec),
                 node,
                 name,
                 spec.lines()
@@ -169,12 +210,16 @@ final class Sample {
                 container.indent(4).stripTrailing()));
   }
 
-  /** Lines "label KEY=VALUE" among a pod's extra lines. */
-  private static String labels(String spec) {
-    return spec.lines()
+  /** Lines "label KEY=VALUE" among a pod's extra lines, and its name as its app where none says. */
+  private static String labels(String name, String spec) {
+    var labels = new TreeMap<String, String>(Map.of("app", name));
+    spec.lines()
         .filter(line -> line.startsWith("label "))
-        .map(line -> ", " + line.substring("label ".length()).replaceFirst("=", ": "))
-        .collect(Collectors.joining());
+        .map(line -> line.substring("label ".length()).split("=", 2))
+        .forEach(label -> labels.put(label[0], label[1]));
+    return labels.entrySet().stream()
+        .map(label -> label.getKey() + ": " + label.getValue())
+        .collect(Collectors.joining(", "));
   }
 
   void apply(String yaml) {
@@ -228,6 +273,15 @@ final class Sample {
   }
 
   /**
+   * A pod that makes ten requests a second on one connection, and on another one only where an
+   * answer asks for it; it has made a few when this returns.
+   */
+  void keep(String namespace, String name, String node, String address, int port) {
+    job(namespace, name, node, "/bin/sample", "keep", address, Integer.toString(port), "/keep");
+    await(name + " has made requests").atMost(START).until(() -> lines(namespace, name) > 10);
+  }
+
+  /**
    * A pod that says a line over one connection five times a second; it has begun when this returns.
    */
   void talk(String namespace, String name, String node, String address, int port) {
@@ -267,6 +321,19 @@ final class Sample {
    */
   CommandResult request(String namespace, String pod, String address, int port, String path) {
     return run(namespace, pod, "sample", "get", address, Integer.toString(port), "/" + path);
+  }
+
+  /**
+   * The whole answer to {@code sample get OPTIONS address port path}, whatever its status.
+   *
+   * @param arguments more options, then address, port and path
+   */
+  CommandResult get(String namespace, String pod, String... arguments) {
+    return run(
+        namespace,
+        pod,
+        Stream.concat(Stream.of("sample", "get", "-i"), Arrays.stream(arguments))
+            .toArray(String[]::new));
   }
 
   CommandResult run(String namespace, String pod, String... command) {

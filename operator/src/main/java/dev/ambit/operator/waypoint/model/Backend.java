@@ -16,6 +16,27 @@ public record Backend(
     return new Backend(service, port.number(), port.protocol(), Optional.empty());
   }
 
+  /** Where requests go: a port that declares no protocol of requests is asked in HTTP. */
+  public static Backend ofRequests(MeshService service, ServicePort port) {
+    PortProtocol protocol =
+        switch (port.protocol()) {
+          case HTTP, DETECTED, TLS, TCP -> PortProtocol.HTTP;
+          case HTTP2 -> PortProtocol.HTTP2;
+          case GRPC -> PortProtocol.GRPC;
+        };
+    return new Backend(service, port.number(), protocol, Optional.empty());
+  }
+
+  /** Where connections go whose bytes are passed on as they are. */
+  public static Backend ofConnections(MeshService service, ServicePort port) {
+    PortProtocol protocol =
+        switch (port.protocol()) {
+          case TLS -> PortProtocol.TLS;
+          case HTTP, HTTP2, GRPC, DETECTED, TCP -> PortProtocol.TCP;
+        };
+    return new Backend(service, port.number(), protocol, Optional.empty());
+  }
+
   /** The same, of a subset alone. */
   public Backend subset(String name) {
     return new Backend(service, port, protocol, Optional.of(name));

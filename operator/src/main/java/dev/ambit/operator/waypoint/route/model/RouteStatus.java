@@ -19,6 +19,17 @@ public record RouteStatus(
   /** Who says it, in {@code status.parents}. */
   public static final String CONTROLLER_NAME = "ambit.dev/waypoint-controller";
 
+  /** The condition that says whether somebody does what an accepted route says. */
+  public static final String ENFORCED = "ambit.dev/Enforced";
+
+  static final String ENFORCED_REASON = "Enforced";
+
+  /** Istio's condition for whether the parent has a waypoint, here false where it has none. */
+  public static final String RESOLVED_WAYPOINTS = "ResolvedWaypoints";
+
+  /** The reason for either not to hold. */
+  public static final String NO_WAYPOINT = "NoWaypoint";
+
   /** Copies the conditions. */
   public RouteStatus {
     conditions = List.copyOf(conditions);
