@@ -25,8 +25,7 @@ record ActionRules(
   static ActionRules of(
       List<AuthorizationPolicy> policies, SecuritySettings settings, Layer layer) {
     return new ActionRules(
-        rules(policies, settings, layer, AuthorizationPolicyAction.CUSTOM, false)
-            .orElse(List.of()),
+        rules(policies, settings, layer, AuthorizationPolicyAction.CUSTOM, false).orElse(List.of()),
         rules(policies, settings, layer, AuthorizationPolicyAction.AUDIT, false).orElse(List.of()),
         rules(policies, settings, layer, AuthorizationPolicyAction.DENY, false).orElse(List.of()),
         rules(policies, settings, layer, AuthorizationPolicyAction.ALLOW, false),

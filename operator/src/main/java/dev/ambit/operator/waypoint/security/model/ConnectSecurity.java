@@ -26,8 +26,8 @@ public final class ConnectSecurity {
   public static final String DETECTED_RESOURCE = "connect-detected";
 
   /**
-   * The key of a connection's filter state under which it is handed on what was decided for the case
-   * that it is not HTTP.
+   * The key of a connection's filter state under which it is handed on what was decided for the
+   * case that it is not HTTP.
    */
   public static final String DETECTED_VERDICT = "ambit.detected.verdict";
 
@@ -73,8 +73,7 @@ public final class ConnectSecurity {
       if (judged.isEmpty()) {
         continue;
       }
-      ActionRules rules =
-          ActionRules.of(port.policies().authorizations(), settings, Layer.TCP);
+      ActionRules rules = ActionRules.of(port.policies().authorizations(), settings, Layer.TCP);
       ConnectionRules.Verdicts enforced = ConnectionRules.Verdicts.enforced(rules);
       ConnectionRules.Verdicts tried =
           new ConnectionRules.Verdicts(rules.dryDeny(), rules.dryAllow());

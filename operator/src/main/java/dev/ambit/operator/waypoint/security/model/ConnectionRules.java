@@ -23,13 +23,15 @@ final class ConnectionRules {
   private ConnectionRules() {}
 
   /**
-   * What is decided of a destination: denied where a rule of the first kind matches, and where there
-   * are rules of the second kind, or a policy without any, and none matches.
+   * What is decided of a destination: denied where a rule of the first kind matches, and where
+   * there are rules of the second kind, or a policy without any, and none matches.
    *
    * @param allow absent where there is no policy that allows
    */
   record Verdicts(List<RuleCondition> deny, Optional<List<RuleCondition>> allow) {
-    /** What an external authorizer would have to be asked about is denied, as it knows of requests. */
+    /**
+     * What an external authorizer would have to be asked about is denied, as it knows of requests.
+     */
     static Verdicts enforced(ActionRules rules) {
       List<RuleCondition> deny = new ArrayList<>(rules.custom());
       deny.addAll(rules.deny());
@@ -87,8 +89,7 @@ final class ConnectionRules {
     return end(list, decision("none-allows", RBAC.Action.DENY));
   }
 
-  private static Matcher.OnMatch end(
-      Matcher.MatcherList.Builder list, Matcher.OnMatch otherwise) {
+  private static Matcher.OnMatch end(Matcher.MatcherList.Builder list, Matcher.OnMatch otherwise) {
     return list.getMatchersCount() == 0
         ? otherwise
         : Matcher.OnMatch.newBuilder()
@@ -106,17 +107,14 @@ final class ConnectionRules {
 
   private static Matcher.OnMatch decision(String name, RBAC.Action action) {
     return Matcher.OnMatch.newBuilder()
-        .setAction(
-            extension(
-                "action", Action.newBuilder().setName(name).setAction(action).build()))
+        .setAction(extension("action", Action.newBuilder().setName(name).setAction(action).build()))
         .build();
   }
 
   private static Matcher.MatcherList.Predicate predicate(Condition condition) {
     Matcher.MatcherList.Predicate.Builder predicate = Matcher.MatcherList.Predicate.newBuilder();
     return switch (condition) {
-      case Condition.All(var conditions) ->
-          predicate.setAndMatcher(predicates(conditions)).build();
+      case Condition.All(var conditions) -> predicate.setAndMatcher(predicates(conditions)).build();
       case Condition.Any(var conditions) -> predicate.setOrMatcher(predicates(conditions)).build();
       case Condition.Not(Condition inner) -> predicate.setNotMatcher(predicate(inner)).build();
       case Condition.Peer(TextMatch match) ->
@@ -130,8 +128,7 @@ final class ConnectionRules {
           predicate
               .setSinglePredicate(
                   Matcher.MatcherList.Predicate.SinglePredicate.newBuilder()
-                      .setInput(
-                          extension("source", DirectSourceIPInput.getDefaultInstance()))
+                      .setInput(extension("source", DirectSourceIPInput.getDefaultInstance()))
                       .setCustomMatch(
                           extension(
                               "block",
@@ -177,8 +174,7 @@ final class ConnectionRules {
 
   private static com.github.xds.type.matcher.v3.RegexMatcher regex(String regex) {
     return com.github.xds.type.matcher.v3.RegexMatcher.newBuilder()
-        .setGoogleRe2(
-            com.github.xds.type.matcher.v3.RegexMatcher.GoogleRE2.getDefaultInstance())
+        .setGoogleRe2(com.github.xds.type.matcher.v3.RegexMatcher.GoogleRE2.getDefaultInstance())
         .setRegex(regex)
         .build();
   }

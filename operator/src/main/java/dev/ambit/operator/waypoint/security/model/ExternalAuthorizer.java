@@ -56,8 +56,7 @@ record ExternalAuthorizer(ExtAuthz filter, Backend backend) {
     record Missing(String why) implements Result {}
   }
 
-  static Result of(
-      String provider, SecuritySettings settings, MeshServices services) {
+  static Result of(String provider, SecuritySettings settings, MeshServices services) {
     Optional<ExtensionProvider> found = settings.provider(provider);
     if (found.isEmpty()) {
       return new Result.Missing(
@@ -122,8 +121,7 @@ record ExternalAuthorizer(ExtAuthz filter, Backend backend) {
     AuthorizationResponse.Builder response = AuthorizationResponse.newBuilder();
     names(http.headersToUpstreamOnAllow()).ifPresent(response::setAllowedUpstreamHeaders);
     names(http.headersToDownstreamOnDeny()).ifPresent(response::setAllowedClientHeaders);
-    names(http.headersToDownstreamOnAllow())
-        .ifPresent(response::setAllowedClientHeadersOnSuccess);
+    names(http.headersToDownstreamOnAllow()).ifPresent(response::setAllowedClientHeadersOnSuccess);
     HttpService.Builder service =
         HttpService.newBuilder()
             .setServerUri(
@@ -164,8 +162,7 @@ record ExternalAuthorizer(ExtAuthz filter, Backend backend) {
                         .setKey(STAT_PREFIX + "shadow_engine_result"))
                 .setValue(
                     ValueMatcher.newBuilder()
-                        .setStringMatch(
-                            Matchers.string(new TextMatch.Exact("denied", false)))));
+                        .setStringMatch(Matchers.string(new TextMatch.Exact("denied", false)))));
   }
 
   private static HeaderValue client() {

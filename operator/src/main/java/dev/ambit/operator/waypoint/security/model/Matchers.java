@@ -60,14 +60,10 @@ final class Matchers {
 
   static SourcedMetadata metadata(Condition.Metadata metadata) {
     MetadataMatcher.Builder matcher =
-        MetadataMatcher.newBuilder()
-            .setFilter(metadata.filter())
-            .setValue(value(metadata.match()));
+        MetadataMatcher.newBuilder().setFilter(metadata.filter()).setValue(value(metadata.match()));
     metadata
         .path()
-        .forEach(
-            key ->
-                matcher.addPath(MetadataMatcher.PathSegment.newBuilder().setKey(key)));
+        .forEach(key -> matcher.addPath(MetadataMatcher.PathSegment.newBuilder().setKey(key)));
     return SourcedMetadata.newBuilder().setMetadataMatcher(matcher).build();
   }
 

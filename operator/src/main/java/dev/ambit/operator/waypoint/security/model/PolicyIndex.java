@@ -84,8 +84,7 @@ public final class PolicyIndex {
     List<Target> targets = new ArrayList<>();
     service.ifPresent(
         present ->
-            targets.add(
-                new Target.OfService(present.kind(), present.namespace(), present.name())));
+            targets.add(new Target.OfService(present.kind(), present.namespace(), present.name())));
     targets.add(new Target.OfGateway(waypoint.namespace(), waypoint.name()));
     targets.add(new Target.OfClass(waypoint.className()));
     return new AttachedPolicies(of(authorizations, targets), of(authentications, targets));

@@ -200,12 +200,7 @@ final class PolicyRules {
       return Condition.all(all);
     }
     boolean touched =
-        add(
-                all,
-                path + ".ports",
-                seen(Values::port),
-                operation.getPorts(),
-                operation.getNotPorts())
+        add(all, path + ".ports", seen(Values::port), operation.getPorts(), operation.getNotPorts())
             | add(
                 all,
                 path + ".hosts",
@@ -302,8 +297,7 @@ final class PolicyRules {
                   .map(
                       names -> {
                         String filter = key.substring("experimental.".length(), bracket);
-                        return http(
-                            (value, round) -> Values.metadata(filter, names, value, round));
+                        return http((value, round) -> Values.metadata(filter, names, value, round));
                       });
         }
         yield Optional.empty();
@@ -376,8 +370,7 @@ final class PolicyRules {
   private Field token(Field field) {
     return field.unseen().isEmpty() && action(policy) == AuthorizationPolicyAction.CUSTOM
         ? new Field(
-            field.reader(),
-            Optional.of("is not known yet when the external authorizer is asked"))
+            field.reader(), Optional.of("is not known yet when the external authorizer is asked"))
         : field;
   }
 
@@ -443,8 +436,7 @@ final class PolicyRules {
   }
 
   /** Fields that our types do not know may narrow what the policy means. */
-  private void unknown(
-      String path, @Nullable Map<String, Object> fields, List<Condition> into) {
+  private void unknown(String path, @Nullable Map<String, Object> fields, List<Condition> into) {
     for (String field : orEmpty(fields).keySet()) {
       into.add(undecided(path + "." + field, "is not known"));
     }

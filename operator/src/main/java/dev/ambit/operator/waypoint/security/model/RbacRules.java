@@ -58,9 +58,7 @@ final class RbacRules {
       case Condition.Path path -> principal.setUrlPath(Matchers.path(path)).build();
       case Condition.Metadata metadata ->
           principal.setSourcedMetadata(Matchers.metadata(metadata)).build();
-      case Condition.DestinationAddress _,
-          Condition.DestinationPort _,
-          Condition.ServerName _ ->
+      case Condition.DestinationAddress _, Condition.DestinationPort _, Condition.ServerName _ ->
           throw new IllegalArgumentException("not of a source: " + condition);
     };
   }

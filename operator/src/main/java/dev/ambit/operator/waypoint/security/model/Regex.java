@@ -17,7 +17,9 @@ final class Regex {
   /** Parameters of a segment, which some servers drop. */
   private static final String PARAMETERS = "(?:;[^/\\\\]*)?";
 
-  /** Beyond so many bytes a path is not written out, lest the expression get too large for Envoy. */
+  /**
+   * Beyond so many bytes a path is not written out, lest the expression get too large for Envoy.
+   */
   private static final int LONGEST = 120;
 
   private Regex() {}
@@ -54,8 +56,7 @@ final class Regex {
   static String anySpellingOfEnd(String path) {
     byte[] bytes = path.getBytes(StandardCharsets.UTF_8);
     return ANYTHING
-        + anySpelling(
-            Arrays.copyOfRange(bytes, Math.max(0, bytes.length - LONGEST), bytes.length))
+        + anySpelling(Arrays.copyOfRange(bytes, Math.max(0, bytes.length - LONGEST), bytes.length))
         + PARAMETERS;
   }
 

@@ -82,7 +82,8 @@ public record ServiceSecurity(
   }
 
   private static RBAC customMatch(Authorizers authorizers) {
-    RBAC.Builder filter = filter("custom_").setShadowRulesStatPrefix(ExternalAuthorizer.STAT_PREFIX);
+    RBAC.Builder filter =
+        filter("custom_").setShadowRulesStatPrefix(ExternalAuthorizer.STAT_PREFIX);
     if (!authorizers.denied().isEmpty()) {
       filter.setRules(RbacRules.of(Action.DENY, authorizers.denied()));
     }
@@ -119,9 +120,7 @@ public record ServiceSecurity(
     RBAC.Builder filter = filter("allow_").setShadowRulesStatPrefix(DRY_RUN_ALLOW);
     // A policy that allows and has no rule that can match allows nothing.
     rules.allow().ifPresent(allow -> filter.setRules(RbacRules.of(Action.ALLOW, allow)));
-    rules
-        .dryAllow()
-        .ifPresent(allow -> filter.setShadowRules(RbacRules.of(Action.ALLOW, allow)));
+    rules.dryAllow().ifPresent(allow -> filter.setShadowRules(RbacRules.of(Action.ALLOW, allow)));
     return filter.build();
   }
 
@@ -155,8 +154,7 @@ public record ServiceSecurity(
                         case ExternalAuthorizer.Result.Missing _ -> java.util.Optional.empty();
                       });
       for (AuthorizationPolicy policy : policies) {
-        if (PolicyRules.action(policy) == AuthorizationPolicyAction.CUSTOM
-            && !DryRun.is(policy)) {
+        if (PolicyRules.action(policy) == AuthorizationPolicyAction.CUSTOM && !DryRun.is(policy)) {
           List<RuleCondition> rules =
               PolicyRules.of(policy, settings.trustDomains(), Layer.HTTP).rules();
           boolean answers =

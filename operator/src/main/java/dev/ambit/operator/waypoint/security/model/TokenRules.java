@@ -60,11 +60,7 @@ record TokenRules(JwtAuthentication filter, Set<Backend> backends, List<Cluster>
             .flatMap(KeySource::cluster)
             .ifPresent(cluster -> clusters.put(cluster.getName(), cluster));
         String name =
-            policy.getMetadata().getNamespace()
-                + "/"
-                + policy.getMetadata().getName()
-                + "/"
-                + i;
+            policy.getMetadata().getNamespace() + "/" + policy.getMetadata().getName() + "/" + i;
         filter.putProviders(name, provider(rule, source));
         names.add(name);
         shared |= !issuers.add(rule.getIssuer());
@@ -106,13 +102,11 @@ record TokenRules(JwtAuthentication filter, Set<Backend> backends, List<Cluster>
             .setForward(Boolean.TRUE.equals(rule.getForwardOriginalToken()))
             .setPayloadInMetadata(Values.PAYLOAD)
             .setNormalizePayloadInMetadata(
-                JwtProvider.NormalizePayload.newBuilder()
-                    .addAllSpaceDelimitedClaims(spaced(rule)));
+                JwtProvider.NormalizePayload.newBuilder().addAllSpaceDelimitedClaims(spaced(rule)));
     provider.addAllAudiences(orEmpty(rule.getAudiences()));
     source.ifPresentOrElse(
         from -> provider.setRemoteJwks(from.remote()),
-        () ->
-            provider.setLocalJwks(DataSource.newBuilder().setInlineString(inlineKeys(rule))));
+        () -> provider.setLocalJwks(DataSource.newBuilder().setInlineString(inlineKeys(rule))));
     orEmpty(rule.getFromHeaders())
         .forEach(
             header ->
@@ -151,8 +145,7 @@ record TokenRules(JwtAuthentication filter, Set<Backend> backends, List<Cluster>
     boolean inline = rule.getJwks() != null && !rule.getJwks().isEmpty();
     return inline || rule.getJwksUri() == null || rule.getJwksUri().isEmpty()
         ? Optional.empty()
-        : KeySource.of(
-            rule.getJwksUri(), timeout(rule).orElse(TIMEOUT), services, viewedFrom);
+        : KeySource.of(rule.getJwksUri(), timeout(rule).orElse(TIMEOUT), services, viewedFrom);
   }
 
   private static boolean hasIssuer(JWTRule rule) {

@@ -45,9 +45,7 @@ final class Values {
       }
       if (value.startsWith("*")) {
         // With a star at both ends one of them would have to be taken literally.
-        return value.endsWith("*")
-            ? Optional.empty()
-            : Optional.of(new Suffix(value.substring(1)));
+        return value.endsWith("*") ? Optional.empty() : Optional.of(new Suffix(value.substring(1)));
       }
       return Optional.of(
           value.endsWith("*")
@@ -102,8 +100,7 @@ final class Values {
 
   /** The namespace of a client's identity. */
   static Optional<Condition> namespace(String value) {
-    return Form.of(value)
-        .map(form -> identity("[^/]+", form.regex("[^/]"), "[^/]+"));
+    return Form.of(value).map(form -> identity("[^/]+", form.regex("[^/]"), "[^/]+"));
   }
 
   /** "namespace/account", or "account" of the policy's own namespace. */
@@ -280,8 +277,7 @@ final class Values {
       }
     }
     // What is too long for Envoy is nothing that it could judge.
-    return RegularExpression.of(regex.toString())
-        .map(_ -> new TextMatch.Pattern(regex.toString()));
+    return RegularExpression.of(regex.toString()).map(_ -> new TextMatch.Pattern(regex.toString()));
   }
 
   /** A header; rounded up also where one of several values is meant. */
@@ -301,8 +297,7 @@ final class Values {
     String before = "(?s:.*,)?[ \\t]*";
     String after = "[ \\t]*(?s:,.*)?";
     return switch (form) {
-      case Form.Exact(String text) ->
-          new TextMatch.Pattern(before + Regex.literal(text) + after);
+      case Form.Exact(String text) -> new TextMatch.Pattern(before + Regex.literal(text) + after);
       case Form.Prefix(String text) ->
           new TextMatch.Pattern(before + Regex.literal(text) + "(?s:.*)");
       case Form.Suffix(String text) ->
@@ -390,15 +385,14 @@ final class Values {
   }
 
   /**
-   * A claim of the request's token: a text or a list of texts. Rounded up also a boolean or a number
-   * that is written like that.
+   * A claim of the request's token: a text or a list of texts. Rounded up also a boolean or a
+   * number that is written like that.
    */
   static Optional<Condition> claim(List<String> path, String value, Rounding rounding) {
     List<String> full = new ArrayList<>();
     full.add(PAYLOAD);
     full.addAll(path);
-    return Form.of(value)
-        .map(form -> Condition.any(metadata(JWT_FILTER, full, form, rounding)));
+    return Form.of(value).map(form -> Condition.any(metadata(JWT_FILTER, full, form, rounding)));
   }
 
   /** What another filter found out; in brackets it is meant of the elements of a list. */
@@ -417,8 +411,7 @@ final class Values {
   private static List<Condition> metadata(
       String filter, List<String> path, Form form, Rounding rounding) {
     List<Condition> any = new ArrayList<>();
-    any.add(
-        new Condition.Metadata(filter, path, new MetadataMatch.OfText(form.match(false))));
+    any.add(new Condition.Metadata(filter, path, new MetadataMatch.OfText(form.match(false))));
     if (rounding == Rounding.UP) {
       switch (form) {
         case Form.Present() ->
