@@ -1,5 +1,6 @@
 package dev.ambit.operator.waypoint.model;
 
+import dev.ambit.operator.waypoint.telemetry.model.Scraping;
 import java.util.List;
 import java.util.Map;
 
@@ -133,6 +134,8 @@ public record EnvoyBootstrap(
         .replace("${controlPlane}", controlPlane)
         .replace("${controlPlanePort}", Integer.toString(settings.controlPlanePort()))
         .replace("${admin}", settings.adminSocket())
+        .replace("${extension}", Scraping.EMPTY_EXTENSION)
+        .replace("${eviction}", Integer.toString(Scraping.EVICTION_SECONDS))
         .replace("${roots}", settings.configurationDirectory() + "/" + ROOTS_FILE)
         .replace("${token}", settings.configurationDirectory() + "/" + TOKEN_SECRET_FILE)
         .replace("${configuration}", settings.configurationDirectory())
@@ -184,6 +187,19 @@ public record EnvoyBootstrap(
         typed_config:
           "@type": type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener
           buffer_size_kb: 64
+      # Does nothing; without one, Envoy does not show metrics under the names that they are given.
+      - name: envoy.bootstrap.wasm
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.wasm.v3.WasmService
+          singleton: true
+          config:
+            name: metric-names
+            vm_config: {runtime: envoy.wasm.runtime.v8, code: {local: {inline_bytes: "${extension}"}}}
+
+      # Series of clients and servers that are gone go too.
+      stats_eviction_interval: ${eviction}s
+      # Those of a cluster or listener are made when it has traffic.
+      deferred_stat_options: {enable_deferred_creation_stats: true}
 
       # Within the container's memory: first give back what is free, then refuse work instead of being killed.
       overload_manager:

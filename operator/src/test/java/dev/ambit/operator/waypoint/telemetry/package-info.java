@@ -1,0 +1,4 @@
+@NullMarked
+package dev.ambit.operator.waypoint.telemetry;
+
+import org.jspecify.annotations.NullMarked;
