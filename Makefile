@@ -21,7 +21,7 @@ MVN := mvn -B -ntp
 
 # Tests of real processes on a CI machine that others load too: one that fails is run once more, and named at the end if it then passes.
 AGAIN := -Dfailsafe.rerunFailingTestsCount=1
-ARCHIVES := $(addprefix .build/images/,operator.tar ztunnel.tar agent.tar sample.tar)
+ARCHIVES := $(addprefix .build/images/,operator.tar ztunnel.tar agent.tar waypoint.tar sample.tar)
 
 .PHONY: help build test bench jmh soak images engine cluster demo demo-down format clean jdk packages
 
@@ -44,6 +44,7 @@ jmh: jdk build ## Run the benchmarks of the hot paths; JMH="-f 1 Policy" passes 
 	  org.openjdk.jmh.Main $(JMH)
 
 images: packages build ## Build the container images into .build/images
+	@test-k3s/bin/envoy
 	images/build
 
 engine: packages ## Start a container engine if none runs, and get the nodes' image

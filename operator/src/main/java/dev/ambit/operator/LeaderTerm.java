@@ -62,9 +62,13 @@ public final class LeaderTerm implements AutoCloseable {
       List<Optionally<?>> optional,
       List<Function<EventRecorder, AutoCloseable>> writers) {}
 
-  /** A reconciler of a kind that a cluster need not have. */
+  /**
+   * A reconciler that needs a kind that a cluster need not have.
+   *
+   * @param kind as a rule the one that is reconciled
+   */
   public record Optionally<P extends HasMetadata>(
-      Class<P> kind, Function<EventRecorder, Reconciler<P>> reconciler) {}
+      Class<? extends HasMetadata> kind, Function<EventRecorder, Reconciler<P>> reconciler) {}
 
   /** Begins: fills the caches and then reconciles. */
   public static LeaderTerm begin(Equipment equipment) throws Exception {

@@ -8,8 +8,12 @@ import dev.ambit.operator.enrollment.EnrollmentMetrics;
 import dev.ambit.operator.health.HealthServer;
 import dev.ambit.operator.health.Readiness;
 import dev.ambit.operator.mesh.RootCertificates;
+import dev.ambit.operator.waypoint.life.GatewayClassReconciler;
+import dev.ambit.operator.waypoint.life.GatewayReconciler;
 import io.fabric8.istio.api.networking.v1.ServiceEntry;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.Gateway;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.GatewayClass;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import io.micrometer.core.instrument.binder.jvm.JvmGcMetrics;
@@ -46,8 +50,8 @@ public final class Operator implements AutoCloseable {
     new JvmThreadMetrics().bindTo(metrics);
     new ProcessorMetrics().bindTo(metrics);
     garbageCollection.bindTo(metrics);
-    controlPlane =
-        new ControlPlane(client, ControlPlaneSettings.of(settings.rootNamespace()), metrics);
+    ControlPlaneSettings served = ControlPlaneSettings.of(settings.rootNamespace());
+    controlPlane = new ControlPlane(client, served, metrics);
     health =
         new HealthServer(
             new InetSocketAddress(OperatorSettings.HTTP_PORT), this::readiness, metrics);
@@ -64,8 +68,14 @@ public final class Operator implements AutoCloseable {
                 new LeaderTerm.Optionally<>(
                     AuthorizationPolicy.class,
                     _ -> new AuthorizationPolicyStatusReconciler(settings.rootNamespace(), clock)),
+                new LeaderTerm.Optionally<>(ServiceEntry.class, ServiceEntryAddressReconciler::new),
                 new LeaderTerm.Optionally<>(
-                    ServiceEntry.class, ServiceEntryAddressReconciler::new)),
+                    GatewayClass.class, events -> new GatewayClassReconciler(events, clock)),
+                new LeaderTerm.Optionally<>(
+                    Gateway.class,
+                    events ->
+                        new GatewayReconciler(
+                            settings.rootNamespace(), served.clusterDomain(), events, clock))),
             List.of(controlPlane::writeConditions));
     leadership = new Leadership(client, settings, metrics, () -> LeaderTerm.begin(equipment));
   }

@@ -10,6 +10,7 @@ import io.fabric8.kubernetes.api.model.LocalObjectReference;
 import io.fabric8.kubernetes.api.model.PodSpec;
 import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.ServiceAccount;
+import io.fabric8.kubernetes.api.model.admissionregistration.v1.ValidatingAdmissionPolicy;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.api.model.rbac.ClusterRole;
@@ -230,6 +231,33 @@ class ChartIT {
     assertThat(clusterWide)
         .allSatisfy(
             rule -> assertThat(rule.getResources()).doesNotContainAnyElementsOf(notForTheMesh));
+  }
+
+  @Test
+  void whatTheOperatorWritesInOthersNamespacesIsKeptToWaypoints() {
+    List<HasMetadata> objects = helm.objects();
+    ValidatingAdmissionPolicy limits =
+        all(ValidatingAdmissionPolicy.class, objects).stream().findFirst().orElseThrow();
+    List<String> limited =
+        limits.getSpec().getMatchConstraints().getResourceRules().stream()
+            .flatMap(rule -> rule.getResources().stream())
+            .toList();
+    List<String> notOfOthers =
+        List.of("configmaps", "events", "gatewayclasses", "meshenrollments", "ambientmeshes");
+
+    assertThat(limits.getSpec().getFailurePolicy()).isEqualTo("Fail");
+    assertThat(all(ClusterRole.class, objects))
+        .filteredOn(role -> role.getMetadata().getName().equals("ambit-operator"))
+        .flatExtracting(ClusterRole::getRules)
+        .filteredOn(rule -> !Set.of("get", "list", "watch").containsAll(rule.getVerbs()))
+        .flatExtracting(PolicyRule::getResources)
+        .filteredOn(
+            resource ->
+                !resource.contains("/")
+                    && !resource.equals("tokenreviews")
+                    && !notOfOthers.contains(resource))
+        .isNotEmpty()
+        .allSatisfy(resource -> assertThat(limited).contains(resource));
   }
 
   @Test

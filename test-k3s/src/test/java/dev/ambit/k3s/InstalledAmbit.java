@@ -57,7 +57,7 @@ final class InstalledAmbit {
   }
 
   private void install() {
-    for (var image : List.of("operator", "ztunnel", "agent", "sample")) {
+    for (var image : List.of("operator", "ztunnel", "agent", "waypoint", "sample")) {
       cluster.load(Checkout.root().resolve(".build/images/" + image + ".tar"));
     }
     helm(
@@ -69,7 +69,7 @@ final class InstalledAmbit {
         ROOT,
         "--create-namespace",
         "--set",
-        "platform=k3s",
+        "platform=k3s,mesh.waypoint.image=ghcr.io/ambit-mesh/waypoint:0.1.0",
         "--wait",
         "--timeout",
         "5m");

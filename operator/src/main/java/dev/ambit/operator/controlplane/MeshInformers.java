@@ -1,7 +1,9 @@
 package dev.ambit.operator.controlplane;
 
 import dev.ambit.api.EffectiveEnrollment;
+import dev.ambit.api.EnrollmentWaypoint;
 import dev.ambit.api.MeshEnrollment;
+import dev.ambit.api.WhenMissing;
 import dev.ambit.operator.model.BoundObject;
 import dev.ambit.operator.model.MeshIndex;
 import dev.ambit.operator.model.MtlsMode;
@@ -20,6 +22,7 @@ import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
 import io.fabric8.kubernetes.client.informers.cache.Cache;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.BiConsumer;
@@ -204,12 +207,20 @@ final class MeshInformers implements AutoCloseable {
 
           private void changed(MeshEnrollment enrollment) {
             String namespace = enrollment.getMetadata().getNamespace();
-            MtlsMode mode =
+            Optional<MeshEnrollment> effective =
                 EffectiveEnrollment.of(
-                        informer.getIndexer().byIndex(Cache.NAMESPACE_INDEX, namespace))
-                    .map(MeshInformers::mode)
-                    .orElse(MtlsMode.UNSET);
-            publisher.change(describe(enrollment), index -> index.enrollmentMode(namespace, mode));
+                    informer.getIndexer().byIndex(Cache.NAMESPACE_INDEX, namespace));
+            MtlsMode mode = effective.map(MeshInformers::mode).orElse(MtlsMode.UNSET);
+            Optional<WhenMissing> whenMissing =
+                effective
+                    .map(each -> each.effectiveSpec().waypoint())
+                    .map(EnrollmentWaypoint::whenMissing);
+            publisher.change(
+                describe(enrollment),
+                index -> {
+                  index.enrollmentMode(namespace, mode);
+                  index.whenMissing(namespace, whenMissing);
+                });
           }
         });
     return informer;

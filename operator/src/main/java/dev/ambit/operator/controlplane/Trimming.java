@@ -1,5 +1,6 @@
 package dev.ambit.operator.controlplane;
 
+import dev.ambit.api.WellKnown;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.ContainerBuilder;
 import io.fabric8.kubernetes.api.model.HasMetadata;
@@ -22,6 +23,7 @@ final class Trimming {
           "networking.istio.io/traffic-distribution",
           "ambient.istio.io/waypoint-inbound-binding",
           "istio.io/use-waypoint-canary-weight",
+          WellKnown.WAYPOINT_WHEN_MISSING,
           "istio.io/autoRegistrationGroup",
           "istio.io/dry-run");
 

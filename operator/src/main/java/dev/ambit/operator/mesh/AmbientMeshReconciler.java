@@ -24,6 +24,7 @@ import dev.ambit.operator.mesh.model.MeshObservation;
 import dev.ambit.operator.mesh.model.MeshProgress;
 import dev.ambit.operator.mesh.model.MeshStatusReport;
 import dev.ambit.operator.mesh.model.RevocationVerdict;
+import dev.ambit.operator.waypoint.life.GatewayReconciler;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.HasMetadata;
@@ -319,11 +320,13 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
         yield DeleteControl.noFinalizerRemoval().rescheduleAfter(CLEANUP_CHECK.toMillis());
       }
       case CleanupProgress.Clean ignored -> {
+        GatewayReconciler.removeAll(context.getClient());
         components.remove(context.getClient());
         events.normal(mesh, "Removed", "The mesh is off all nodes.");
         yield DeleteControl.defaultDelete();
       }
       case CleanupProgress.GivenUp(String message) -> {
+        GatewayReconciler.removeAll(context.getClient());
         components.remove(context.getClient());
         events.warning(mesh, "NodesNotClean", message);
         LOG.atWarn().addKeyValue("name", mesh.getMetadata().getName()).log(message);

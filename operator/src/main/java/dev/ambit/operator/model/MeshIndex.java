@@ -1,5 +1,6 @@
 package dev.ambit.operator.model;
 
+import dev.ambit.api.WhenMissing;
 import dev.ambit.protocol.security.Authorization;
 import dev.ambit.protocol.workload.Address;
 import dev.ambit.protocol.workload.Locality;
@@ -129,6 +130,16 @@ public final class MeshIndex {
     if (objects.enrollmentMode != mode) {
       objects.enrollmentMode = mode;
       computeNamespaceMode(namespace, objects);
+    }
+    prune(namespace);
+  }
+
+  /** What the namespace's effective MeshEnrollment says of traffic whose waypoint is not there. */
+  public void whenMissing(String namespace, Optional<WhenMissing> whenMissing) {
+    NamespaceObjects objects = objects(namespace);
+    if (!objects.whenMissing.equals(whenMissing)) {
+      objects.whenMissing = whenMissing;
+      computeNamespace(namespace, objects);
     }
     prune(namespace);
   }

@@ -1,5 +1,6 @@
 package dev.ambit.operator.model;
 
+import dev.ambit.api.WhenMissing;
 import io.fabric8.istio.api.networking.v1.ServiceEntry;
 import io.fabric8.istio.api.networking.v1.WorkloadEntry;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
@@ -10,6 +11,7 @@ import io.fabric8.kubernetes.api.model.discovery.v1.EndpointSlice;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -43,11 +45,14 @@ final class NamespaceObjects {
   }
 
   Waypoints.Surroundings surroundings() {
-    return new Waypoints.Surroundings(labels, annotations);
+    return new Waypoints.Surroundings(labels, annotations, whenMissing);
   }
 
   /** What the namespace's effective MeshEnrollment says. */
   MtlsMode enrollmentMode = MtlsMode.UNSET;
+
+  /** Likewise, of traffic whose waypoint cannot be used. */
+  Optional<WhenMissing> whenMissing = Optional.empty();
 
   /** The mode of the policies without selector, kept so that a change of it can be told. */
   MtlsMode levelMode = MtlsMode.UNSET;
@@ -64,7 +69,8 @@ final class NamespaceObjects {
         && workloadsBySlice.isEmpty()
         && labels.isEmpty()
         && annotations.isEmpty()
-        && enrollmentMode == MtlsMode.UNSET;
+        && enrollmentMode == MtlsMode.UNSET
+        && whenMissing.isEmpty();
   }
 
   static <K, V> void link(Map<K, Set<V>> links, K from, V to) {

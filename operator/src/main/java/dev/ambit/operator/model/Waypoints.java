@@ -1,5 +1,7 @@
 package dev.ambit.operator.model;
 
+import dev.ambit.api.WellKnown;
+import dev.ambit.api.WhenMissing;
 import dev.ambit.protocol.workload.GatewayAddress;
 import dev.ambit.protocol.workload.WeightedWaypoint;
 import io.fabric8.kubernetes.api.model.HasMetadata;
@@ -12,6 +14,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -59,8 +62,15 @@ final class Waypoints {
     }
   }
 
-  /** The namespace that a subject is in. */
-  record Surroundings(Map<String, String> labels, Map<String, String> annotations) {}
+  /**
+   * The namespace that a subject is in.
+   *
+   * @param whenMissing what its effective MeshEnrollment says
+   */
+  record Surroundings(
+      Map<String, String> labels,
+      Map<String, String> annotations,
+      Optional<WhenMissing> whenMissing) {}
 
   // --- Changes; each answers with the "namespace/name" of the waypoints that differ afterwards.
 
@@ -212,35 +222,29 @@ final class Waypoints {
           : WaypointBinding.unbound(
               unsupported(key, traffic, "so traffic to this object does not go through it"));
     }
+    Fallback fallback = Fallback.of(subject, surroundings);
     if (waypoint == null) {
-      return WaypointBinding.to(
-          nowhere(key),
-          bound(
-              false,
-              NOT_READY,
-              "waypoint "
-                  + key
-                  + " does not exist, so traffic to this object is refused; create a Gateway of that"
-                  + " name, or set the label "
-                  + USE
-                  + " to another waypoint or to none"));
+      return fallback.instead(
+          key,
+          NOT_READY,
+          "waypoint " + key + " does not exist",
+          "create a Gateway of that name, or set the label "
+              + USE
+              + " to another waypoint or to none");
     }
     if (!handles) {
-      return WaypointBinding.to(
-          nowhere(key), unsupported(key, traffic, "so traffic to this object is refused"));
+      return fallback.instead(
+          key,
+          UNSUPPORTED,
+          "waypoint " + key + " is not for " + traffic + " traffic",
+          "see the label istio.io/waypoint-for of its Gateway");
     }
     if (!waypoint.admits(subject.namespace(), surroundings.labels())) {
-      return WaypointBinding.to(
-          nowhere(key),
-          bound(
-              false,
-              DENIED,
-              "waypoint "
-                  + key
-                  + " does not admit objects of namespace "
-                  + subject.namespace()
-                  + ", so traffic to this object is refused; let allowedRoutes.namespaces of its"
-                  + " listener of port 15008 admit it"));
+      return fallback.instead(
+          key,
+          DENIED,
+          "waypoint " + key + " does not admit objects of namespace " + subject.namespace(),
+          "let allowedRoutes.namespaces of its listener of port 15008 admit it");
     }
     return waypoint
         .address()
@@ -251,15 +255,68 @@ final class Waypoints {
                     bound(true, ACCEPTED, "traffic to this object goes through waypoint " + key)))
         .orElseGet(
             () ->
-                WaypointBinding.to(
-                    nowhere(key),
-                    bound(
-                        false,
-                        NOT_READY,
-                        "waypoint "
-                            + key
-                            + " is not ready (its Gateway has no address in status.addresses), so"
-                            + " traffic to this object is refused until it is")));
+                fallback.instead(
+                    key,
+                    NOT_READY,
+                    "waypoint "
+                        + key
+                        + " is not ready (its Gateway has no address in status.addresses)",
+                    "its Gateway's status says why"));
+  }
+
+  /** What becomes of traffic where its waypoint cannot be used. */
+  private record Fallback(WhenMissing whenMissing, Optional<String> unknown) {
+    static Fallback of(Subject subject, Surroundings surroundings) {
+      Optional<String> written =
+          Stream.of(
+                  subject.labels(),
+                  subject.annotations(),
+                  surroundings.labels(),
+                  surroundings.annotations())
+              .flatMap(
+                  map -> Optional.ofNullable(map.get(WellKnown.WAYPOINT_WHEN_MISSING)).stream())
+              .findFirst();
+      if (written.isEmpty()) {
+        return new Fallback(
+            surroundings.whenMissing().orElse(WhenMissing.REJECT), Optional.empty());
+      }
+      return WhenMissing.of(written.get())
+          .map(known -> new Fallback(known, Optional.empty()))
+          // What is not understood lets nothing pass.
+          .orElseGet(() -> new Fallback(WhenMissing.REJECT, written));
+    }
+
+    WaypointBinding instead(String key, String reason, String why, String remedy) {
+      String note =
+          unknown
+              .map(
+                  value ->
+                      " ("
+                          + WellKnown.WAYPOINT_WHEN_MISSING
+                          + "="
+                          + value
+                          + " has no meaning: it is Reject or Bypass)")
+              .orElse("");
+      return switch (whenMissing) {
+        case REJECT ->
+            WaypointBinding.to(
+                nowhere(key),
+                bound(
+                    false,
+                    reason,
+                    why + ", so traffic to this object is refused" + note + "; " + remedy));
+        case BYPASS ->
+            WaypointBinding.unbound(
+                bound(
+                    false,
+                    reason,
+                    why
+                        + ", so traffic to this object goes past it, as "
+                        + WellKnown.WAYPOINT_WHEN_MISSING
+                        + "=Bypass asks, and what it was to enforce is not enforced; "
+                        + remedy));
+      };
+    }
   }
 
   private static ObjectCondition unsupported(String key, String traffic, String effect) {

@@ -2,9 +2,12 @@ package dev.ambit.operator.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.ambit.api.WellKnown;
+import dev.ambit.api.WhenMissing;
 import dev.ambit.protocol.workload.ApplicationTunnel;
 import dev.ambit.protocol.workload.WeightedWaypoint;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
@@ -19,7 +22,7 @@ class WaypointsTest {
   }
 
   private static Waypoints.Surroundings in(Map<String, String> labels) {
-    return new Waypoints.Surroundings(labels, Map.of());
+    return new Waypoints.Surroundings(labels, Map.of(), Optional.empty());
   }
 
   private void gateway(String name, String labels, String allowed, String addresses) {
@@ -70,6 +73,64 @@ class WaypointsTest {
     assertThat(service(Map.of(Waypoints.USE, "none"), namespace)).isEqualTo(WaypointBinding.NONE);
     assertThat(service(Map.of(), Map.of())).isEqualTo(WaypointBinding.NONE);
     assertThat(reason(service(Map.of(), namespace))).isEqualTo("WaypointAccepted");
+  }
+
+  @Test
+  void trafficGoesPastAWaypointThatCannotBeUsedWhereItIsToBypassIt() {
+    gateway("pending", "{}", "{from: Same}", "[]");
+    for (String name : Set.of("missing", "pending")) {
+      Map<String, String> labels =
+          Map.of(Waypoints.USE, name, WellKnown.WAYPOINT_WHEN_MISSING, "Bypass");
+      WaypointBinding ofObject = service(labels, Map.of());
+      assertThat(ofObject.address()).isEmpty();
+      assertThat(reason(ofObject)).isEqualTo("WaypointIsNotReady");
+      assertThat(ofObject.status().orElseThrow().holds()).isFalse();
+      assertThat(ofObject.status().orElseThrow().message())
+          .contains("goes past it")
+          .contains("not enforced");
+      assertThat(service(Map.of(), labels).address()).as("said of the namespace").isEmpty();
+    }
+    ready("pending");
+    assertThat(
+            host(
+                service(
+                    Map.of(Waypoints.USE, "pending", WellKnown.WAYPOINT_WHEN_MISSING, "Bypass"),
+                    Map.of())))
+        .isEqualTo("pending.shop.svc.cluster.local");
+  }
+
+  @Test
+  void anObjectsWordOnAMissingWaypointWinsOverItsNamespacesAndThatOverItsEnrollments() {
+    Map<String, String> bypass = Map.of(WellKnown.WAYPOINT_WHEN_MISSING, "Bypass");
+    Map<String, String> reject = Map.of(WellKnown.WAYPOINT_WHEN_MISSING, "Reject");
+    assertThat(bypassed(reject, bypass, Optional.of(WhenMissing.BYPASS))).isFalse();
+    assertThat(bypassed(Map.of(), reject, Optional.of(WhenMissing.BYPASS))).isFalse();
+    assertThat(bypassed(Map.of(), Map.of(), Optional.of(WhenMissing.BYPASS))).isTrue();
+    assertThat(bypassed(bypass, reject, Optional.empty())).isTrue();
+    assertThat(bypassed(Map.of(), Map.of(), Optional.empty())).isFalse();
+  }
+
+  private boolean bypassed(
+      Map<String, String> annotations,
+      Map<String, String> namespace,
+      Optional<WhenMissing> enrollment) {
+    return waypoints
+        .forService(
+            new Waypoints.Subject("shop", Map.of(Waypoints.USE, "waypoint"), annotations),
+            Set.of("cart.shop.svc.cluster.local"),
+            new Waypoints.Surroundings(Map.of(), namespace, enrollment))
+        .address()
+        .isEmpty();
+  }
+
+  @Test
+  void aWordOnAMissingWaypointThatHasNoMeaningLetsNothingPassAndIsTold() {
+    WaypointBinding binding =
+        service(
+            Map.of(Waypoints.USE, "waypoint", WellKnown.WAYPOINT_WHEN_MISSING, "bypass"), Map.of());
+    assertThat(host(binding)).isEqualTo(NOWHERE);
+    assertThat(binding.status().orElseThrow().message())
+        .contains("ambit.dev/waypoint-when-missing=bypass has no meaning");
   }
 
   @Test

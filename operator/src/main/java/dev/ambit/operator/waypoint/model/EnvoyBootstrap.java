@@ -59,7 +59,9 @@ public record EnvoyBootstrap(
 
   public static final String TOKEN_AUDIENCE = "istio-ca";
 
-  private static final String MAIN_FILE = "envoy.yaml";
+  /** The one of {@link #files()} to start with. */
+  public static final String MAIN_FILE = "envoy.yaml";
+
   private static final String ROOTS_FILE = "roots.yaml";
   private static final String TOKEN_SECRET_FILE = "token.yaml";
 
