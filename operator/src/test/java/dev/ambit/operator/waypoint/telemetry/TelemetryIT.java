@@ -18,7 +18,9 @@ import dev.ambit.operator.waypoint.model.MeshService;
 import dev.ambit.operator.waypoint.model.MeshServices;
 import dev.ambit.operator.waypoint.model.PortProtocol;
 import dev.ambit.operator.waypoint.model.ServicePort;
+import dev.ambit.operator.waypoint.telemetry.model.ChainTelemetry;
 import dev.ambit.operator.waypoint.telemetry.model.Defaults;
+import dev.ambit.operator.waypoint.telemetry.model.Expressions;
 import dev.ambit.operator.waypoint.telemetry.model.Providers;
 import dev.ambit.operator.waypoint.telemetry.model.TelemetryObjects;
 import dev.ambit.operator.waypoint.telemetry.model.WaypointReference;
@@ -575,5 +577,21 @@ final class TelemetryIT {
           .untilAsserted(() -> assertThat(series(changed, "istio_requests_total")).isEmpty());
     }
     assertThat(collector.allSpans()).hasSize(before);
+  }
+
+  @Test
+  void envoyTakesWhateverExpressionsAndFormatsAreLetThrough(@TempDir Path own) throws Exception {
+    TelemetryEnvoy waypoint =
+        new TelemetryEnvoy(1)
+            .http(
+                80,
+                CART,
+                new ChainTelemetry(Expressions.logs(), List.of(), List.of(), Optional.empty()),
+                "cart")
+            .cluster("cart", CART, 1, false);
+
+    EnvoyProcess.Validation validation = EnvoyProcess.validate(own, waypoint.build(seconds(3600)));
+
+    assertThat(validation.accepted()).as(validation.output()).isTrue();
   }
 }

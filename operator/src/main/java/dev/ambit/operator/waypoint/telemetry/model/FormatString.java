@@ -4,6 +4,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /**
  * Whether Envoy would take a format of access logs. Envoy rejects a whole listener for one that it
@@ -87,6 +88,11 @@ final class FormatString {
   private static final Set<String> METADATA_SOURCES = Set.of("DYNAMIC", "CLUSTER", "ROUTE");
 
   private FormatString() {}
+
+  /** A format with each operator that takes no parameter. */
+  static String plain() {
+    return PLAIN.stream().sorted().map(name -> "%" + name + "%").collect(Collectors.joining(" "));
+  }
 
   /** What is wrong with it; empty where nothing is. */
   static Optional<String> problem(String format) {
