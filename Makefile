@@ -55,6 +55,7 @@ test: jdk packages engine images ## Run every test, from units to the cluster
 	@test-k3s/bin/tools
 	@test-k3s/bin/envoy
 	@test-k3s/bin/busybox-image
+	@test-k3s/bin/gateway-api
 	$(MVN) verify --fail-at-end $(if $(CI),$(AGAIN))
 
 bench: jdk packages build ## Measure the ztunnel, beside another one where PEER=command is given

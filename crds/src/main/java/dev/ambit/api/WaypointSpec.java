@@ -40,7 +40,7 @@ public record WaypointSpec(
         @Min(1)
         @Max(86400)
         Integer drainSeconds,
-    @JsonPropertyDescription("Log level: error, warn, info, debug or trace.") @Default("info")
+    @JsonPropertyDescription("Log level: error, warn, info, debug or trace.") @Default("warn")
         LogLevel logLevel,
     @JsonPropertyDescription(
             "How many waypoints may change at once when these defaults or Ambit itself change; 0 for"
@@ -75,7 +75,7 @@ public record WaypointSpec(
     this.autoscaling = autoscaling;
     this.resources = resources;
     this.drainSeconds = drainSeconds == null ? 60 : drainSeconds;
-    this.logLevel = logLevel == null ? LogLevel.INFO : logLevel;
+    this.logLevel = logLevel == null ? LogLevel.WARN : logLevel;
     this.upgradesAtOnce = upgradesAtOnce == null ? 0 : upgradesAtOnce;
     this.serveIstioClass = serveIstioClass == null || serveIstioClass;
   }

@@ -60,6 +60,7 @@ final class InstalledAmbit {
     for (var image : List.of("operator", "ztunnel", "agent", "waypoint", "sample")) {
       cluster.load(Checkout.root().resolve(".build/images/" + image + ".tar"));
     }
+    installGatewayApi();
     helm(
         "upgrade",
         "--install",
@@ -84,6 +85,19 @@ final class InstalledAmbit {
                 throw new AssertionError("not ready: " + status);
               }
             });
+  }
+
+  /** The CRDs that {@code test-k3s/bin/gateway-api} gets, as a user installs them. */
+  private void installGatewayApi() {
+    try (var files = Files.list(Checkout.root().resolve(".build/gateway-api"))) {
+      for (Path file : files.filter(each -> each.toString().endsWith(".yaml")).sorted().toList()) {
+        try (var yaml = Files.newInputStream(file)) {
+          client.load(yaml).forceConflicts().serverSideApply();
+        }
+      }
+    } catch (IOException e) {
+      throw new AssertionError("run test-k3s/bin/gateway-api first", e);
+    }
   }
 
   /** Runs helm against the cluster. */

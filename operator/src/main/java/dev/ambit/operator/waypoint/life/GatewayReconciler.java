@@ -25,6 +25,7 @@ import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.ServiceAccount;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.autoscaling.v2.HorizontalPodAutoscaler;
+import io.fabric8.kubernetes.api.model.discovery.v1.Endpoint;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.Gateway;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.GatewayBuilder;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.GatewayClass;
@@ -42,7 +43,6 @@ import io.javaoperatorsdk.operator.api.reconciler.EventSourceContext;
 import io.javaoperatorsdk.operator.api.reconciler.EventSourceUtils;
 import io.javaoperatorsdk.operator.api.reconciler.Reconciler;
 import io.javaoperatorsdk.operator.api.reconciler.UpdateControl;
-import io.javaoperatorsdk.operator.api.reconciler.dependent.DependentResource;
 import io.javaoperatorsdk.operator.processing.dependent.workflow.Workflow;
 import io.javaoperatorsdk.operator.processing.dependent.workflow.WorkflowBuilder;
 import io.javaoperatorsdk.operator.processing.event.ResourceID;
@@ -60,6 +60,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -77,6 +78,15 @@ public final class GatewayReconciler implements Reconciler<Gateway> {
 
   /** What is in the way may go, and others' upgrades end. */
   private static final Duration RETRY = Duration.ofSeconds(5);
+
+  /** With which the API server says that it will not do what it is asked. */
+  private static final Set<Integer> REFUSALS =
+      Set.of(
+          HttpURLConnection.HTTP_BAD_REQUEST,
+          HttpURLConnection.HTTP_FORBIDDEN,
+          HttpURLConnection.HTTP_CONFLICT,
+          // Unprocessable content.
+          422);
 
   private final String rootNamespace;
   private final String clusterDomain;
@@ -293,13 +303,12 @@ public final class GatewayReconciler implements Reconciler<Gateway> {
     Map<?, Exception> failures = workflow.reconcile(gateway, context).getErroredDependents();
     return new Making(
         failures.entrySet().stream()
-            .filter(failed -> failed.getKey() instanceof DependentResource<?, ?>)
-            .map(
+            .flatMap(
                 failed ->
-                    problem(
-                        gateway,
-                        ((DependentResource<?, ?>) failed.getKey()).name(),
-                        failed.getValue()))
+                    failed.getKey() instanceof WaypointDependent<?> dependent
+                        ? Stream.of(
+                            problem(gateway, dependent, failed.getValue(), context.getClient()))
+                        : Stream.<Problem>empty())
             .findFirst(),
         Optional.empty());
   }
@@ -371,31 +380,35 @@ public final class GatewayReconciler implements Reconciler<Gateway> {
    *
    * @throws RuntimeException where the failure will pass
    */
-  private static Problem problem(Gateway gateway, String kind, Exception failure) {
+  private static Problem problem(
+      Gateway gateway, WaypointDependent<?> dependent, Exception failure, KubernetesClient client) {
     Throwable cause = failure;
     while (!(cause instanceof KubernetesClientException) && cause.getCause() != null) {
       cause = cause.getCause();
     }
     String object =
-        kind + " " + gateway.getMetadata().getNamespace() + "/" + gateway.getMetadata().getName();
-    if (cause instanceof KubernetesClientException refused) {
-      switch (refused.getCode()) {
-        case HttpURLConnection.HTTP_CONFLICT -> {
-          return new Problem.Occupied(
-              object
-                  + " was not made for this Gateway and is left alone; give the Gateway another"
-                  + " name, or remove it");
-        }
-        case HttpURLConnection.HTTP_BAD_REQUEST, HttpURLConnection.HTTP_FORBIDDEN, 422 -> {
-          return new Problem.Refused(
-              "The API server refuses "
-                  + object
-                  + ": "
-                  + (refused.getStatus() == null
-                      ? refused.getMessage()
-                      : refused.getStatus().getMessage()));
-        }
-        default -> {}
+        dependent.name()
+            + " "
+            + gateway.getMetadata().getNamespace()
+            + "/"
+            + gateway.getMetadata().getName();
+    if (cause instanceof KubernetesClientException refused
+        && REFUSALS.contains(refused.getCode())) {
+      // One of ours would be in the cache, and not in the way of its own creation.
+      if (dependent.isAnothers(gateway, client)) {
+        return new Problem.Occupied(
+            object
+                + " was not made for this Gateway and is left alone; give the Gateway another"
+                + " name, or remove it");
+      }
+      if (refused.getCode() != HttpURLConnection.HTTP_CONFLICT) {
+        return new Problem.Refused(
+            "The API server refuses "
+                + object
+                + ": "
+                + (refused.getStatus() == null
+                    ? refused.getMessage()
+                    : refused.getStatus().getMessage()));
       }
     }
     throw failure instanceof RuntimeException unchecked
@@ -450,7 +463,7 @@ public final class GatewayReconciler implements Reconciler<Gateway> {
         gateway,
         installed,
         Optional.empty(),
-        new WaypointObservation.Instances(usable.size(), usable.size(), usable.size()),
+        WaypointObservation.Instances.settled(usable.size()),
         Optional.empty(),
         usable,
         false);
@@ -475,7 +488,11 @@ public final class GatewayReconciler implements Reconciler<Gateway> {
         .list()
         .getItems()
         .stream()
-        .flatMap(slice -> slice.getEndpoints().stream())
+        .flatMap(
+            slice ->
+                slice.getEndpoints() == null
+                    ? Stream.<Endpoint>empty()
+                    : slice.getEndpoints().stream())
         .anyMatch(
             endpoint ->
                 endpoint.getConditions() != null

@@ -4,6 +4,7 @@ import dev.ambit.operator.waypoint.life.model.WaypointLabels;
 import dev.ambit.operator.waypoint.life.model.WaypointObjects;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.Gateway;
+import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.utils.Serialization;
 import io.javaoperatorsdk.operator.api.config.informer.InformerConfiguration;
 import io.javaoperatorsdk.operator.api.reconciler.Context;
@@ -73,6 +74,17 @@ final class WaypointDependent<R extends HasMetadata>
   Condition<R, Gateway> isWanted() {
     return (DependentResource<R, Gateway> _, Gateway gateway, Context<Gateway> context) ->
         wanted(gateway, context).isPresent();
+  }
+
+  /** Whether an object of its name is there that was not made for this Gateway. */
+  boolean isAnothers(Gateway gateway, KubernetesClient client) {
+    R present =
+        client
+            .resources(resourceType())
+            .inNamespace(gateway.getMetadata().getNamespace())
+            .withName(gateway.getMetadata().getName())
+            .get();
+    return present != null && !WaypointLabels.isOf(present, gateway);
   }
 
   @Override

@@ -157,11 +157,17 @@ public final class GatewayReport {
         "Pending",
         "None of "
             + instances.wanted()
-            + " instances can be used yet. Pods labelled "
-            + WaypointLabels.GATEWAY_NAME
-            + "="
-            + observed.gateway().getMetadata().getName()
-            + " tell why if this lasts.");
+            + " instances can be used yet. "
+            + instances
+                .failure()
+                .map(failure -> "They cannot be made: " + failure)
+                .orElseGet(
+                    () ->
+                        "Pods labelled "
+                            + WaypointLabels.GATEWAY_NAME
+                            + "="
+                            + observed.gateway().getMetadata().getName()
+                            + " tell why if this lasts."));
   }
 
   private static Optional<Wanted> upToDate(WaypointObservation observed) {
@@ -176,18 +182,17 @@ public final class GatewayReport {
     if (observed.waitsFor().isPresent()) {
       return Optional.of(new Wanted(UP_TO_DATE, false, "Waiting", observed.waitsFor().get()));
     }
-    boolean all = instances.upToDate() >= instances.wanted() && instances.ready() > 0;
     return Optional.of(
-        new Wanted(
-            UP_TO_DATE,
-            all,
-            all ? "UpToDate" : "RollingOut",
-            all
-                ? "All instances are as asked for."
-                : instances.upToDate()
-                    + " of "
-                    + instances.wanted()
-                    + " instances are as asked for."));
+        instances.changing()
+            ? new Wanted(
+                UP_TO_DATE,
+                false,
+                "RollingOut",
+                instances
+                    .failure()
+                    .map(failure -> "No more instances can be made: " + failure)
+                    .orElse("Instances come and go until all are as asked for."))
+            : new Wanted(UP_TO_DATE, true, "UpToDate", "All instances are as asked for."));
   }
 
   private static <T> List<T> orEmpty(@Nullable List<T> list) {

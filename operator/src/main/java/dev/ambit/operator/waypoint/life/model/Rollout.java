@@ -2,6 +2,7 @@ package dev.ambit.operator.waypoint.life.model;
 
 import io.fabric8.kubernetes.api.model.ManagedFieldsEntry;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
+import io.fabric8.kubernetes.api.model.apps.DeploymentCondition;
 import io.fabric8.kubernetes.api.model.apps.DeploymentStatus;
 import java.util.List;
 import java.util.Map;
@@ -79,17 +80,24 @@ public final class Rollout {
     int wanted =
         deployment.getSpec().getReplicas() == null ? 1 : deployment.getSpec().getReplicas();
     if (status == null) {
-      return new WaypointObservation.Instances(wanted, 0, 0);
+      return new WaypointObservation.Instances(wanted, 0, 0, true, Optional.empty());
     }
     boolean seen =
         Objects.equals(status.getObservedGeneration(), deployment.getMetadata().getGeneration());
-    int updated = seen ? count(status.getUpdatedReplicas()) : 0;
-    boolean old = count(status.getReplicas()) > count(status.getUpdatedReplicas());
-    boolean available = count(status.getAvailableReplicas()) >= updated;
     return new WaypointObservation.Instances(
         wanted,
         count(status.getReadyReplicas()),
-        !old && available ? updated : Math.min(updated, Math.max(0, wanted - 1)));
+        seen ? Math.min(count(status.getUpdatedReplicas()), count(status.getReadyReplicas())) : 0,
+        underWay(deployment),
+        status.getConditions() == null
+            ? Optional.empty()
+            : status.getConditions().stream()
+                .filter(
+                    condition ->
+                        "ReplicaFailure".equals(condition.getType())
+                            && "True".equals(condition.getStatus()))
+                .map(DeploymentCondition::getMessage)
+                .findFirst());
   }
 
   /**

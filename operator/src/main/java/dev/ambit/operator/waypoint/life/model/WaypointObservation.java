@@ -48,8 +48,16 @@ public record WaypointObservation(
    * @param wanted how many there should be
    * @param ready how many can be used
    * @param upToDate how many are as asked for
+   * @param changing whether some still come or go
+   * @param failure why no more can be made, where Kubernetes says so
    */
-  public record Instances(int wanted, int ready, int upToDate) {
-    public static final Instances NONE = new Instances(0, 0, 0);
+  public record Instances(
+      int wanted, int ready, int upToDate, boolean changing, Optional<String> failure) {
+    public static final Instances NONE = new Instances(0, 0, 0, false, Optional.empty());
+
+    /** So many, all of them as asked for. */
+    public static Instances settled(int count) {
+      return new Instances(count, count, count, false, Optional.empty());
+    }
   }
 }

@@ -48,6 +48,11 @@ class GatewayReportTest {
         gateway(listeners), true, problem, instances, Optional.empty(), List.of(ADDRESS), true);
   }
 
+  private static WaypointObservation.Instances instances(int wanted, int ready) {
+    return new WaypointObservation.Instances(
+        wanted, ready, ready, ready < wanted, Optional.empty());
+  }
+
   private static GatewayStatus status(WaypointObservation observed) {
     return GatewayReport.of(null, observed, NOW);
   }
@@ -63,17 +68,29 @@ class GatewayReportTest {
 
   @Test
   void anAddressStandsThereOnlyWhileAnInstanceIsReady() {
-    GatewayStatus pending =
-        status(observed(MESH, Optional.empty(), new WaypointObservation.Instances(2, 0, 0)));
+    GatewayStatus pending = status(observed(MESH, Optional.empty(), instances(2, 0)));
     assertThat(pending.getAddresses()).isEmpty();
     assertThat(said(pending.getConditions(), "Accepted")).isEqualTo("True/Accepted");
     assertThat(said(pending.getConditions(), "Programmed")).isEqualTo("False/Pending");
 
-    GatewayStatus ready =
-        status(observed(MESH, Optional.empty(), new WaypointObservation.Instances(2, 1, 1)));
+    GatewayStatus ready = status(observed(MESH, Optional.empty(), instances(2, 1)));
     assertThat(ready.getAddresses()).containsExactly(ADDRESS);
     assertThat(said(ready.getConditions(), "Programmed")).isEqualTo("True/Programmed");
     assertThat(condition(ready.getConditions(), "Programmed").getObservedGeneration()).isEqualTo(3);
+  }
+
+  @Test
+  void whyNoInstanceCanBeMadeIsTold() {
+    GatewayStatus status =
+        status(
+            observed(
+                MESH,
+                Optional.empty(),
+                new WaypointObservation.Instances(
+                    2, 0, 0, true, Optional.of("exceeded quota: pods"))));
+    assertThat(condition(status.getConditions(), "Programmed").getMessage())
+        .contains("exceeded quota: pods");
+    assertThat(said(status.getConditions(), "ambit.dev/UpToDate")).isEqualTo("False/RollingOut");
   }
 
   @Test
@@ -83,7 +100,7 @@ class GatewayReportTest {
             observed(
                 MESH,
                 Optional.of(new WaypointObservation.Problem.Parameters("ConfigMap shop/x is odd")),
-                new WaypointObservation.Instances(2, 2, 2)));
+                instances(2, 2)));
     assertThat(said(status.getConditions(), "Accepted")).isEqualTo("False/InvalidParameters");
     assertThat(condition(status.getConditions(), "Accepted").getMessage())
         .contains("ConfigMap shop/x is odd")
@@ -118,7 +135,7 @@ class GatewayReportTest {
                     + " {name: other, port: 15009, protocol: HBONE}, {name: twice, port: 15008,"
                     + " protocol: HBONE}]",
                 Optional.empty(),
-                new WaypointObservation.Instances(1, 1, 1)));
+                instances(1, 1)));
     assertThat(said(status.getConditions(), "Accepted")).isEqualTo("True/ListenersNotValid");
     assertThat(status.getListeners())
         .extracting(ListenerStatus::getName)
@@ -154,8 +171,7 @@ class GatewayReportTest {
 
   @Test
   void aStatusThatStaysTheSameKeepsItsTimes() {
-    WaypointObservation observed =
-        observed(MESH, Optional.empty(), new WaypointObservation.Instances(2, 1, 1));
+    WaypointObservation observed = observed(MESH, Optional.empty(), instances(2, 1));
     GatewayStatus first = GatewayReport.of(null, observed, NOW);
     assertThat(GatewayReport.of(GatewayReport.ours(first), observed, NOW.plusSeconds(60)))
         .isEqualTo(first);

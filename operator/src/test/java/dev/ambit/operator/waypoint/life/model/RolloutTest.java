@@ -70,8 +70,9 @@ class RolloutTest {
   void instancesAreCountedAsTheyAre() {
     assertThat(Rollout.instances(null)).isEqualTo(WaypointObservation.Instances.NONE);
     assertThat(Rollout.instances(deployment("waypoint", 2, 2, 2)))
-        .isEqualTo(new WaypointObservation.Instances(2, 2, 2));
-    assertThat(Rollout.instances(deployment("waypoint", 2, 3, 2)).upToDate()).isLessThan(2);
-    assertThat(Rollout.instances(deployment("waypoint", 2, 2, 1)).upToDate()).isLessThan(2);
+        .isEqualTo(WaypointObservation.Instances.settled(2));
+    assertThat(Rollout.instances(deployment("waypoint", 2, 3, 2)).changing()).isTrue();
+    assertThat(Rollout.instances(deployment("waypoint", 2, 2, 1)).changing()).isTrue();
+    assertThat(Rollout.instances(deployment("waypoint", 2, 2, 1)).ready()).isEqualTo(1);
   }
 }

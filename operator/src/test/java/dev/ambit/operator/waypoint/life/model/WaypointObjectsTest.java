@@ -150,14 +150,14 @@ class WaypointObjectsTest {
   @Test
   void anInstanceHasTimeToDrainBeforeItIsKilled() throws InvalidParametersException {
     WaypointSpec mesh =
-        new WaypointSpec(null, null, null, null, null, 90, LogLevel.WARN, null, null);
+        new WaypointSpec(null, null, null, null, null, 90, LogLevel.DEBUG, null, null);
     WaypointObjects objects = WaypointObjects.of(request(mesh));
     assertThat(pod(objects).getTerminationGracePeriodSeconds()).isGreaterThan(90);
     assertThat(envoy(objects).getLifecycle().getPreStop().getHttpGet().getPath())
         .isEqualTo("/drain/u-1");
     assertThat(envoy(objects).getArgs())
         .containsSequence("--drain-time-s", "90")
-        .containsSequence("--log-level", "warning");
+        .containsSequence("--log-level", "debug");
     assertThat(objects.deployment().getSpec().getStrategy().getRollingUpdate().getMaxUnavailable())
         .satisfies(unavailable -> assertThat(unavailable.getIntVal()).isZero());
   }
