@@ -1,7 +1,9 @@
 package dev.ambit.operator.controlplane;
 
 import dev.ambit.operator.model.BoundObject;
+import io.fabric8.istio.api.networking.v1.DestinationRule;
 import io.fabric8.istio.api.networking.v1.ServiceEntry;
+import io.fabric8.istio.api.networking.v1.VirtualService;
 import io.fabric8.istio.api.networking.v1.WorkloadEntry;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Service;
@@ -35,6 +37,8 @@ final class BoundObjects {
           case Service _ -> BoundObject.Kind.SERVICE;
           case ServiceEntry _ -> BoundObject.Kind.SERVICE_ENTRY;
           case WorkloadEntry _ -> BoundObject.Kind.WORKLOAD_ENTRY;
+          case VirtualService _ -> BoundObject.Kind.VIRTUAL_SERVICE;
+          case DestinationRule _ -> BoundObject.Kind.DESTINATION_RULE;
           default -> throw new IllegalArgumentException("nothing is said on a " + object.getKind());
         };
     return new BoundObject(

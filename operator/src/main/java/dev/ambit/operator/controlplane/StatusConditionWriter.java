@@ -6,8 +6,12 @@ import dev.ambit.operator.model.BoundObject;
 import dev.ambit.operator.model.ObjectCondition;
 import io.fabric8.istio.api.api.meta.v1alpha1.IstioCondition;
 import io.fabric8.istio.api.api.meta.v1alpha1.IstioConditionBuilder;
+import io.fabric8.istio.api.networking.v1.DestinationRule;
+import io.fabric8.istio.api.networking.v1.DestinationRuleBuilder;
 import io.fabric8.istio.api.networking.v1.ServiceEntry;
 import io.fabric8.istio.api.networking.v1.ServiceEntryBuilder;
+import io.fabric8.istio.api.networking.v1.VirtualService;
+import io.fabric8.istio.api.networking.v1.VirtualServiceBuilder;
 import io.fabric8.istio.api.networking.v1.WorkloadEntry;
 import io.fabric8.istio.api.networking.v1.WorkloadEntryBuilder;
 import io.fabric8.kubernetes.api.model.Condition;
@@ -42,8 +46,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Says on the status of Services, ServiceEntries and WorkloadEntries what the mesh made of them,
- * for one term as the leader. It owns the conditions of its types and no others.
+ * Says on the status of Services, ServiceEntries, WorkloadEntries, VirtualServices and
+ * DestinationRules what the mesh made of them, for one term as the leader. It owns the conditions
+ * of its types and no others.
  */
 final class StatusConditionWriter implements AutoCloseable {
   static final String FIELD_MANAGER = "ambit-conditions";
@@ -182,7 +187,7 @@ final class StatusConditionWriter implements AutoCloseable {
               .map(Present::condition)
               .filter(each -> each.type().equals(condition.type()))
               .findFirst();
-      if (was.filter(condition::equals).isPresent()) {
+      if (was.filter(condition::agreesWith).isPresent()) {
         continue;
       }
       LOG.atInfo()
@@ -222,6 +227,12 @@ final class StatusConditionWriter implements AutoCloseable {
       case WorkloadEntry entry when entry.getStatus() != null ->
           orEmpty(entry.getStatus().getConditions())
               .forEach(condition -> present.add(present(condition)));
+      case VirtualService service when service.getStatus() != null ->
+          orEmpty(service.getStatus().getConditions())
+              .forEach(condition -> present.add(present(condition)));
+      case DestinationRule rule when rule.getStatus() != null ->
+          orEmpty(rule.getStatus().getConditions())
+              .forEach(condition -> present.add(present(condition)));
       default -> {}
     }
     present.removeIf(each -> !ObjectCondition.TYPES.contains(each.condition().type()));
@@ -229,12 +240,16 @@ final class StatusConditionWriter implements AutoCloseable {
   }
 
   private static Present present(IstioCondition condition) {
-    return present(
-        condition.getType(),
-        condition.getStatus(),
-        condition.getReason(),
-        condition.getMessage(),
-        condition.getLastTransitionTime());
+    Present present =
+        present(
+            condition.getType(),
+            condition.getStatus(),
+            condition.getReason(),
+            condition.getMessage(),
+            condition.getLastTransitionTime());
+    return condition.getObservedGeneration() == null
+        ? present
+        : new Present(present.condition().of(condition.getObservedGeneration()), present.since());
   }
 
   private static Present present(
@@ -285,21 +300,37 @@ final class StatusConditionWriter implements AutoCloseable {
               .withConditions(istio(conditions))
               .endStatus()
               .build();
+      case VIRTUAL_SERVICE ->
+          new VirtualServiceBuilder()
+              .withMetadata(metadata)
+              .withNewStatus()
+              .withConditions(istio(conditions))
+              .endStatus()
+              .build();
+      case DESTINATION_RULE ->
+          new DestinationRuleBuilder()
+              .withMetadata(metadata)
+              .withNewStatus()
+              .withConditions(istio(conditions))
+              .endStatus()
+              .build();
     };
   }
 
   private static List<IstioCondition> istio(List<Present> conditions) {
-    return conditions.stream()
-        .map(
-            each ->
-                new IstioConditionBuilder()
-                    .withType(each.condition().type())
-                    .withStatus(status(each))
-                    .withReason(each.condition().reason())
-                    .withMessage(each.condition().message())
-                    .withLastTransitionTime(each.since())
-                    .build())
-        .toList();
+    return conditions.stream().map(StatusConditionWriter::istio).toList();
+  }
+
+  private static IstioCondition istio(Present present) {
+    IstioConditionBuilder condition =
+        new IstioConditionBuilder()
+            .withType(present.condition().type())
+            .withStatus(status(present))
+            .withReason(present.condition().reason())
+            .withMessage(present.condition().message())
+            .withLastTransitionTime(present.since());
+    present.condition().generation().ifPresent(condition::withObservedGeneration);
+    return condition.build();
   }
 
   private static String status(Present condition) {

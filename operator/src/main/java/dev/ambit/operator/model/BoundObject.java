@@ -6,7 +6,9 @@ public record BoundObject(Kind kind, String namespace, String name) {
   public enum Kind {
     SERVICE("Service"),
     SERVICE_ENTRY("ServiceEntry"),
-    WORKLOAD_ENTRY("WorkloadEntry");
+    WORKLOAD_ENTRY("WorkloadEntry"),
+    VIRTUAL_SERVICE("VirtualService"),
+    DESTINATION_RULE("DestinationRule");
 
     private final String text;
 

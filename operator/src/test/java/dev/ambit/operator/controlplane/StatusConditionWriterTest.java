@@ -6,6 +6,8 @@ import static org.awaitility.Awaitility.await;
 import dev.ambit.operator.EventRecorder;
 import dev.ambit.operator.model.BoundObject;
 import dev.ambit.operator.model.ObjectCondition;
+import io.fabric8.istio.api.networking.v1.VirtualService;
+import io.fabric8.istio.api.networking.v1.VirtualServiceBuilder;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.ConditionBuilder;
 import io.fabric8.kubernetes.api.model.Event;
@@ -121,6 +123,43 @@ class StatusConditionWriterTest {
       await().atMost(PATIENCE).until(() -> written.size() == 3);
       assertThat(conditions(2)).isEmpty();
     }
+  }
+
+  @Test
+  void aRulesConditionNamesTheGenerationThatItIsSaidOf() throws Exception {
+    BoundObject rule = new BoundObject(BoundObject.Kind.VIRTUAL_SERVICE, "shop", "cart");
+    client
+        .resource(
+            new VirtualServiceBuilder()
+                .withNewMetadata()
+                .withNamespace("shop")
+                .withName("cart")
+                .endMetadata()
+                .build())
+        .create();
+    objects.add(
+        BoundObject.Kind.VIRTUAL_SERVICE,
+        client.resources(VirtualService.class).inAnyNamespace().inform());
+    await().atMost(PATIENCE).until(() -> objects.cached(rule).isPresent());
+    ObjectCondition accepted =
+        new ObjectCondition(ObjectCondition.WAYPOINT_ACCEPTED, false, "UnsupportedValue", "tcp");
+    conditions.put(rule, List.of(accepted.of(3)));
+    try (StatusConditionWriter writer = writer()) {
+      await().atMost(PATIENCE).until(() -> written.size() == 1);
+      conditions.put(rule, List.of(accepted.of(4)));
+      await().atMost(PATIENCE).until(() -> written.size() == 2);
+    }
+    assertThat(written)
+        .extracting(
+            object ->
+                ((VirtualService) object)
+                    .getStatus()
+                    .getConditions()
+                    .getFirst()
+                    .getObservedGeneration())
+        .containsExactly(3L, 4L);
+    // Another generation of which the same is said is no news.
+    await().atMost(PATIENCE).until(() -> events().size() == 1);
   }
 
   @Test

@@ -101,6 +101,8 @@ record TokenRules(JwtAuthentication filter, Set<Backend> backends, List<Cluster>
             .setIssuer(rule.getIssuer())
             .setForward(Boolean.TRUE.equals(rule.getForwardOriginalToken()))
             .setPayloadInMetadata(Values.PAYLOAD)
+            // VirtualServices can choose routes by claims, which are known only now.
+            .setClearRouteCache(true)
             .setNormalizePayloadInMetadata(
                 JwtProvider.NormalizePayload.newBuilder().addAllSpaceDelimitedClaims(spaced(rule)));
     provider.addAllAudiences(orEmpty(rule.getAudiences()));

@@ -2,6 +2,7 @@ package dev.ambit.operator.waypoint.security.model;
 
 import dev.ambit.operator.model.TrustDomains;
 import dev.ambit.operator.waypoint.model.RegularExpression;
+import dev.ambit.operator.waypoint.model.TokenMetadata;
 import dev.ambit.operator.waypoint.security.model.Condition.MetadataMatch;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,9 +17,9 @@ final class Values {
   private static final String SCHEME = "spiffe://";
 
   /** Of a JWT's payload, in what the filter puts into metadata. */
-  static final String PAYLOAD = "payload";
+  static final String PAYLOAD = TokenMetadata.PAYLOAD;
 
-  static final String JWT_FILTER = "envoy.filters.http.jwt_authn";
+  static final String JWT_FILTER = TokenMetadata.FILTER;
 
   private Values() {}
 

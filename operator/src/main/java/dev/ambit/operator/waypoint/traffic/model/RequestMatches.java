@@ -2,6 +2,7 @@ package dev.ambit.operator.waypoint.traffic.model;
 
 import com.google.protobuf.BoolValue;
 import dev.ambit.operator.waypoint.model.FilterState;
+import dev.ambit.operator.waypoint.model.TokenMetadata;
 import dev.ambit.operator.waypoint.traffic.model.StringMatches.Comparison;
 import dev.ambit.operator.waypoint.traffic.model.StringMatches.Fits;
 import dev.ambit.operator.waypoint.traffic.model.StringMatches.Never;
@@ -10,14 +11,19 @@ import io.envoyproxy.envoy.config.route.v3.HeaderMatcher;
 import io.envoyproxy.envoy.config.route.v3.QueryParameterMatcher;
 import io.envoyproxy.envoy.config.route.v3.RouteMatch;
 import io.envoyproxy.envoy.type.matcher.v3.FilterStateMatcher;
+import io.envoyproxy.envoy.type.matcher.v3.ListMatcher;
+import io.envoyproxy.envoy.type.matcher.v3.MetadataMatcher;
+import io.envoyproxy.envoy.type.matcher.v3.OrMatcher;
 import io.envoyproxy.envoy.type.matcher.v3.RegexMatcher;
 import io.envoyproxy.envoy.type.matcher.v3.StringMatcher;
+import io.envoyproxy.envoy.type.matcher.v3.ValueMatcher;
 import io.fabric8.istio.api.api.networking.v1alpha3.HTTPMatchRequest;
 import io.fabric8.istio.api.api.networking.v1alpha3.StringMatch;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -32,6 +38,7 @@ final class RequestMatches {
   static final RouteMatch ANY = RouteMatch.newBuilder().setPrefix("/").build();
 
   private static final String CLAIMS = "@request.auth.claims";
+  private static final Pattern CLAIM = Pattern.compile("\\.([^.\\[\\]]+)|\\[([^\\[\\]]+)\\]");
   private static final Pattern NAMESPACE = Pattern.compile("[a-z0-9]([-a-z0-9]*[a-z0-9])?");
 
   private final String path;
@@ -123,6 +130,10 @@ final class RequestMatches {
   }
 
   private void header(String field, String name, @Nullable StringMatch value) {
+    if (name.startsWith(CLAIMS)) {
+      claim(field, name, value, false);
+      return;
+    }
     if (!accepted(field, name)) {
       return;
     }
@@ -136,6 +147,10 @@ final class RequestMatches {
   }
 
   private void without(String field, String name, @Nullable StringMatch value) {
+    if (name.startsWith(CLAIMS)) {
+      claim(field, name, value, true);
+      return;
+    }
     if (!accepted(field, name)) {
       return;
     }
@@ -150,17 +165,47 @@ final class RequestMatches {
   }
 
   private boolean accepted(String field, String name) {
-    if (name.startsWith(CLAIMS)) {
-      never(
-          path + "." + field,
-          "a waypoint chooses routes by claims only where it is told so by a policy; it never matches");
-      return false;
-    }
     if (!HeaderNames.isValid(name)) {
       never(path + "." + field, "is not the name of a header; it never matches");
       return false;
     }
     return true;
+  }
+
+  /** What a token that a RequestAuthentication has found good says; nested names as in Istio. */
+  private void claim(String field, String name, @Nullable StringMatch value, boolean inverted) {
+    Matcher names = CLAIM.matcher(name.substring(CLAIMS.length()));
+    MetadataMatcher.Builder claim =
+        MetadataMatcher.newBuilder()
+            .setFilter(TokenMetadata.FILTER)
+            .addPath(MetadataMatcher.PathSegment.newBuilder().setKey(TokenMetadata.PAYLOAD))
+            .setInvert(inverted);
+    int end = 0;
+    while (names.find() && names.start() == end) {
+      String key = names.group(1) != null ? names.group(1) : names.group(2);
+      claim.addPath(MetadataMatcher.PathSegment.newBuilder().setKey(key));
+      end = names.end();
+    }
+    if (end == 0 || end != name.length() - CLAIMS.length()) {
+      never(path + "." + field, "names no claim; it never matches");
+      return;
+    }
+    switch (StringMatches.of(path + "." + field, value, findings)) {
+      case Present() ->
+          result.addDynamicMetadata(
+              claim.setValue(ValueMatcher.newBuilder().setPresentMatch(true)));
+      case Fits(StringMatcher matcher) -> {
+        ValueMatcher text = ValueMatcher.newBuilder().setStringMatch(matcher).build();
+        ValueMatcher element =
+            ValueMatcher.newBuilder().setListMatch(ListMatcher.newBuilder().setOneOf(text)).build();
+        result.addDynamicMetadata(
+            claim.setValue(
+                ValueMatcher.newBuilder()
+                    .setOrMatch(
+                        OrMatcher.newBuilder().addValueMatchers(text).addValueMatchers(element))));
+      }
+      case Never() -> never = true;
+    }
   }
 
   private void query(String name, StringMatch value) {

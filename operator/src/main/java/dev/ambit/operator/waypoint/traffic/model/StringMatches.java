@@ -6,6 +6,7 @@ import io.fabric8.istio.api.api.networking.v1alpha3.StringMatch;
 import io.fabric8.istio.api.api.networking.v1alpha3.StringMatchExact;
 import io.fabric8.istio.api.api.networking.v1alpha3.StringMatchPrefix;
 import io.fabric8.istio.api.api.networking.v1alpha3.StringMatchRegex;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** How Istio's kinds compare strings. */
@@ -28,7 +29,7 @@ final class StringMatches {
     if (match == null) {
       return new Present();
     }
-    if (match.getAdditionalProperties() != null && !match.getAdditionalProperties().isEmpty()) {
+    if (hasMore(match)) {
       findings.add(path, "has more than one of exact, prefix and regex; it never matches");
       return new Never();
     }
@@ -59,6 +60,18 @@ final class StringMatches {
         yield new Never();
       }
     };
+  }
+
+  private static boolean hasMore(StringMatch match) {
+    Map<String, Object> more =
+        switch (match.getMatchType()) {
+          case StringMatchExact exact -> exact.getAdditionalProperties();
+          case StringMatchPrefix prefix -> prefix.getAdditionalProperties();
+          case StringMatchRegex regex -> regex.getAdditionalProperties();
+          case null, default -> Map.of();
+        };
+    return (more != null && !more.isEmpty())
+        || (match.getAdditionalProperties() != null && !match.getAdditionalProperties().isEmpty());
   }
 
   private static String orEmpty(@Nullable String text) {

@@ -61,7 +61,11 @@ public final class Traffic {
           new Destinations(
               services, traffic.rules, each.waypointNamespace(), settings.clusterDomain());
       ServiceRoutes found =
-          traffic.complete(each, new Selection(each, destinations, virtualServices.all()).routes());
+          traffic.complete(
+              each,
+              new Selection(
+                      each, destinations, virtualServices.overlapping(each.service().hostname()))
+                  .routes());
       traffic.routes.put(Key.of(each.service(), each.waypointNamespace()), found);
       traffic.use(each.service(), each.waypointNamespace(), used);
       backends(found)
@@ -89,9 +93,10 @@ public final class Traffic {
   }
 
   /**
-   * The routes of each port of a service, by the port's number: of a port of declared HTTP among
-   * the HTTP routes, of one of declared TCP or TLS among those for connections, of one that
-   * declares nothing among both.
+   * The routes of a service. Each port on which requests are spoken is among the HTTP routes,
+   * though nothing is written for it. A port that declares no protocol can be among the routes for
+   * connections too, which are then for those that turn out to be no HTTP. A port that is in
+   * neither leads to the service itself.
    */
   public ServiceRoutes routes(MeshService service, String waypointNamespace) {
     return routes.getOrDefault(Key.of(service, waypointNamespace), ServiceRoutes.NONE);
@@ -113,18 +118,23 @@ public final class Traffic {
     Map<Integer, HttpPortRoutes> http = new HashMap<>();
     Map<Integer, ConnectionRoutes> connections = new HashMap<>();
     for (ServicePort port : service.ports()) {
-      if (hasRequests(port)) {
-        HttpPortRoutes written = selected.http().get(port.number());
+      HttpPortRoutes written = selected.http().get(port.number());
+      // Routes of the Gateway API for connections take all of a port.
+      boolean requests =
+          hasRequests(port) && !bound.gatewayRoutes().connections().containsKey(port.number());
+      if (written == null && requests) {
+        written = PassThrough.requests(service, port);
+      }
+      if (written != null) {
         http.put(
             port.number(),
             RouteDefaults.complete(
-                written == null ? PassThrough.requests(service, port) : written,
+                written,
                 backend -> policy(backend.service(), bound.waypointNamespace()).of(backend)));
       }
-      if (hasConnections(port)) {
-        ConnectionRoutes written = selected.connections().get(port.number());
-        connections.put(
-            port.number(), written == null ? PassThrough.connections(service, port) : written);
+      ConnectionRoutes rules = selected.connections().get(port.number());
+      if (rules != null) {
+        connections.put(port.number(), rules);
       }
     }
     return new ServiceRoutes(http, connections);
@@ -143,17 +153,10 @@ public final class Traffic {
 
   /** Which rules are for a service, and what they come to. */
   private record Selection(
-      BoundService bound, Destinations destinations, List<MeshVirtualService> all) {
+      BoundService bound, Destinations destinations, List<MeshVirtualService> overlapping) {
     ServiceRoutes routes() {
       MeshService service = bound.service();
-      List<MeshVirtualService> visible =
-          all.stream()
-              .filter(
-                  each ->
-                      each.hosts().stream()
-                          .anyMatch(host -> Hosts.overlap(host, service.hostname())))
-              .filter(this::isVisible)
-              .toList();
+      List<MeshVirtualService> visible = overlapping.stream().filter(this::isVisible).toList();
       Map<Integer, HttpPortRoutes> http = new HashMap<>(bound.gatewayRoutes().http());
       Map<Integer, ConnectionRoutes> connections =
           new HashMap<>(bound.gatewayRoutes().connections());

@@ -10,19 +10,23 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 
 /**
- * What waypoints made of a VirtualService or a DestinationRule.
- *
- * @param generation of the object that it is said of
+ * What waypoints made of a VirtualService or a DestinationRule, with the generation that it is said
+ * of.
  */
-public record TrafficStatus(ObjectReference object, long generation, ObjectCondition condition) {
-  /** The condition's type: whether waypoints enforce all of it. */
-  public static final String TYPE = "WaypointAccepted";
-
+public record TrafficStatus(ObjectReference object, ObjectCondition condition) {
   private static final int MOST_LISTED = 20;
 
   /** Nothing of it is enforced. */
   static TrafficStatus rejected(HasMetadata object, String reason, String message) {
     return of(object, false, reason, message);
+  }
+
+  /** Nothing of it is enforced, and there is more to say than why. */
+  static TrafficStatus rejected(
+      HasMetadata object, String reason, String message, List<Finding> findings) {
+    return findings.isEmpty()
+        ? rejected(object, reason, message)
+        : rejected(object, reason, message + "; " + told(findings));
   }
 
   /** It is enforced for these services, but for what was found. */
@@ -31,16 +35,12 @@ public record TrafficStatus(ObjectReference object, long generation, ObjectCondi
     String where = "waypoints enforce this for " + listed(new TreeSet<>(hostnames));
     return findings.isEmpty()
         ? of(object, true, "Accepted", where)
-        : of(
-            object,
-            false,
-            "UnsupportedValue",
-            where
-                + ", but not as written: "
-                + listed(
-                    findings.stream()
-                        .map(finding -> finding.path() + ": " + finding.effect())
-                        .toList()));
+        : of(object, false, "UnsupportedValue", where + ", but not as written: " + told(findings));
+  }
+
+  private static String told(List<Finding> findings) {
+    return listed(
+        findings.stream().map(finding -> finding.path() + ": " + finding.effect()).toList());
   }
 
   private static TrafficStatus of(
@@ -48,8 +48,8 @@ public record TrafficStatus(ObjectReference object, long generation, ObjectCondi
     Long generation = object.getMetadata().getGeneration();
     return new TrafficStatus(
         ObjectReference.of(object),
-        generation == null ? 0 : generation,
-        new ObjectCondition(TYPE, holds, reason, message));
+        new ObjectCondition(ObjectCondition.WAYPOINT_ACCEPTED, holds, reason, message)
+            .of(generation == null ? 0 : generation));
   }
 
   private static String listed(Collection<String> items) {

@@ -7,6 +7,7 @@ import io.fabric8.istio.api.api.networking.v1alpha3.HTTPRoute;
 import io.fabric8.istio.api.networking.v1.VirtualService;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -22,6 +23,9 @@ final class VirtualServices {
 
   /** Those that have hosts, the oldest first. */
   private final List<MeshVirtualService> all = new ArrayList<>();
+
+  private final Map<String, List<MeshVirtualService>> byHost = new HashMap<>();
+  private final List<MeshVirtualService> wildcards = new ArrayList<>();
 
   /** By "namespace/name", those that have none. */
   private final Map<String, Delegate> delegates = new LinkedHashMap<>();
@@ -92,9 +96,16 @@ final class VirtualServices {
         object.getSpec().getHosts().stream()
             .map(host -> Hosts.resolve(host, namespace, clusterDomain))
             .toList();
-    MeshVirtualService service = MeshVirtualService.of(object, hosts, rules, findings);
+    MeshVirtualService service = new MeshVirtualService(all.size(), object, hosts, rules, findings);
     used.forEach(delegate -> delegate.users().add(service));
     all.add(service);
+    if (hosts.stream().anyMatch(Hosts::isWildcard)) {
+      wildcards.add(service);
+    }
+    hosts.stream()
+        .filter(host -> !Hosts.isWildcard(host))
+        .distinct()
+        .forEach(host -> byHost.computeIfAbsent(host, _ -> new ArrayList<>()).add(service));
   }
 
   private Optional<Delegate> delegate(
@@ -163,8 +174,17 @@ final class VirtualServices {
     return joined;
   }
 
-  List<MeshVirtualService> all() {
-    return List.copyOf(all);
+  /** Those for which a name of a service is among their hosts, the oldest first. */
+  List<MeshVirtualService> overlapping(String hostname) {
+    if (Hosts.isWildcard(hostname)) {
+      return all.stream().filter(each -> each.overlaps(hostname)).toList();
+    }
+    List<MeshVirtualService> found = new ArrayList<>(byHost.getOrDefault(hostname, List.of()));
+    wildcards.stream()
+        .filter(each -> !found.contains(each) && each.overlaps(hostname))
+        .forEach(found::add);
+    found.sort(Comparator.comparingInt(MeshVirtualService::ordinal));
+    return found;
   }
 
   /** What became of each of them, once all services have been gone through. */
@@ -216,7 +236,8 @@ final class VirtualServices {
                 each.obstacles().values().stream()
                     .map(MeshVirtualService.Obstacle::message)
                     .limit(20)
-                    .toList())));
+                    .toList())),
+        each.findings().all());
   }
 
   private static MeshVirtualService.Obstacle obstacle(
