@@ -149,7 +149,8 @@ public record EnvoyBootstrap(
         .replace("${readinessPath}", READINESS_PATH)
         .replace("${metricsPort}", Integer.toString(settings.metricsPort()))
         .replace("${metricsPath}", METRICS_PATH)
-        .replace("${inspectionPort}", Integer.toString(settings.inspectionPort()));
+        .replace("${inspectionPort}", Integer.toString(settings.inspectionPort()))
+        .replace("${largestProgram}", Integer.toString(RegularExpression.LARGEST_PROGRAM));
   }
 
   /** Of the mesh; the file that it names is replaced when the mounted ConfigMap changes. */
@@ -183,6 +184,14 @@ public record EnvoyBootstrap(
       # On no port: a destination that leads back into this pod must not lead to what can end it.
       admin:
         address: {pipe: {path: "${admin}"}}
+
+      # The operator sends only expressions that it has measured; of itself, Envoy takes only short ones.
+      layered_runtime:
+        layers:
+        - name: static
+          static_layer:
+            re2.max_program_size.error_level: ${largestProgram}
+            re2.max_program_size.warn_level: ${largestProgram}
 
       bootstrap_extensions:
       - name: envoy.bootstrap.internal_listener

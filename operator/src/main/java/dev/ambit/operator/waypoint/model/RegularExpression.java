@@ -11,8 +11,19 @@ import java.util.Optional;
  * holds it, so none is sent unchecked.
  */
 public final class RegularExpression {
-  /** More than this many characters compile to more than waypoints' Envoys are told to allow. */
+  /**
+   * Instructions that RE2 may compile an expression to: what waypoints' Envoys are told to allow.
+   */
+  public static final int LARGEST_PROGRAM = 100_000;
+
+  /** Characters: as many as the longest field of the Gateway API takes. */
   static final int LONGEST = 4096;
+
+  /**
+   * Instructions that it may be compiled to here, where a class of characters is one; in RE2, which
+   * matches bytes, a class is at most about eight.
+   */
+  private static final int LARGEST_PROGRAM_HERE = 10_000;
 
   private final String text;
   private final int groups;
@@ -28,7 +39,10 @@ public final class RegularExpression {
       return Optional.empty();
     }
     try {
-      return Optional.of(new RegularExpression(text, Pattern.compile(text).groupCount()));
+      Pattern pattern = Pattern.compile(text);
+      return pattern.programSize() <= LARGEST_PROGRAM_HERE && Repetitions.areFew(text)
+          ? Optional.of(new RegularExpression(text, pattern.groupCount()))
+          : Optional.empty();
     } catch (PatternSyntaxException _) {
       return Optional.empty();
     }

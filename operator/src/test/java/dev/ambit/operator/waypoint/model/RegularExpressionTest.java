@@ -21,6 +21,34 @@ class RegularExpressionTest {
     assertThat(RegularExpression.of(text)).isEmpty();
   }
 
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"((a{100}){100}){2}", "(a{40}b{26}){26,40}", "(?:[)]{2}){501}", "(\\({2}){501}"})
+  void refusesMoreRepetitionsThanRe2Takes(String text) {
+    assertThat(RegularExpression.of(text)).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "(a{10}){100}",
+        "a{1000}b{1000}",
+        "(a{100})b{100}",
+        "[{2}]{900}",
+        "\\Q(a{9})\\E{900}",
+        "\\p{Lu}{900}",
+        "(x{2}|[[:alpha:]]{3}){300}",
+        "a{,5000}"
+      })
+  void takesAsManyRepetitionsAsRe2Takes(String text) {
+    assertThat(RegularExpression.of(text)).isPresent();
+  }
+
+  @Test
+  void refusesWhatIsCompiledToTooMuch() {
+    assertThat(RegularExpression.of("(" + "a".repeat(20) + "){900}")).isEmpty();
+  }
+
   @Test
   void refusesWhatIsTooLong() {
     assertThat(RegularExpression.of("a".repeat(RegularExpression.LONGEST + 1))).isEmpty();

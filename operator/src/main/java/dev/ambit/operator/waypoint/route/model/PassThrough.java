@@ -35,18 +35,24 @@ public final class PassThrough {
   }
 
   static Route route(Backend backend) {
+    RouteAction.Builder action = RouteAction.newBuilder().setCluster(backend.clusterName());
+    timeout(action, Optional.empty());
     return Route.newBuilder()
         .setName("default")
         .setMatch(RouteMatch.newBuilder().setPrefix("/"))
-        .setRoute(
-            RouteAction.newBuilder()
-                .setCluster(backend.clusterName())
-                // Envoy's default is 15 seconds, and a service has none.
-                .setTimeout(GatewayApi.proto(Duration.ZERO))
-                .setMaxStreamDuration(
-                    RouteAction.MaxStreamDuration.newBuilder()
-                        .setGrpcTimeoutHeaderMax(GatewayApi.proto(Duration.ZERO))))
+        .setRoute(action)
         .build();
+  }
+
+  /** How long a request may take; Envoy's default of 15 seconds is never meant. */
+  static void timeout(RouteAction.Builder action, Optional<Duration> timeout) {
+    action.setTimeout(GatewayApi.proto(timeout.orElse(Duration.ZERO)));
+    if (timeout.isEmpty()) {
+      // As long as a caller of gRPC says that it waits. Beside this, Envoy ignores the timeout.
+      action.setMaxStreamDuration(
+          RouteAction.MaxStreamDuration.newBuilder()
+              .setGrpcTimeoutHeaderMax(GatewayApi.proto(Duration.ZERO)));
+    }
   }
 
   static List<VirtualHost> virtualHosts(List<Route> routes) {

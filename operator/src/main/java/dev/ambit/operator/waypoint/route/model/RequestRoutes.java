@@ -355,7 +355,8 @@ final class RequestRoutes {
     }
   }
 
-  private Optional<Duration> timeout(@Nullable HTTPRouteTimeouts timeouts, Problems.Rule problem) {
+  private static Optional<Duration> timeout(
+      @Nullable HTTPRouteTimeouts timeouts, Problems.Rule problem) {
     if (timeouts == null) {
       return Optional.empty();
     }
@@ -363,7 +364,8 @@ final class RequestRoutes {
     Optional<Duration> request =
         duration(timeouts.getRequest(), problem, "timeouts.request").filter(RequestRoutes::counts);
     Optional<Duration> backend =
-        duration(timeouts.getBackendRequest(), problem, "timeouts.backendRequest");
+        duration(timeouts.getBackendRequest(), problem, "timeouts.backendRequest")
+            .filter(RequestRoutes::counts);
     if (request.isPresent() && backend.isPresent() && backend.get().compareTo(request.get()) > 0) {
       problem.unsupported(
           "timeouts.backendRequest", "is longer than the request may take with all attempts");
@@ -393,15 +395,17 @@ final class RequestRoutes {
       Optional<Duration> timeout,
       Problems.Rule problem) {
     Optional<Duration> attempt =
-        timeouts == null || timeouts.getBackendRequest() == null
-            ? Optional.empty()
-            : GatewayApi.duration(timeouts.getBackendRequest()).filter(RequestRoutes::counts);
+        Optional.ofNullable(timeouts)
+            .map(HTTPRouteTimeouts::getBackendRequest)
+            .flatMap(GatewayApi::duration)
+            .filter(RequestRoutes::counts);
     if (retry == null && attempt.isEmpty()) {
       return Optional.empty();
     }
     RetryPolicy.Builder policy = RetryPolicy.newBuilder();
     attempt.ifPresent(duration -> policy.setPerTryTimeout(GatewayApi.proto(duration)));
     if (retry == null) {
+      // When attempts are repeated is then as for routes that say nothing.
       return Optional.of(policy.build());
     }
     problem.unknown("retry", retry.getAdditionalProperties());
@@ -477,17 +481,13 @@ final class RequestRoutes {
     }
     RouteAction.Builder action =
         RouteAction.newBuilder()
-            .setTimeout(GatewayApi.proto(rule.timeout().orElse(Duration.ZERO)))
-            // Callers of gRPC say how long they wait.
-            .setMaxStreamDuration(
-                RouteAction.MaxStreamDuration.newBuilder()
-                    .setGrpcTimeoutHeaderMax(GatewayApi.proto(Duration.ZERO)))
             .setClusterNotFoundResponseCode(
                 switch (source.kind()) {
                   case GRPC -> ClusterNotFoundResponseCode.SERVICE_UNAVAILABLE;
                   case HTTP, TLS, TCP -> ClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR;
                 })
             .addAllRequestMirrorPolicies(filters.mirrors());
+    PassThrough.timeout(action, rule.timeout());
     rule.retry().ifPresent(action::setRetryPolicy);
     rewrite(filters, match, action);
     if (rule.shares().size() == 1) {
