@@ -56,7 +56,8 @@ class GatewayRoutesTest {
   @Test
   void attachesToAllPortsOfRequests() {
     route("HTTPRoute", "a", "shop", "", "", ONE.formatted(80));
-    ServiceRoutes routes = mesh.routing().services().get(mesh.service("web").key());
+    ServiceRoutes routes =
+        mesh.routing().services().getOrDefault(mesh.service("web").key(), ServiceRoutes.NONE);
     assertThat(routes.http()).containsOnlyKeys(80, 8080, 7000);
     assertThat(routes.connections()).isEmpty();
   }

@@ -26,7 +26,7 @@ import net.jqwik.api.Provide;
  * the most headers, then with the most parameters, then of the oldest route, then of the first by
  * name, then the first as listed.
  */
-class MatchPrecedenceProperties {
+class MatchPrecedencePropertiesTest {
   private static final List<String> PATHS = List.of("/", "/a", "/a/", "/a/b", "/ab", "/a/b/c");
 
   record Match(
