@@ -40,7 +40,7 @@ sealed interface Condition {
   /** Of the name that the client asked for in its TLS handshake. */
   record ServerName(TextMatch match) implements Atom {}
 
-  /** Of a header, pseudo headers too; several of one name are joined by commas. */
+  /** Of one of the values of a header, pseudo headers too. */
   record Header(String name, TextMatch match) implements Atom {}
 
   /** Of the path without its query. */

@@ -88,7 +88,7 @@ public final class ConnectSecurity {
     }
     RBAC.Builder judge =
         RBAC.newBuilder()
-            .setRulesStatPrefix("connect_")
+            .setRulesStatPrefix("connect")
             .setShadowRulesStatPrefix(DRY_RUN_PREFIX)
             .setTrackPerRuleStats(true);
     if (!connect.isEmpty()) {

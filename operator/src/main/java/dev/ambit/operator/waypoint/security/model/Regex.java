@@ -3,6 +3,7 @@ package dev.ambit.operator.waypoint.security.model;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Locale;
+import java.util.Optional;
 
 /** Pieces of regular expressions as RE2 reads them, all of ASCII. */
 final class Regex {
@@ -103,6 +104,56 @@ final class Regex {
   private static String nibble(int value) {
     String digit = Integer.toHexString(value);
     return value < 10 ? digit : "[" + digit + digit.toUpperCase(Locale.ROOT) + "]";
+  }
+
+  /** Every text but that one; empty where it is too long for that. */
+  static Optional<String> otherThan(String text) {
+    return ofUsualLength(text).map(_ -> differing(text, Optional.of("(?s:.+)")));
+  }
+
+  /** Every text that does not begin like that; empty where it is too long for that. */
+  static Optional<String> notBeginningWith(String text) {
+    return ofUsualLength(text).map(_ -> differing(text, Optional.empty()));
+  }
+
+  /** Every text that does not end like that; empty where it is too long for that. */
+  static Optional<String> notEndingWith(String text) {
+    return ofUsualLength(text)
+        .map(
+            _ -> {
+              Optional<String> before = Optional.empty();
+              for (int c : text.codePoints().toArray()) {
+                String further = before.map(regex -> "|" + regex + literal(c)).orElse("");
+                before = Optional.of("(?:" + ANYTHING + anyBut(c) + further + ")?");
+              }
+              return before.orElseThrow();
+            });
+  }
+
+  private static Optional<String> ofUsualLength(String text) {
+    return !text.isEmpty() && text.length() <= LONGEST ? Optional.of(text) : Optional.empty();
+  }
+
+  /** What differs from a text in one of its characters, or ends before, or goes on like that. */
+  private static String differing(String text, Optional<String> further) {
+    int[] characters = text.codePoints().toArray();
+    Optional<String> after = further;
+    for (int i = characters.length - 1; i >= 0; i--) {
+      int c = characters[i];
+      String same = after.map(regex -> "|" + literal(c) + regex).orElse("");
+      after = Optional.of("(?:" + anyBut(c) + ANYTHING + same + ")?");
+    }
+    return after.orElseThrow();
+  }
+
+  private static String anyBut(int codePoint) {
+    return "[^\\x{" + Integer.toHexString(codePoint) + "}]";
+  }
+
+  private static String literal(int codePoint) {
+    StringBuilder regex = new StringBuilder();
+    appendLiteral(regex, codePoint);
+    return regex.toString();
   }
 
   /** A path with a segment that may lead up, which Envoy did not resolve. */

@@ -82,8 +82,7 @@ public record ServiceSecurity(
   }
 
   private static RBAC customMatch(Authorizers authorizers) {
-    RBAC.Builder filter =
-        filter("custom_").setShadowRulesStatPrefix(ExternalAuthorizer.STAT_PREFIX);
+    RBAC.Builder filter = filter("custom").setShadowRulesStatPrefix(ExternalAuthorizer.STAT_PREFIX);
     if (!authorizers.denied().isEmpty()) {
       filter.setRules(RbacRules.of(Action.DENY, authorizers.denied()));
     }
@@ -97,7 +96,7 @@ public record ServiceSecurity(
     if (rules.audit().isEmpty()) {
       return EMPTY;
     }
-    return filter("audit_")
+    return filter("audit")
         .setRules(RbacRules.of(Action.LOG, rules.audit()))
         // The same again, since a match of LOG does not say which rule it was.
         .setShadowRules(RbacRules.of(Action.DENY, rules.audit()))
@@ -106,7 +105,7 @@ public record ServiceSecurity(
   }
 
   private static RBAC deny(ActionRules rules) {
-    RBAC.Builder filter = filter("deny_").setShadowRulesStatPrefix(DRY_RUN_DENY);
+    RBAC.Builder filter = filter("deny").setShadowRulesStatPrefix(DRY_RUN_DENY);
     if (!rules.deny().isEmpty()) {
       filter.setRules(RbacRules.of(Action.DENY, rules.deny()));
     }
@@ -117,7 +116,7 @@ public record ServiceSecurity(
   }
 
   private static RBAC allow(ActionRules rules) {
-    RBAC.Builder filter = filter("allow_").setShadowRulesStatPrefix(DRY_RUN_ALLOW);
+    RBAC.Builder filter = filter("allow").setShadowRulesStatPrefix(DRY_RUN_ALLOW);
     // A policy that allows and has no rule that can match allows nothing.
     rules.allow().ifPresent(allow -> filter.setRules(RbacRules.of(Action.ALLOW, allow)));
     rules.dryAllow().ifPresent(allow -> filter.setShadowRules(RbacRules.of(Action.ALLOW, allow)));

@@ -222,10 +222,17 @@ final class Values {
               Condition path = new Condition.Path(match);
               return switch (rounding) {
                 case DOWN -> Condition.all(List.of(path, Condition.not(unresolved)));
-                case UP ->
-                    match instanceof TextMatch.Present
-                        ? path
-                        : Condition.any(List.of(path, unresolved));
+                case UP -> {
+                  // As it is written too, since no expression matches what is not UTF-8.
+                  List<Condition> any = new ArrayList<>();
+                  any.add(path);
+                  pattern(value, Rounding.DOWN)
+                      .ifPresent(written -> any.add(new Condition.Path(written)));
+                  if (!(match instanceof TextMatch.Present)) {
+                    any.add(unresolved);
+                  }
+                  yield Condition.any(any);
+                }
               };
             });
   }
@@ -281,17 +288,41 @@ final class Values {
     return RegularExpression.of(regex.toString()).map(_ -> new TextMatch.Pattern(regex.toString()));
   }
 
-  /** A header; rounded up also where one of several values is meant. */
+  /**
+   * A header. Where it is there several times, rounded down every value must be like that, and
+   * rounded up one of them, or one of those in a list.
+   */
   static Optional<Condition> header(String name, String value, Rounding rounding) {
     return Form.of(value)
-        .map(
-            form ->
-                new Condition.Header(
-                    name,
-                    switch (rounding) {
-                      case DOWN -> form.match(false);
-                      case UP -> anyOfSeveral(form);
-                    }));
+        .flatMap(
+            form -> {
+              Condition one = new Condition.Header(name, form.match(false));
+              return switch (rounding) {
+                case DOWN -> everyValue(name, form, one);
+                case UP ->
+                    Optional.of(
+                        Condition.any(
+                            List.of(one, new Condition.Header(name, anyOfSeveral(form)))));
+              };
+            });
+  }
+
+  private static Optional<Condition> everyValue(String name, Form form, Condition one) {
+    Optional<String> other =
+        switch (form) {
+          case Form.Exact(String text) -> Regex.otherThan(text);
+          case Form.Prefix(String text) -> Regex.notBeginningWith(text);
+          case Form.Suffix(String text) -> Regex.notEndingWith(text);
+          case Form.Present() -> Optional.of("");
+        };
+    return other.map(
+        regex ->
+            regex.isEmpty()
+                ? one
+                : Condition.all(
+                    List.of(
+                        one,
+                        Condition.not(new Condition.Header(name, new TextMatch.Pattern(regex))))));
   }
 
   private static TextMatch anyOfSeveral(Form form) {

@@ -1,0 +1,25 @@
+package dev.ambit.operator.waypoint.security.model;
+
+import dev.ambit.operator.waypoint.model.MeshService;
+import dev.ambit.operator.waypoint.model.MeshServices;
+import java.util.Collection;
+import java.util.List;
+import java.util.Set;
+
+/** What policies can be attached to, as far as their status turns on it. */
+public interface PolicyTargets {
+  /** The services of the mesh. */
+  MeshServices services();
+
+  /** Every waypoint that is this control plane's. */
+  Collection<WaypointGateway> waypoints();
+
+  /** The names of the GatewayClasses of such waypoints, also where no Gateway is of one. */
+  Set<String> classes();
+
+  /** The waypoints that traffic to a service goes through. */
+  List<WaypointGateway> waypointsOf(MeshService service);
+
+  /** The services that traffic goes to through a waypoint. */
+  Collection<MeshService> behind(WaypointGateway waypoint);
+}
