@@ -1,5 +1,6 @@
 package dev.ambit.ztunnel;
 
+import dev.ambit.linux.FilePages;
 import dev.ambit.ztunnel.admin.ConfigDump;
 import dev.ambit.ztunnel.admin.Endpoint;
 import dev.ambit.ztunnel.admin.Endpoint.Reply;
@@ -21,6 +22,7 @@ import dev.ambit.ztunnel.proxy.Mesh;
 import dev.ambit.ztunnel.proxy.PeerTrust;
 import dev.ambit.ztunnel.proxy.PodProxies;
 import dev.ambit.ztunnel.proxy.ProxySettings;
+import dev.ambit.ztunnel.proxy.Rehearsal;
 import dev.ambit.ztunnel.state.HostAddresses;
 import dev.ambit.ztunnel.state.LocalPod;
 import dev.ambit.ztunnel.state.MeshStore;
@@ -49,6 +51,7 @@ import io.netty.util.concurrent.DefaultThreadFactory;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -84,6 +87,9 @@ public final class Ztunnel {
   private static final Duration CUT_TIME = Duration.ofSeconds(1);
 
   private static final Duration DROP_IDLE_METRICS = Duration.ofSeconds(30);
+
+  /** By then the start is over, also where the machine is busy. */
+  private static final Duration STARTED = Duration.ofSeconds(6);
 
   private final ZtunnelSettings settings;
   private final CountDownLatch ended = new CountDownLatch(1);
@@ -237,6 +243,8 @@ public final class Ztunnel {
     readiness.require("revocation lists", () -> revocationsLoaded().isDone());
     readiness.require("node agent", podSource::hasSnapshot);
     readiness.require("pods", () -> pods.pending() == 0);
+    CompletionStage<Void> rehearsed = rehearse();
+    readiness.require("rehearsal", () -> rehearsed.toCompletableFuture().isDone());
     readiness.require("not draining", () -> !draining);
     serve();
     Runtime.getRuntime().addShutdownHook(new Thread(this::drain, "drain"));
@@ -251,6 +259,8 @@ public final class Ztunnel {
     if (settings.mesh().controlPlane()) {
       xds.start();
     }
+    var unused =
+        inspector.schedule(Ztunnel::releaseStart, STARTED.toMillis(), TimeUnit.MILLISECONDS);
     if (revocations != null) {
       revocations.start();
     }
@@ -267,6 +277,40 @@ public final class Ztunnel {
                   .log("control plane state received");
               podSource.start();
             });
+  }
+
+  /** Half of what the start has mapped of the program and its archive is not touched again. */
+  private static void releaseStart() {
+    try {
+      FilePages.release();
+    } catch (IOException e) {
+      log.atInfo()
+          .addKeyValue("reason", e.getMessage())
+          .log("what only the start needed stays in memory");
+    }
+  }
+
+  /** Has the first connection of a pod find code that has run before; never fails. */
+  private CompletionStage<Void> rehearse() {
+    AccessLog unheard = new AccessLog(settings.logFormat(), OutputStream.nullOutputStream());
+    ConnectionTelemetry uncounted =
+        new ConnectionTelemetry(new MetricRegistry(), unheard, Duration.ZERO);
+    return Rehearsal.run(workers, settings.proxy(), uncounted, certificateExecutor)
+        .handleAsync(
+            (done, failure) -> {
+              if (failure != null) {
+                log.atInfo()
+                    .addKeyValue("reason", String.valueOf(failure.getMessage()))
+                    .log("no rehearsal, the first connections will take longer");
+              }
+              try {
+                unheard.close();
+              } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+              }
+              return null;
+            },
+            inspector);
   }
 
   /**

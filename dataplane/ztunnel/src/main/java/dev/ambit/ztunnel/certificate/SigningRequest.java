@@ -1,7 +1,6 @@
 package dev.ambit.ztunnel.certificate;
 
 import dev.ambit.ztunnel.identity.Identity;
-import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.security.KeyPair;
@@ -18,20 +17,10 @@ import java.util.Base64;
  * @param keys stay in this process
  */
 record SigningRequest(Identity identity, KeyPair keys, byte[] der) {
-  private static final int INTEGER = 0x02;
-  private static final int BIT_STRING = 0x03;
-  private static final int OCTET_STRING = 0x04;
-  private static final int OID = 0x06;
-  private static final int SEQUENCE = 0x30;
-  private static final int SET = 0x31;
   private static final int ATTRIBUTES = 0xa0; // [0], constructed
   private static final int URI_NAME = 0x86; // [6], of GeneralName
 
   private static final byte[] TRUE = {0x01, 0x01, (byte) 0xff};
-  // 1.2.840.10045.4.3.2
-  private static final byte[] ECDSA_WITH_SHA256 = {
-    0x2a, (byte) 0x86, 0x48, (byte) 0xce, 0x3d, 0x04, 0x03, 0x02
-  };
   // 1.2.840.113549.1.9.14
   private static final byte[] EXTENSION_REQUEST = {
     0x2a, (byte) 0x86, 0x48, (byte) 0x86, (byte) 0xf7, 0x0d, 0x01, 0x09, 0x0e
@@ -41,36 +30,42 @@ record SigningRequest(Identity identity, KeyPair keys, byte[] der) {
 
   /** Makes a key and the request for {@code identity}. */
   static SigningRequest create(Identity identity) throws GeneralSecurityException {
-    KeyPairGenerator generator = KeyPairGenerator.getInstance("EC");
-    generator.initialize(new ECGenParameterSpec("secp256r1"));
-    KeyPair keys = generator.generateKeyPair();
-    byte[] name = identity.uri().getBytes(StandardCharsets.US_ASCII);
-    byte[] extension =
-        tlv(
-            SEQUENCE,
-            tlv(OID, SUBJECT_ALT_NAME),
-            TRUE,
-            tlv(OCTET_STRING, tlv(SEQUENCE, tlv(URI_NAME, name))));
+    KeyPair keys = newKeys();
     byte[] attribute =
-        tlv(SEQUENCE, tlv(OID, EXTENSION_REQUEST), tlv(SET, tlv(SEQUENCE, extension)));
+        Der.sequence(
+            Der.value(Der.OID, EXTENSION_REQUEST),
+            Der.value(Der.SET, Der.sequence(subjectAltName(identity))));
     byte[] info =
-        tlv(
-            SEQUENCE,
-            tlv(INTEGER, new byte[] {0}),
-            tlv(SEQUENCE),
+        Der.sequence(
+            Der.value(Der.INTEGER, new byte[] {0}),
+            Der.sequence(),
             keys.getPublic().getEncoded(),
-            tlv(ATTRIBUTES, attribute));
+            Der.value(ATTRIBUTES, attribute));
     Signature signature = Signature.getInstance("SHA256withECDSA");
     signature.initSign(keys.getPrivate());
     signature.update(info);
     byte[] noUnusedBits = {0};
     byte[] der =
-        tlv(
-            SEQUENCE,
+        Der.sequence(
             info,
-            tlv(SEQUENCE, tlv(OID, ECDSA_WITH_SHA256)),
-            tlv(BIT_STRING, noUnusedBits, signature.sign()));
+            Der.sequence(Der.value(Der.OID, Der.ECDSA_WITH_SHA256)),
+            Der.value(Der.BIT_STRING, noUnusedBits, signature.sign()));
     return new SigningRequest(identity, keys, der);
+  }
+
+  static KeyPair newKeys() throws GeneralSecurityException {
+    KeyPairGenerator generator = KeyPairGenerator.getInstance("EC");
+    generator.initialize(new ECGenParameterSpec("secp256r1"));
+    return generator.generateKeyPair();
+  }
+
+  /** The extension that names {@code identity}, and is critical since there is no subject. */
+  static byte[] subjectAltName(Identity identity) {
+    byte[] name = identity.uri().getBytes(StandardCharsets.US_ASCII);
+    return Der.sequence(
+        Der.value(Der.OID, SUBJECT_ALT_NAME),
+        TRUE,
+        Der.value(Der.OCTET_STRING, Der.sequence(Der.value(URI_NAME, name))));
   }
 
   /** The request in PEM. */
@@ -79,30 +74,6 @@ record SigningRequest(Identity identity, KeyPair keys, byte[] der) {
     return "-----BEGIN CERTIFICATE REQUEST-----\n"
         + encoder.encodeToString(der)
         + "\n-----END CERTIFICATE REQUEST-----\n";
-  }
-
-  /** A value with its tag and length (X.690, definite form). */
-  private static byte[] tlv(int tag, byte[]... parts) {
-    int length = 0;
-    for (byte[] part : parts) {
-      length += part.length;
-    }
-    ByteArrayOutputStream out = new ByteArrayOutputStream(length + 4);
-    out.write(tag);
-    if (length < 0x80) {
-      out.write(length);
-    } else if (length < 0x100) {
-      out.write(0x81);
-      out.write(length);
-    } else {
-      out.write(0x82);
-      out.write(length >>> 8);
-      out.write(length);
-    }
-    for (byte[] part : parts) {
-      out.writeBytes(part);
-    }
-    return out.toByteArray();
   }
 
   @Override

@@ -179,6 +179,11 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
     return local;
   }
 
+  /** What the peer grants a new stream. */
+  int peerStreamWindow() {
+    return peerStreamWindow;
+  }
+
   /** The channel that carries it. */
   public Channel channel() {
     return context().channel();

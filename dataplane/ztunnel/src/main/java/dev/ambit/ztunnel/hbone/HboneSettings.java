@@ -56,7 +56,7 @@ public record HboneSettings(
 
   private static HboneSettings of(int maxConcurrentStreams, int maxHeaderListSize) {
     return new HboneSettings(
-        MEBI,
+        2 * MEBI,
         16 * MEBI,
         MEBI,
         maxConcurrentStreams,

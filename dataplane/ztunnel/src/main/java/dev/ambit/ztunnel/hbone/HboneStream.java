@@ -11,6 +11,9 @@ import org.jspecify.annotations.Nullable;
  * its own. Use it on the connection's event loop only.
  */
 public final class HboneStream {
+  /** A full TLS record; less of something larger waits for more credit. */
+  private static final int SMALLEST_PART = 16 << 10;
+
   private final HboneConnection connection;
   private final int id;
   private StreamHandler handler;
@@ -254,7 +257,7 @@ public final class HboneStream {
     int left;
     while ((left = data.readableBytes()) > 0) {
       int allowed = connection.sendAllowance(sendWindow);
-      if (allowed <= 0) {
+      if (allowed <= 0 || (allowed < left && isCrumb(allowed))) {
         if (queue == null) {
           queue = new ArrayDeque<>(2);
         }
@@ -270,6 +273,16 @@ public final class HboneStream {
     }
     data.release();
     return true;
+  }
+
+  /**
+   * Whether {@code allowed} is the last crumb of the stream's window: not worth a frame, a record
+   * and a turn at each end, since the peer gives new credit long before all of it is used up.
+   */
+  private boolean isCrumb(int allowed) {
+    return allowed == sendWindow
+        && allowed < SMALLEST_PART
+        && allowed < connection.peerStreamWindow() / 8;
   }
 
   private void sendEnd() {

@@ -26,9 +26,9 @@ public final class HeadroomAllocator implements RecvByteBufAllocator {
     this.largest = largest;
   }
 
-  /** For sockets of applications, whose bytes go into a tunnel: 2 KiB to 256 KiB. */
+  /** For sockets of applications, whose bytes go into a tunnel: 2 KiB to 512 KiB. */
   public static HeadroomAllocator forApplication() {
-    return new HeadroomAllocator(Frames.HEAD_LENGTH, 2 << 10, 256 << 10);
+    return new HeadroomAllocator(Frames.HEAD_LENGTH, 2 << 10, 512 << 10);
   }
 
   /** For sockets of tunnels: 2 KiB to 512 KiB, no headroom. */

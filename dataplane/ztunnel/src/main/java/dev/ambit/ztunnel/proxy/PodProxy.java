@@ -80,7 +80,7 @@ public final class PodProxy implements PodRuntime.Running {
   }
 
   /** What becomes of a connection that a listener accepted. */
-  private interface Acceptor {
+  interface Acceptor {
     void accept(PodLoop loop, EpollSocketChannel channel);
   }
 
@@ -178,9 +178,20 @@ public final class PodProxy implements PodRuntime.Running {
   }
 
   private CompletableFuture<Void> tryBind(InetSocketAddress address, Acceptor acceptor) {
-    boolean ipv6 = address.getAddress() instanceof Inet6Address;
     boolean tunnels = address.getPort() == ProxySettings.INBOUND_PORT;
-    CompletableFuture<Void> bound = new CompletableFuture<>();
+    return listen(address, tunnels, acceptor).thenAccept(bound -> {});
+  }
+
+  /**
+   * Listens until the pod is drained.
+   *
+   * @param tunnels whether what arrives carries tunnels
+   * @return the address, with the port that was chosen where none was given
+   */
+  CompletableFuture<InetSocketAddress> listen(
+      InetSocketAddress address, boolean tunnels, Acceptor acceptor) {
+    boolean ipv6 = address.getAddress() instanceof Inet6Address;
+    CompletableFuture<InetSocketAddress> bound = new CompletableFuture<>();
     ChannelFuture binding =
         new ServerBootstrap()
             .group(loops)
@@ -200,7 +211,7 @@ public final class PodProxy implements PodRuntime.Running {
             synchronized (listeners) {
               listeners.add(binding.channel());
             }
-            bound.complete(null);
+            bound.complete((InetSocketAddress) binding.channel().localAddress());
           } else {
             bound.completeExceptionally(done.cause());
           }
@@ -208,7 +219,7 @@ public final class PodProxy implements PodRuntime.Running {
     return bound;
   }
 
-  private PodLoop loop(EventLoop loop) {
+  PodLoop loop(EventLoop loop) {
     PodLoop podLoop = podLoops.get(loop);
     if (podLoop == null) {
       throw new IllegalStateException("a connection on an event loop of another group");

@@ -1,6 +1,7 @@
 package dev.ambit.ztunnel.bench;
 
 import dev.ambit.linux.NetworkNamespace;
+import dev.ambit.ztunnel.proxy.FreshDescriptors;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -11,7 +12,6 @@ import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.group.ChannelGroup;
 import io.netty.channel.group.DefaultChannelGroup;
@@ -42,7 +42,7 @@ public final class BenchServer {
   private static final int BACKLOG = 4096;
 
   private final EventLoopGroup loops =
-      new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+      new MultiThreadIoEventLoopGroup(1, FreshDescriptors.factory());
   private final ChannelGroup listeners = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
 
   private BenchServer() {}
@@ -50,10 +50,13 @@ public final class BenchServer {
   /** Serves until its input ends. */
   public static void main(String[] arguments) throws Exception {
     var server = new BenchServer();
+    // Whoever asks reads one line for each question: what is logged must not stand among these.
+    var answers = System.out;
+    System.setOut(System.err);
     var input = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
     for (String line = input.readLine(); line != null; line = input.readLine()) {
       var words = line.split(" ");
-      System.out.println(server.answer(words));
+      answers.println(server.answer(words));
     }
     System.exit(0);
   }
@@ -75,8 +78,10 @@ public final class BenchServer {
   }
 
   private void listen(NetworkNamespace namespace, String letter) throws Exception {
-    bind(namespace, HTTP, () -> new Http(response("keep-alive"), false));
-    bind(namespace, HTTP_CLOSING, () -> new Http(response("close"), true));
+    var kept = response("keep-alive");
+    var last = response("close");
+    bind(namespace, HTTP, () -> new Http(kept, false));
+    bind(namespace, HTTP_CLOSING, () -> new Http(last, true));
     bind(
         namespace,
         LETTER,

@@ -43,7 +43,7 @@ record Wrk(
   }
 
   private static double percentile(String output, int percent) {
-    var pattern = Pattern.compile("(?m)^\\s+" + percent + "%\\s+([\\d.]+)(us|ms|s|m)$");
+    var pattern = Pattern.compile("(?m)^\\s+" + percent + "%\\s+([\\d.]+)(us|ms|s|m) *$");
     var matcher = pattern.matcher(output);
     if (!matcher.find()) {
       throw new IllegalStateException("wrk says no " + percent + "th percentile:\n" + output);

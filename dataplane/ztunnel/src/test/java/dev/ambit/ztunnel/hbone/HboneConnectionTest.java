@@ -190,7 +190,7 @@ class HboneConnectionTest {
     peer.send(peer.connect(1));
     peer.send(peer.connect(3));
     byte[] chunk = new byte[1 << 16];
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < HboneSettings.server().streamWindow() / chunk.length; i++) {
       peer.send(Peer.frame(Frames.DATA, 0, 1, chunk));
     }
     assertThat(peer.received(Frames.RST_STREAM)).isEmpty();
@@ -212,6 +212,28 @@ class HboneConnectionTest {
     assertThat(resets.getFirst().intAt(0)).isEqualTo(FLOW_CONTROL_ERROR);
     assertThat(peer.listener.handlers.getFirst().reset).isEqualTo(Http2Error.FLOW_CONTROL_ERROR);
     assertThat(peer.channel.isOpen()).isTrue();
+    assertThat(peer.leaked()).isZero();
+  }
+
+  @Test
+  void aLastCrumbOfTheWindowWaitsForMoreCredit() {
+    Peer peer = Peer.ofServer().greet();
+    peer.send(Peer.words(Frames.WINDOW_UPDATE, 0, 1 << 20));
+    peer.send(peer.connect(1));
+    HboneStream stream = peer.listener.streams.getFirst();
+    stream.respond(new DefaultHttp2Headers().status("200"), false);
+    stream.write(peer.allocator.directBuffer().writeZero(65_535 - 36));
+    stream.write(peer.allocator.directBuffer().writeZero(1_000));
+    stream.flush();
+    assertThat(dataBytes(peer.received())).isEqualTo(65_535 - 36);
+    assertThat(stream.isWritable()).isFalse();
+
+    peer.send(Peer.words(Frames.WINDOW_UPDATE, 1, 32 << 10));
+    assertThat(dataBytes(peer.received())).isEqualTo(1_000);
+
+    stream.write(peer.allocator.directBuffer().writeZero(20));
+    stream.flush();
+    assertThat(dataBytes(peer.received())).as("what fits whole is sent").isEqualTo(20);
     assertThat(peer.leaked()).isZero();
   }
 
