@@ -19,7 +19,8 @@ public record AmbientMeshStatus(
         @Nullable CertificateAuthorityStatus ca,
     @JsonPropertyDescription(
             "Ready, Reconciling and Stalled, as kstatus defines them, and, where the certificate"
-                + " authority has revocation lists, RevocationsDistributed.")
+                + " authority has revocation lists, RevocationsDistributed, and, where waypoints"
+                + " cannot do what providers or default providers say, ProvidersAccepted.")
         List<Condition> conditions) {
 
   public AmbientMeshStatus {

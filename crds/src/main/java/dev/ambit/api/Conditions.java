@@ -19,6 +19,12 @@ public final class Conditions {
   /** Whether the certificate authority's revocation list is what ztunnels go by. */
   public static final String REVOCATIONS_DISTRIBUTED = "RevocationsDistributed";
 
+  /**
+   * Whether waypoints do all that the mesh's providers and default providers say; set only where
+   * not.
+   */
+  public static final String PROVIDERS_ACCEPTED = "ProvidersAccepted";
+
   private Conditions() {}
 
   /** One condition to be set. */

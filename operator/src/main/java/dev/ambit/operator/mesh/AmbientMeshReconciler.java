@@ -25,6 +25,7 @@ import dev.ambit.operator.mesh.model.MeshProgress;
 import dev.ambit.operator.mesh.model.MeshStatusReport;
 import dev.ambit.operator.mesh.model.RevocationVerdict;
 import dev.ambit.operator.waypoint.life.GatewayReconciler;
+import dev.ambit.operator.waypoint.telemetry.model.Providers;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.HasMetadata;
@@ -227,7 +228,8 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
         looked ? revocations.inspect(spec, this::secret) : new RevocationVerdict.Unknown(),
         ComponentState.of(daemonSet(ZtunnelDaemonSet.NAME).orElse(null)),
         ComponentState.of(daemonSet(AgentDaemonSet.NAME).orElse(null)),
-        stageCounts());
+        stageCounts(),
+        Providers.findings(spec));
   }
 
   private Caches caches() {

@@ -1,6 +1,7 @@
 package dev.ambit.operator.mesh.model;
 
 import dev.ambit.api.StageCounts;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -10,6 +11,7 @@ import org.jspecify.annotations.Nullable;
  * @param trustDomain what is asked for
  * @param trustDomainProblem what is wrong with it, if something is
  * @param trustDomainInUse what was in use before, if anything was
+ * @param providers what of its providers waypoints do not do as written
  */
 public record MeshObservation(
     String name,
@@ -20,4 +22,5 @@ public record MeshObservation(
     RevocationVerdict revocations,
     ComponentState ztunnel,
     ComponentState agent,
-    StageCounts namespaces) {}
+    StageCounts namespaces,
+    List<String> providers) {}

@@ -8,11 +8,14 @@ import io.fabric8.kubernetes.api.model.Condition;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** Turns what is known of the mesh into the status that people and tools read. */
 public final class MeshStatusReport {
+  private static final int MOST_LISTED = 20;
+
   private MeshStatusReport() {}
 
   /** The status that follows. */
@@ -50,7 +53,11 @@ public final class MeshStatusReport {
                             progress.message()),
                         new Wanted(
                             Conditions.STALLED, stalled, progress.reason(), progress.message())),
-                    ignored ? Stream.empty() : revocations(observed.revocations()).stream())
+                    ignored
+                        ? Stream.empty()
+                        : Stream.concat(
+                            revocations(observed.revocations()).stream(),
+                            providers(observed.providers()).stream()))
                 .toArray(Wanted[]::new)));
   }
 
@@ -66,6 +73,19 @@ public final class MeshStatusReport {
               new Wanted(
                   Conditions.REVOCATIONS_DISTRIBUTED, false, "InvalidRevocationList", message));
     };
+  }
+
+  /** Nothing is said where nothing is wrong. */
+  private static Optional<Wanted> providers(List<String> findings) {
+    return findings.isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            new Wanted(
+                Conditions.PROVIDERS_ACCEPTED,
+                false,
+                "UnsupportedValue",
+                "waypoints do not do all that is asked for: "
+                    + findings.stream().limit(MOST_LISTED).collect(Collectors.joining("; "))));
   }
 
   /** The status while the mesh is being taken off the nodes. */

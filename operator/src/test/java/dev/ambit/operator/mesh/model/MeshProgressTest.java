@@ -36,7 +36,8 @@ class MeshProgressTest {
         new RevocationVerdict.Absent(),
         ztunnel,
         agent,
-        new StageCounts(1, 2));
+        new StageCounts(1, 2),
+        List.of());
   }
 
   private static MeshObservation nodes(ComponentState ztunnel, ComponentState agent) {

@@ -1,6 +1,8 @@
 package dev.ambit.operator.waypoint.telemetry.model;
 
 import dev.ambit.api.AccessLogFormat;
+import dev.ambit.api.AmbientMeshSpec;
+import dev.ambit.api.DefaultProviders;
 import dev.ambit.api.ExtensionProvider;
 import dev.ambit.api.FileAccessLog;
 import dev.ambit.api.OtlpAccessLog;
@@ -11,6 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
@@ -21,6 +24,11 @@ public final class Providers {
 
   /** Istio's name for metrics that are scraped. */
   static final String PROMETHEUS = "prometheus";
+
+  static final Set<Class<? extends Provider>> LOGS =
+      Set.of(Provider.FileLog.class, Provider.CollectorLog.class);
+  static final Set<Class<? extends Provider>> TRACES = Set.of(Provider.Tracer.class);
+  static final Set<Class<? extends Provider>> METRICS = Set.of(Provider.Scraped.class);
 
   private final Map<String, Provider> byName = new LinkedHashMap<>();
 
@@ -95,8 +103,34 @@ public final class Providers {
   }
 
   /** What of the AmbientMesh's providers is not done as written, for a person. */
-  public static List<String> findings(List<ExtensionProvider> declared) {
+  public static List<String> findings(AmbientMeshSpec mesh) {
     List<String> findings = new ArrayList<>();
+    formats(mesh.extensionProviders(), findings);
+    Providers providers = of(mesh.extensionProviders());
+    DefaultProviders defaults = mesh.defaultProviders();
+    providers.defaults("accessLogging", defaults.accessLogging(), LOGS, findings);
+    providers.defaults("tracing", defaults.tracing(), TRACES, findings);
+    providers.defaults("metrics", defaults.metrics(), METRICS, findings);
+    return findings;
+  }
+
+  private void defaults(
+      String field,
+      List<String> names,
+      Set<Class<? extends Provider>> kinds,
+      List<String> findings) {
+    for (String name : names) {
+      Provider provider = byName.get(name);
+      if (provider == null) {
+        findings.add("spec.defaultProviders." + field + ": the mesh has no provider " + name);
+      } else if (!kinds.contains(provider.getClass())) {
+        findings.add(
+            "spec.defaultProviders." + field + ": the provider " + name + " is not for this");
+      }
+    }
+  }
+
+  private static void formats(List<ExtensionProvider> declared, List<String> findings) {
     for (ExtensionProvider provider : declared) {
       AccessLogFormat format =
           provider.envoyFileAccessLog() != null
@@ -128,7 +162,6 @@ public final class Providers {
                                         + ", so it is left out")));
       }
     }
-    return findings;
   }
 
   Optional<Provider> named(String name) {

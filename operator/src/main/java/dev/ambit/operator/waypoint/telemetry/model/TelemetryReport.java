@@ -275,14 +275,15 @@ public record TelemetryReport(
       return false;
     }
 
-    private void providers(String path, @Nullable List<ProviderRef> references, Class<?>... kinds) {
+    private void providers(
+        String path, @Nullable List<ProviderRef> references, Set<Class<? extends Provider>> kinds) {
       for (String name : Policy.names(references)) {
         Optional<Provider> provider = providers.named(name);
         if (provider.isEmpty()) {
           add(path + ".providers", "the mesh has no provider " + name);
           continue;
         }
-        if (java.util.Arrays.stream(kinds).noneMatch(kind -> kind.isInstance(provider.get()))) {
+        if (!kinds.contains(provider.get().getClass())) {
           add(path + ".providers", "the provider " + name + " is not for this");
           continue;
         }
@@ -314,7 +315,7 @@ public record TelemetryReport(
     }
 
     private void metrics(String path, Metrics metrics) {
-      providers(path, metrics.getProviders(), Provider.Scraped.class);
+      providers(path, metrics.getProviders(), Providers.METRICS);
       if (metrics.getReportingInterval() != null) {
         add(
             path + ".reportingInterval",
@@ -347,7 +348,7 @@ public record TelemetryReport(
       if (logging.getMatch() != null && !isForServers(path, logging.getMatch().getMode())) {
         return;
       }
-      providers(path, logging.getProviders(), Provider.FileLog.class, Provider.CollectorLog.class);
+      providers(path, logging.getProviders(), Providers.LOGS);
       Policy.expression(logging)
           .flatMap(Cel::problem)
           .ifPresent(
@@ -358,7 +359,7 @@ public record TelemetryReport(
       if (tracing.getMatch() != null && !isForServers(path, tracing.getMatch().getMode())) {
         return;
       }
-      providers(path, tracing.getProviders(), Provider.Tracer.class);
+      providers(path, tracing.getProviders(), Providers.TRACES);
       if (Lists.of(tracing.getProviders()).size() > 1) {
         add(path + ".providers", "a waypoint sends spans to the first of them alone");
       }

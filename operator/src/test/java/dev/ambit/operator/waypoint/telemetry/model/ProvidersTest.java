@@ -3,17 +3,41 @@ package dev.ambit.operator.waypoint.telemetry.model;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.ambit.api.AccessLogFormat;
+import dev.ambit.api.AmbientMeshSpec;
+import dev.ambit.api.DefaultProviders;
 import dev.ambit.api.ExtensionProvider;
 import dev.ambit.api.FileAccessLog;
 import dev.ambit.api.OtlpAccessLog;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 class ProvidersTest {
   private static ExtensionProvider file(AccessLogFormat format) {
     return new ExtensionProvider(
         "file", null, null, new FileAccessLog("/dev/stderr", format), null, null);
+  }
+
+  private static List<String> findings(
+      List<ExtensionProvider> providers, @Nullable DefaultProviders defaults) {
+    return Providers.findings(
+        new AmbientMeshSpec(
+            null, null, null, null, null, null, null, null, null, null, null, null, providers,
+            defaults));
+  }
+
+  @Test
+  void defaultsThatNameNoProviderForItAreTold() {
+    assertThat(
+            findings(
+                List.of(),
+                new DefaultProviders(
+                    List.of("envoy", "nobody"), List.of("prometheus"), List.of("prometheus"))))
+        .containsExactly(
+            "spec.defaultProviders.accessLogging: the mesh has no provider nobody",
+            "spec.defaultProviders.tracing: the provider prometheus is not for this");
+    assertThat(findings(List.of(), null)).isEmpty();
   }
 
   @Test
@@ -34,13 +58,13 @@ class ProvidersTest {
 
     assertThat(Providers.of(List.of(text)).named("file"))
         .contains(new Provider.FileLog("file", "/dev/stderr", LogFormat.ISTIO));
-    assertThat(Providers.findings(List.of(text)).getFirst())
+    assertThat(findings(List.of(text), null).getFirst())
         .startsWith("spec.extensionProviders[file].logFormat.text: at \"% of");
     assertThat(Providers.of(List.of(labels)).named("file"))
         .contains(
             new Provider.FileLog(
                 "file", "/dev/stderr", new LogFormat.Json(Map.of("good", "%DURATION%"))));
-    assertThat(Providers.findings(List.of(labels)))
+    assertThat(findings(List.of(labels), null))
         .containsExactly(
             "spec.extensionProviders[file].logFormat.labels[bad]: no operator %DURATIN% is"
                 + " supported, so it is left out");
