@@ -5,6 +5,7 @@ import io.fabric8.istio.api.networking.v1.DestinationRule;
 import io.fabric8.istio.api.networking.v1.ServiceEntry;
 import io.fabric8.istio.api.networking.v1.VirtualService;
 import io.fabric8.istio.api.networking.v1.WorkloadEntry;
+import io.fabric8.istio.api.telemetry.v1.Telemetry;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
@@ -39,6 +40,7 @@ final class BoundObjects {
           case WorkloadEntry _ -> BoundObject.Kind.WORKLOAD_ENTRY;
           case VirtualService _ -> BoundObject.Kind.VIRTUAL_SERVICE;
           case DestinationRule _ -> BoundObject.Kind.DESTINATION_RULE;
+          case Telemetry _ -> BoundObject.Kind.TELEMETRY;
           default -> throw new IllegalArgumentException("nothing is said on a " + object.getKind());
         };
     return new BoundObject(

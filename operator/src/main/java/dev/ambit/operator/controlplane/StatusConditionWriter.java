@@ -14,6 +14,8 @@ import io.fabric8.istio.api.networking.v1.VirtualService;
 import io.fabric8.istio.api.networking.v1.VirtualServiceBuilder;
 import io.fabric8.istio.api.networking.v1.WorkloadEntry;
 import io.fabric8.istio.api.networking.v1.WorkloadEntryBuilder;
+import io.fabric8.istio.api.telemetry.v1.Telemetry;
+import io.fabric8.istio.api.telemetry.v1.TelemetryBuilder;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.ConditionBuilder;
 import io.fabric8.kubernetes.api.model.HasMetadata;
@@ -46,9 +48,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Says on the status of Services, ServiceEntries, WorkloadEntries, VirtualServices and
- * DestinationRules what the mesh made of them, for one term as the leader. It owns the conditions
- * of its types and no others.
+ * Says on the status of Services, ServiceEntries, WorkloadEntries, VirtualServices,
+ * DestinationRules and Telemetry objects what the mesh made of them, for one term as the leader. It
+ * owns the conditions of its types and no others.
  */
 final class StatusConditionWriter implements AutoCloseable {
   static final String FIELD_MANAGER = "ambit-conditions";
@@ -233,6 +235,9 @@ final class StatusConditionWriter implements AutoCloseable {
       case DestinationRule rule when rule.getStatus() != null ->
           orEmpty(rule.getStatus().getConditions())
               .forEach(condition -> present.add(present(condition)));
+      case Telemetry telemetry when telemetry.getStatus() != null ->
+          orEmpty(telemetry.getStatus().getConditions())
+              .forEach(condition -> present.add(present(condition)));
       default -> {}
     }
     present.removeIf(each -> !ObjectCondition.TYPES.contains(each.condition().type()));
@@ -309,6 +314,13 @@ final class StatusConditionWriter implements AutoCloseable {
               .build();
       case DESTINATION_RULE ->
           new DestinationRuleBuilder()
+              .withMetadata(metadata)
+              .withNewStatus()
+              .withConditions(istio(conditions))
+              .endStatus()
+              .build();
+      case TELEMETRY ->
+          new TelemetryBuilder()
               .withMetadata(metadata)
               .withNewStatus()
               .withConditions(istio(conditions))

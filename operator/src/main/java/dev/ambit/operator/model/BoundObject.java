@@ -8,7 +8,8 @@ public record BoundObject(Kind kind, String namespace, String name) {
     SERVICE_ENTRY("ServiceEntry"),
     WORKLOAD_ENTRY("WorkloadEntry"),
     VIRTUAL_SERVICE("VirtualService"),
-    DESTINATION_RULE("DestinationRule");
+    DESTINATION_RULE("DestinationRule"),
+    TELEMETRY("Telemetry");
 
     private final String text;
 

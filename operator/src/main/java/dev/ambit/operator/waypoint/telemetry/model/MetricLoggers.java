@@ -24,9 +24,9 @@ import java.util.Optional;
 /** The access loggers that count, and the filters that they need. */
 final class MetricLoggers {
   /** Series beyond these are not made: what callers make up cannot fill a waypoint's memory. */
-  static final int MOST_COUNTERS = 20_000;
+  static final int MOST_COUNTERS = 10_000;
 
-  static final int MOST_HISTOGRAMS = 10_000;
+  static final int MOST_HISTOGRAMS = 6_000;
 
   // All loggers of a waypoint share it, and so its limits.
   private static final Scope SCOPE =

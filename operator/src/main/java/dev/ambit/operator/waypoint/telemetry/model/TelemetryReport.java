@@ -1,5 +1,6 @@
 package dev.ambit.operator.waypoint.telemetry.model;
 
+import dev.ambit.operator.model.ObjectCondition;
 import dev.ambit.operator.waypoint.model.MeshService;
 import dev.ambit.operator.waypoint.model.MeshServices;
 import dev.ambit.operator.waypoint.model.ObjectReference;
@@ -32,10 +33,14 @@ import org.jspecify.annotations.Nullable;
  */
 public record TelemetryReport(
     ObjectReference object, long generation, Verdict verdict, String message) {
-  /** Of a status: Istio's type for what waypoints make of a policy. */
-  public static final String CONDITION = "WaypointAccepted";
-
   private static final int MOST_LISTED = 20;
+
+  /** For the object's status. */
+  public ObjectCondition condition() {
+    return new ObjectCondition(
+            ObjectCondition.WAYPOINT_ACCEPTED, verdict.isAccepted(), verdict.reason(), message)
+        .of(generation);
+  }
 
   /** The short answer. */
   public enum Verdict {
