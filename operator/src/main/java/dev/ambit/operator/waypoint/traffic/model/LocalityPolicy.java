@@ -18,7 +18,7 @@ public sealed interface LocalityPolicy {
   /** Wherever they are, they are equal. */
   record Anywhere() implements LocalityPolicy {}
 
-  /** Only those that share all of these labels with the waypoint. */
+  /** Only those that share all of these labels with the waypoint, as far as it has them. */
   record Only(List<String> labels) implements LocalityPolicy {
     /** Copies the labels. */
     public Only {
@@ -141,7 +141,9 @@ public sealed interface LocalityPolicy {
     return switch (this) {
       case Anywhere _, Distributed _ -> OptionalInt.of(0);
       case Only(List<String> labels) ->
-          labels.stream().allMatch(label -> waypoint.label(label).equals(endpoint.label(label)))
+          labels.stream()
+                  .filter(label -> !waypoint.label(label).isEmpty())
+                  .allMatch(label -> waypoint.label(label).equals(endpoint.label(label)))
               ? OptionalInt.of(0)
               : OptionalInt.empty();
       case Nearest(List<RegionFailover> failovers) ->

@@ -1,6 +1,9 @@
 package dev.ambit.operator.waypoint.traffic.model;
 
+import java.util.Collection;
+import java.util.HashMap;
 import java.util.Map;
+import java.util.function.Function;
 
 /**
  * Where an endpoint or a waypoint is.
@@ -27,6 +30,31 @@ public record Place(
   /** Copies the labels. */
   public Place {
     labels = Map.copyOf(labels);
+  }
+
+  /**
+   * What several places have in common, as those of a waypoint's pods, which are all told the same.
+   * What differs is not known, and neither is all that is smaller.
+   */
+  public static Place common(Collection<Place> places) {
+    boolean network = agree(places, Place::network);
+    boolean region = agree(places, Place::region);
+    boolean zone = region && agree(places, Place::zone);
+    boolean subzone = zone && agree(places, Place::subzone);
+    Place any = places.stream().findFirst().orElse(UNKNOWN);
+    Map<String, String> labels = new HashMap<>(any.labels());
+    places.forEach(place -> labels.entrySet().retainAll(place.labels().entrySet()));
+    return new Place(
+        network ? any.network() : "",
+        region ? any.region() : "",
+        zone ? any.zone() : "",
+        subzone ? any.subzone() : "",
+        agree(places, Place::node) ? any.node() : "",
+        labels);
+  }
+
+  private static boolean agree(Collection<Place> places, Function<Place, String> part) {
+    return places.stream().map(part).distinct().count() <= 1;
   }
 
   /** What it has for a label, those of its node among them; empty where it has none. */

@@ -127,6 +127,33 @@ class LocalityPolicyTest {
   }
 
   @Test
+  void leavesNobodyOutForAPlaceThatItDoesNotKnow() {
+    LocalityPolicy sameNode = new LocalityPolicy.Only(List.of(Place.NODE));
+
+    assertThat(sameNode.arrange(Place.UNKNOWN, ALL, place -> place))
+        .flatExtracting(EndpointGroup::endpoints)
+        .hasSize(ALL.size());
+  }
+
+  @Test
+  void isWhereAllOfAWaypointsPodsAre() {
+    assertThat(Place.common(List.of(HERE))).isEqualTo(HERE);
+    assertThat(Place.common(List.of())).isEqualTo(Place.UNKNOWN);
+    assertThat(Place.common(List.of(HERE, SUBZONE))).isEqualTo(place("eu", "a", "1", ""));
+    assertThat(Place.common(List.of(HERE, ZONE))).isEqualTo(place("eu", "a", "", ""));
+    // Subzones of different zones are different, whatever they are called.
+    assertThat(Place.common(List.of(HERE, REGION))).isEqualTo(place("eu", "", "", ""));
+    assertThat(Place.common(List.of(HERE, US))).isEqualTo(Place.UNKNOWN);
+    assertThat(
+            Place.common(
+                    List.of(
+                        new Place("", "", "", "", "", Map.of("a", "1", "b", "2")),
+                        new Place("", "", "", "", "", Map.of("a", "1", "b", "3"))))
+                .labels())
+        .isEqualTo(Map.of("a", "1"));
+  }
+
+  @Test
   void sharesByWrittenWeightsAndLeavesOutWhatIsNotNamed() {
     LocalityPolicy policy =
         new LocalityPolicy.Distributed(

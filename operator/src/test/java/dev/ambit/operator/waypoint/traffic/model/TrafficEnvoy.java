@@ -9,6 +9,7 @@ import dev.ambit.operator.waypoint.model.Backend;
 import dev.ambit.operator.waypoint.model.FilterState;
 import dev.ambit.operator.waypoint.model.MeshService;
 import dev.ambit.operator.waypoint.model.PortProtocol;
+import dev.ambit.operator.waypoint.model.RegularExpression;
 import dev.ambit.operator.waypoint.route.model.HttpPortRoutes;
 import dev.ambit.operator.waypoint.testing.EnvoyProcess;
 import io.envoyproxy.envoy.config.bootstrap.v3.Admin;
@@ -128,7 +129,9 @@ final class TrafficEnvoy implements AutoCloseable {
                                 Struct.newBuilder()
                                     .putFields(
                                         "re2.max_program_size.error_level",
-                                        Value.newBuilder().setNumberValue(32_768).build()))))
+                                        Value.newBuilder()
+                                            .setNumberValue(RegularExpression.LARGEST_PROGRAM)
+                                            .build()))))
             .addBootstrapExtensions(
                 extension(
                     "envoy.bootstrap.internal_listener", InternalListener.getDefaultInstance()));

@@ -384,6 +384,26 @@ class TrafficInEnvoyTest {
   }
 
   @Test
+  void takesLargeExpressions() throws IOException {
+    String large = "/(?:[0-9a-f]{80}|[a-z]{90}|[\\p{L}]{50}|[^a]{100}|(?i:.{90}))x";
+    TestMesh mesh =
+        shop()
+            .virtualService(
+                "shop/cart",
+                """
+                hosts: [cart]
+                http:
+                - {match: [{uri: {regex: '%s'}}], directResponse: {status: 201}}
+                - directResponse: {status: 200}
+                """
+                    .formatted(large));
+    try (TrafficEnvoy envoy = start(mesh)) {
+      assertThat(envoy.get("/" + "f".repeat(80) + "x").status()).isEqualTo(201);
+      assertThat(envoy.get("/x").status()).isEqualTo(200);
+    }
+  }
+
+  @Test
   void answersPreflights() throws IOException {
     TestMesh mesh =
         shop()
