@@ -44,6 +44,11 @@ final class Waypoints {
   private static final String DENIED = "AttachmentDenied";
   private static final String UNSUPPORTED = "UnsupportedTrafficType";
 
+  /** Who does not know of a service's waypoint; a policy that needs it has pods refuse them. */
+  private static final String AROUND =
+      "; clients that send to its pods' own addresses, and those outside the mesh, reach the pods"
+          + " without it unless a policy needs it";
+
   private static final String OPT_OUT = "none";
   private static final String SERVICE = "service";
   private static final String WORKLOAD = "workload";
@@ -252,7 +257,12 @@ final class Waypoints {
             address ->
                 WaypointBinding.to(
                     address,
-                    bound(true, ACCEPTED, "traffic to this object goes through waypoint " + key)))
+                    bound(
+                        true,
+                        ACCEPTED,
+                        "traffic to this object goes through waypoint "
+                            + key
+                            + (traffic.equals(SERVICE) ? AROUND : ""))))
         .orElseGet(
             () ->
                 fallback.instead(

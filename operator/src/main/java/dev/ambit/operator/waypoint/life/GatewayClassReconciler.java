@@ -107,6 +107,7 @@ public final class GatewayClassReconciler implements Reconciler<AmbientMesh> {
         case WaypointClass.Served() -> report(gatewayClass, context.getClient());
         case WaypointClass.Left(String why) -> tellLeft(gatewayClass, why);
         case WaypointClass.Unrelated() -> {}
+        case WaypointClass.Missing() -> {}
       }
     }
     return UpdateControl.noUpdate();

@@ -94,6 +94,8 @@ public final class GatewayReconciler implements Reconciler<Gateway> {
   private final InstantSource clock;
   private final StatusWriter<GatewayStatus> statuses = new StatusWriter<>();
   private final WaypointDependent<Deployment> deployments;
+  private final WaypointDependent<Service> services;
+  private final List<WaypointDependent<?>> dependents;
   private final Workflow<Gateway> workflow;
 
   // Guarded by itself: those whose upgrade has begun, until it shows in the cache.
@@ -116,7 +118,7 @@ public final class GatewayReconciler implements Reconciler<Gateway> {
     var accounts =
         new WaypointDependent<>(
             ServiceAccount.class, (objects, _) -> Optional.of(objects.serviceAccount()));
-    var services =
+    this.services =
         new WaypointDependent<>(Service.class, (objects, _) -> Optional.of(objects.service()));
     this.deployments =
         new WaypointDependent<>(
@@ -134,6 +136,7 @@ public final class GatewayReconciler implements Reconciler<Gateway> {
     var autoscalers =
         new WaypointDependent<>(
             HorizontalPodAutoscaler.class, (objects, _) -> objects.autoscaler());
+    this.dependents = List.of(autoscalers, deployments, budgets, services, accounts);
     this.workflow =
         new WorkflowBuilder<Gateway>()
             .addDependentResource(accounts)
@@ -223,9 +226,24 @@ public final class GatewayReconciler implements Reconciler<Gateway> {
   public UpdateControl<Gateway> reconcile(Gateway gateway, Context<Gateway> context) {
     Optional<AmbientMesh> mesh = caches().meshes().get(new ResourceID(WellKnown.DEFAULT_NAME));
     AmbientMeshSpec spec = mesh.map(AmbientMesh::effectiveSpec).orElse(AmbientMeshSpec.DEFAULTS);
-    if (gateway.getMetadata().getDeletionTimestamp() != null || !isServed(gateway, spec)) {
+    if (gateway.getMetadata().getDeletionTimestamp() != null) {
       forget(gateway);
       return UpdateControl.noUpdate();
+    }
+    switch (classOf(gateway, spec)) {
+      case WaypointClass.Served() -> {}
+      case WaypointClass.Unrelated() -> {
+        forget(gateway);
+        dismantle(gateway, context);
+        return UpdateControl.noUpdate();
+      }
+      // What serves goes on serving: who takes over finds it, and a class may come back.
+      case WaypointClass.Left(String _) -> {
+        return UpdateControl.noUpdate();
+      }
+      case WaypointClass.Missing() -> {
+        return UpdateControl.noUpdate();
+      }
     }
     boolean installed =
         mesh.filter(each -> each.getMetadata().getDeletionTimestamp() == null).isPresent();
@@ -240,21 +258,33 @@ public final class GatewayReconciler implements Reconciler<Gateway> {
     return next(gateway, observed, managed);
   }
 
-  private boolean isServed(Gateway gateway, AmbientMeshSpec spec) {
-    GatewayClass gatewayClass =
+  private WaypointClass classOf(Gateway gateway, AmbientMeshSpec spec) {
+    return WaypointClass.of(
         caches()
             .classes()
             .get(new ResourceID(gateway.getSpec().getGatewayClassName()))
-            .orElse(null);
-    return switch (WaypointClass.of(
-        gatewayClass,
+            .orElse(null),
         caches().istio().list().findAny().isPresent(),
         spec.waypoint().serveIstioClass(),
-        FieldManager.NAME)) {
-      case WaypointClass.Served() -> true;
-      case WaypointClass.Left(String _) -> false;
-      case WaypointClass.Unrelated() -> false;
-    };
+        FieldManager.NAME);
+  }
+
+  /** Removes what was made for a Gateway that is no longer to be a waypoint of the operator's. */
+  private void dismantle(Gateway gateway, Context<Gateway> context) {
+    for (WaypointDependent<?> dependent : dependents) {
+      dependent
+          .getSecondaryResource(gateway, context)
+          .filter(object -> WaypointLabels.isOf(object, gateway))
+          .ifPresent(
+              object -> {
+                context.getClient().resource(object).delete();
+                LOG.atInfo()
+                    .addKeyValue("namespace", object.getMetadata().getNamespace())
+                    .addKeyValue("name", object.getMetadata().getName())
+                    .addKeyValue("kind", object.getKind())
+                    .log("removed what a Gateway no longer asks for");
+              });
+    }
   }
 
   private static UpdateControl<Gateway> next(
@@ -421,8 +451,7 @@ public final class GatewayReconciler implements Reconciler<Gateway> {
   private WaypointObservation ofManaged(
       Gateway gateway, boolean installed, Making made, Context<Gateway> context) {
     Optional<Deployment> deployment = deployments.getSecondaryResource(gateway, context);
-    boolean reachable =
-        context.getSecondaryResource(Service.class, Service.class.getSimpleName()).isPresent();
+    boolean reachable = services.getSecondaryResource(gateway, context).isPresent();
     return new WaypointObservation(
         gateway,
         installed,

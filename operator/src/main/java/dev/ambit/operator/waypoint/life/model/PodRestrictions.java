@@ -1,5 +1,6 @@
 package dev.ambit.operator.waypoint.life.model;
 
+import io.fabric8.kubernetes.api.model.AppArmorProfile;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.EnvVar;
 import io.fabric8.kubernetes.api.model.PodSecurityContext;
@@ -35,6 +36,10 @@ final class PodRestrictions {
         "sysctls");
     refuse(
         security != null && Objects.equals(security.getRunAsUser(), 0L), "runAsUser 0 of the pod");
+    refuse(security != null && security.getSeLinuxOptions() != null, "seLinuxOptions of the pod");
+    refuse(
+        security != null && isUnconfined(security.getAppArmorProfile()),
+        "an appArmorProfile of the pod");
     for (Volume volume : orEmpty(pod.getVolumes())) {
       volume(volume);
     }
@@ -100,6 +105,8 @@ final class PodRestrictions {
     refuse(
         seccomp == null || !SECCOMP.contains(String.valueOf(seccomp.getType())),
         "a missing seccompProfile" + name);
+    refuse(security.getSeLinuxOptions() != null, "seLinuxOptions" + name);
+    refuse(isUnconfined(security.getAppArmorProfile()), "an appArmorProfile" + name);
     refuse(
         security.getProcMount() != null && !"Default".equals(security.getProcMount()),
         "procMount" + name);
@@ -115,6 +122,10 @@ final class PodRestrictions {
         orEmpty(container.getPorts()).stream()
             .anyMatch(port -> port.getHostPort() != null && port.getHostPort() != 0),
         "hostPort" + name);
+  }
+
+  private static boolean isUnconfined(@Nullable AppArmorProfile profile) {
+    return profile != null && !"RuntimeDefault".equals(profile.getType());
   }
 
   private static void refuse(boolean bad, String what) throws InvalidParametersException {

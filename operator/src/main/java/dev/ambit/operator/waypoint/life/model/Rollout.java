@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** How far Deployments are with what they were last asked for. */
@@ -37,6 +38,17 @@ public final class Rollout {
   }
 
   /**
+   * Whether a waypoint that serves is changing. One that has no instance that serves is not spared
+   * anything by waiting, nor does it tell anything of the change: it may be new, or broken by what
+   * its own namespace says.
+   */
+  private static boolean changes(Deployment deployment) {
+    return underWay(deployment)
+        && deployment.getStatus() != null
+        && count(deployment.getStatus().getReadyReplicas()) > 0;
+  }
+
+  /**
    * Why an upgrade has to wait; nothing where it may begin.
    *
    * @param others all other waypoints' Deployments
@@ -48,9 +60,9 @@ public final class Rollout {
       return Optional.empty();
     }
     List<String> changing =
-        java.util.stream.Stream.concat(
+        Stream.concat(
                 others.stream()
-                    .filter(Rollout::underWay)
+                    .filter(Rollout::changes)
                     .map(
                         deployment ->
                             deployment.getMetadata().getNamespace()

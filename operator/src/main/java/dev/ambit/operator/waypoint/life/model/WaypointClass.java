@@ -36,8 +36,11 @@ public sealed interface WaypointClass {
    */
   record Left(String why) implements WaypointClass {}
 
-  /** It is none of waypoints, or not there. */
+  /** It is another controller's, and none of waypoints. */
   record Unrelated() implements WaypointClass {}
+
+  /** It is not there, or not yet. */
+  record Missing() implements WaypointClass {}
 
   /**
    * Decides. Of Istio's class Ambit must be sure: it is left alone where anything tells of an Istio
@@ -53,7 +56,7 @@ public sealed interface WaypointClass {
       boolean serveIstio,
       String manager) {
     if (gatewayClass == null || gatewayClass.getSpec() == null) {
-      return new Unrelated();
+      return new Missing();
     }
     String controller = gatewayClass.getSpec().getControllerName();
     if (CONTROLLER.equals(controller)) {

@@ -37,6 +37,9 @@ class RolloutTest {
               message -> assertThat(message).contains(changing.getMetadata().getName()));
       assertThat(Rollout.waitsFor(List.of(done, changing), List.of(), 2)).isEmpty();
     }
+    assertThat(Rollout.waitsFor(List.of(deployment("broken", 2, 2, 0)), List.of(), 1))
+        .as("one that does not serve holds up nobody")
+        .isEmpty();
     assertThat(Rollout.waitsFor(List.of(starting, replacing, unseen), List.of(), 0)).isEmpty();
     assertThat(Rollout.waitsFor(List.of(done), List.of("shop/done"), 1))
         .as("one that has just begun and does not show it yet")

@@ -89,6 +89,6 @@ class WaypointClassTest {
     assertThat(decide(gatewayClass("mine", WaypointClass.ISTIO_CONTROLLER, ""), false, true))
         .isInstanceOf(WaypointClass.Unrelated.class);
     assertThat(WaypointClass.of(null, false, true, MANAGER))
-        .isInstanceOf(WaypointClass.Unrelated.class);
+        .isInstanceOf(WaypointClass.Missing.class);
   }
 }

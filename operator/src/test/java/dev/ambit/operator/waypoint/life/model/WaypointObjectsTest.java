@@ -345,6 +345,9 @@ class WaypointObjectsTest {
         "{containers: [{name: istio-proxy, securityContext: {capabilities: {add: [NET_ADMIN]}}}]} |"
             + " capabilities",
         "{containers: [{name: more, image: i}]} | securityContext of container more",
+        "{containers: [{name: istio-proxy, securityContext: {appArmorProfile: {type: Unconfined}}}]} |"
+            + " appArmorProfile",
+        "{securityContext: {seLinuxOptions: {type: spc_t}}} | seLinuxOptions",
         "{initContainers: [{name: more, image: i}]} | securityContext of container more",
         "{securityContext: {seccompProfile: {type: Unconfined}}} | seccompProfile"
       })
