@@ -13,6 +13,7 @@ import dev.ambit.protocol.workload.Address;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
@@ -51,6 +52,10 @@ final class MeshPublisher implements AutoCloseable {
                 address.ifPresentOrElse(
                     present -> pending.put(MeshTypes.ADDRESS, MeshTypes.resource(name, present)),
                     () -> pending.remove(MeshTypes.ADDRESS, name));
+              }
+
+              @Override
+              public void waypoints(String name, Set<String> gateways) {
               }
 
               @Override

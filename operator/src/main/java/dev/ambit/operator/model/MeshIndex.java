@@ -51,6 +51,10 @@ public final class MeshIndex {
 
   private final Map<BoundObject, List<ObjectCondition>> conditions = new HashMap<>();
   private final Map<String, Address> addresses = new HashMap<>();
+
+  /** Of those addresses that are meant to be reached through some. */
+  private final Map<String, Set<String>> through = new HashMap<>();
+
   private final Map<String, Authorization> authorizations = new HashMap<>();
   private long computed;
 
@@ -587,6 +591,7 @@ public final class MeshIndex {
       put(uid, Optional.empty());
       return;
     }
+    Placement placement = waypoints.place(Waypoints.Subject.of(pod), objects.surroundings());
     put(
         uid,
         PodWorkload.of(
@@ -595,7 +600,8 @@ public final class MeshIndex {
             services(namespace, objects, pod),
             policies(namespace, objects, labels(pod)),
             locality(node(pod)),
-            waypoints.place(Waypoints.Subject.of(pod), objects.surroundings())));
+            placement),
+        placement.through());
   }
 
   private void computeWorkloadEntry(String namespace, String name) {
@@ -628,6 +634,7 @@ public final class MeshIndex {
         }
       }
     }
+    Placement placement = waypoints.place(subject, objects.surroundings());
     put(
         uid,
         Optional.of(
@@ -635,9 +642,8 @@ public final class MeshIndex {
                 settings,
                 entry,
                 new EntryWorkloads.Facts(
-                    services,
-                    policies(namespace, objects, labels),
-                    waypoints.place(subject, objects.surroundings())))));
+                    services, policies(namespace, objects, labels), placement))),
+        placement.through());
     put(object, waypoints.forWorkload(subject, objects.surroundings()).status().stream().toList());
   }
 
@@ -647,6 +653,7 @@ public final class MeshIndex {
     NamespaceObjects objects = objects(namespace);
     ServiceEntry entry = objects.serviceEntries.get(name);
     Map<String, Address> workloads = new HashMap<>();
+    Map<String, Set<String>> gateways = new HashMap<>();
     if (entry != null) {
       for (EntryWorkloads.Endpoint endpoint : EntryWorkloads.endpoints(entry, won(entry))) {
         Map<String, PortList> services = new TreeMap<>();
@@ -661,6 +668,7 @@ public final class MeshIndex {
                     new Waypoints.Subject(
                         namespace, EntryWorkloads.labels(endpoint.spec()), Map.of()),
                     objects.surroundings());
+        gateways.put(EntryWorkloads.uid(settings, entry, endpoint), placement.through());
         workloads.put(
             EntryWorkloads.uid(settings, entry, endpoint),
             EntryWorkloads.of(
@@ -671,12 +679,15 @@ public final class MeshIndex {
                     services, policies(namespace, objects, labels(entry)), placement)));
       }
     }
-    replace(objects.workloadsByEntry, name, workloads);
+    replace(objects.workloadsByEntry, name, workloads, gateways);
   }
 
   /** Puts out workloads, and takes back what their source has put out before and does no more. */
   private void replace(
-      Map<String, Set<String>> bySource, String source, Map<String, Address> workloads) {
+      Map<String, Set<String>> bySource,
+      String source,
+      Map<String, Address> workloads,
+      Map<String, Set<String>> gateways) {
     Set<String> before =
         workloads.isEmpty()
             ? bySource.remove(source)
@@ -686,7 +697,9 @@ public final class MeshIndex {
           .filter(uid -> !workloads.containsKey(uid))
           .forEach(uid -> put(uid, Optional.empty()));
     }
-    workloads.forEach((uid, workload) -> put(uid, Optional.of(workload)));
+    workloads.forEach(
+        (uid, workload) ->
+            put(uid, Optional.of(workload), gateways.getOrDefault(uid, Set.of())));
   }
 
   private Map<String, PortList> services(String namespace, NamespaceObjects objects, Pod pod) {
@@ -782,7 +795,17 @@ public final class MeshIndex {
         MeshSettings.hostKey(namespace, host),
         objects == null || claim == null
             ? Optional.empty()
-            : address(objects, host, claim, canonical));
+            : address(objects, host, claim, canonical),
+        objects == null || claim == null ? Set.of() : through(objects, claim));
+  }
+
+  private Set<String> through(NamespaceObjects objects, HostClaims.Claim claim) {
+    if (claim.entry()) {
+      ServiceEntry entry = objects.serviceEntries.get(claim.name());
+      return entry == null ? Set.of() : binding(objects, entry).through();
+    }
+    Service service = objects.services.get(claim.name());
+    return service == null ? Set.of() : binding(objects, service).through();
   }
 
   private Optional<Address> address(
@@ -854,7 +877,7 @@ public final class MeshIndex {
                 slice,
                 EndpointSliceWorkloads.serviceName(slice).map(objects.services::get).orElse(null),
                 this::locality);
-    replace(objects.workloadsBySlice, name, workloads);
+    replace(objects.workloadsBySlice, name, workloads, Map.of());
   }
 
   private void computePolicy(AuthorizationPolicy policy) {
@@ -886,6 +909,16 @@ public final class MeshIndex {
   // --- Outputs
 
   private void put(String name, Optional<Address> address) {
+    put(name, address, Set.of());
+  }
+
+  private void put(String name, Optional<Address> address, Set<String> gateways) {
+    Set<String> present = address.isPresent() ? gateways : Set.of();
+    Set<String> gatewaysBefore =
+        present.isEmpty() ? through.remove(name) : through.put(name, present);
+    if (!present.equals(gatewaysBefore == null ? Set.of() : gatewaysBefore)) {
+      output.waypoints(name, present);
+    }
     Address before =
         address.isPresent() ? addresses.put(name, address.get()) : addresses.remove(name);
     if (!Objects.equals(before, address.orElse(null))) {

@@ -4,6 +4,8 @@ import dev.ambit.protocol.workload.GatewayAddress;
 import dev.ambit.protocol.workload.WeightedWaypoint;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * The waypoint that an object's traffic has to go through.
@@ -11,34 +13,44 @@ import java.util.Optional;
  * @param address where it is; where it is not, a name that nothing answers to, so that traffic is
  *     refused rather than led around it
  * @param weighted shares of several waypoints; empty for all to the one
+ * @param through the waypoints, "namespace/name", that are meant for it and take it, be they ready
+ *     yet or not
  * @param ingress whether gateways are to send traffic there too
  * @param status nothing where no waypoint was asked for
  */
 record WaypointBinding(
     Optional<GatewayAddress> address,
     List<WeightedWaypoint> weighted,
+    Set<String> through,
     boolean ingress,
     Optional<ObjectCondition> status) {
   static final WaypointBinding NONE =
-      new WaypointBinding(Optional.empty(), List.of(), false, Optional.empty());
+      new WaypointBinding(Optional.empty(), List.of(), Set.of(), false, Optional.empty());
 
   static WaypointBinding to(GatewayAddress address, ObjectCondition status) {
-    return new WaypointBinding(Optional.of(address), List.of(), false, Optional.of(status));
+    return new WaypointBinding(Optional.of(address), List.of(), Set.of(), false, Optional.of(status));
   }
 
   static WaypointBinding unbound(ObjectCondition status) {
-    return new WaypointBinding(Optional.empty(), List.of(), false, Optional.of(status));
+    return new WaypointBinding(Optional.empty(), List.of(), Set.of(), false, Optional.of(status));
   }
 
   WaypointBinding withWeighted(List<WeightedWaypoint> next) {
-    return new WaypointBinding(address, next, ingress, status);
+    return new WaypointBinding(address, next, through, ingress, status);
   }
 
   WaypointBinding withStatus(ObjectCondition next) {
-    return new WaypointBinding(address, weighted, ingress, Optional.of(next));
+    return new WaypointBinding(address, weighted, through, ingress, Optional.of(next));
   }
 
   WaypointBinding withIngress(boolean next) {
-    return new WaypointBinding(address, weighted, next, status);
+    return new WaypointBinding(address, weighted, through, next, status);
+  }
+
+  /** Meant for that waypoint, besides others. */
+  WaypointBinding withThrough(String waypoint) {
+    Set<String> all = new TreeSet<>(through);
+    all.add(waypoint);
+    return new WaypointBinding(address, weighted, Set.copyOf(all), ingress, status);
   }
 }

@@ -151,9 +151,10 @@ final class Waypoints {
     String instanceOf = workload.labels().get(INSTANCE_OF);
     Waypoint own = instanceOf == null ? null : waypoints.get(key(workload.namespace(), instanceOf));
     if (own != null) {
-      return new Placement(Optional.empty(), own.tunnel());
+      return new Placement(Optional.empty(), Set.of(), own.tunnel());
     }
-    return new Placement(forWorkload(workload, surroundings).address(), Optional.empty());
+    WaypointBinding binding = forWorkload(workload, surroundings);
+    return new Placement(binding.address(), binding.through(), Optional.empty());
   }
 
   /** What traffic to a workload's own address goes through. */
@@ -271,7 +272,8 @@ final class Waypoints {
                     "waypoint "
                         + key
                         + " is not ready (its Gateway has no address in status.addresses)",
-                    "its Gateway's status says why"));
+                    "its Gateway's status says why"))
+        .withThrough(key);
   }
 
   /** What becomes of traffic where its waypoint cannot be used. */
@@ -375,9 +377,15 @@ final class Waypoints {
           primary, key.get(), "annotation " + CANARY_WEIGHT + " is not a number from 0 to 100");
     }
     Waypoint canary = waypoints.get(key.get());
+    WaypointBinding both =
+        canary != null
+                && canary.admits(service.namespace(), surroundings.labels())
+                && canary.handles(SERVICE)
+            ? primary.withThrough(key.get())
+            : primary;
     Optional<GatewayAddress> address = canary == null ? Optional.empty() : canary.address();
     if (canary == null || address.isEmpty()) {
-      return without(primary, key.get(), "it is not ready");
+      return without(both, key.get(), "it is not ready");
     }
     if (address.equals(primary.address())) {
       return without(primary, key.get(), "it is the waypoint itself");
@@ -389,7 +397,7 @@ final class Waypoints {
     if (!canary.handles(SERVICE)) {
       return without(primary, key.get(), "it is not for service traffic");
     }
-    return primary.withWeighted(
+    return both.withWeighted(
         List.of(
             WeightedWaypoint.newBuilder()
                 .setDestination(primary.address().orElseThrow())

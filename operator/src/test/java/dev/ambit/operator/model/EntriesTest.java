@@ -15,6 +15,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.assertj.core.groups.Tuple;
 import org.junit.jupiter.api.Test;
 
@@ -31,6 +32,9 @@ class EntriesTest {
               address.ifPresentOrElse(
                   present -> addresses.put(name, present), () -> addresses.remove(name));
             }
+
+            @Override
+            public void waypoints(String name, Set<String> gateways) {}
 
             @Override
             public void authorization(String name, Optional<Authorization> authorization) {}

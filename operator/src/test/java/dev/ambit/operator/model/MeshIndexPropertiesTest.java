@@ -22,6 +22,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.function.BiConsumer;
@@ -90,6 +91,9 @@ class MeshIndexPropertiesTest {
         assertThat(addresses.remove(name)).as("removal of %s", name).isNotNull();
       }
     }
+
+    @Override
+    public void waypoints(String name, Set<String> gateways) {}
 
     @Override
     public void authorization(String name, Optional<Authorization> authorization) {

@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 class MeshIndexTest {
@@ -29,6 +30,9 @@ class MeshIndexTest {
       address.ifPresentOrElse(
           present -> addresses.put(name, present), () -> addresses.remove(name));
     }
+
+    @Override
+    public void waypoints(String name, Set<String> gateways) {}
 
     @Override
     public void authorization(String name, Optional<Authorization> authorization) {
