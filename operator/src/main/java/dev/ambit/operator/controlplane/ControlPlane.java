@@ -23,6 +23,7 @@ import dev.ambit.operator.ca.SpiffeId;
 import dev.ambit.operator.ca.TokenReviewer;
 import dev.ambit.operator.ca.TrustDomain;
 import dev.ambit.operator.model.MeshSettings;
+import dev.ambit.operator.waypoint.config.model.WaypointSettings;
 import dev.ambit.operator.xds.DiscoveryServer;
 import dev.ambit.operator.xds.RejectionListener;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -133,10 +134,12 @@ public final class ControlPlane implements AutoCloseable {
     discovery.open(MeshTypes.NODES, MeshTypes.ALL);
     this.publisher =
         new MeshPublisher(
-            meshSettings(AmbientMeshSpec.DEFAULTS),
+            waypointSettings(AmbientMeshSpec.DEFAULTS),
             discovery,
+            waypointAccounts,
             conditions,
             scheduler,
+            InstantSource.system(),
             settings.quiet(),
             settings.longest());
     this.informers = new MeshInformers(client, publisher, pods);
@@ -237,6 +240,11 @@ public final class ControlPlane implements AutoCloseable {
         spec.mtls() == MtlsMode.STRICT);
   }
 
+  private WaypointSettings waypointSettings(AmbientMeshSpec spec) {
+    return new WaypointSettings(
+        meshSettings(spec), spec.extensionProviders(), spec.defaultProviders());
+  }
+
   private synchronized void configure(AmbientMesh mesh) {
     AmbientMeshSpec spec = mesh.effectiveSpec();
     TrustDomain next;
@@ -257,6 +265,8 @@ public final class ControlPlane implements AutoCloseable {
     authoritySecret.follow(secret == null || secret.isEmpty() ? SelfSignedRoot.SECRET : secret);
     MeshSettings meshSettings = meshSettings(spec);
     publisher.change("AmbientMesh default", index -> index.settings(meshSettings));
+    WaypointSettings waypointSettings = waypointSettings(spec);
+    publisher.changeWaypoints("AmbientMesh default", index -> index.settings(waypointSettings));
     ServerCertificate present = certificate;
     if (renamed && present != null) {
       present.renew();

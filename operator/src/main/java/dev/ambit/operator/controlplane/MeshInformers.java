@@ -7,14 +7,23 @@ import dev.ambit.api.WhenMissing;
 import dev.ambit.operator.model.BoundObject;
 import dev.ambit.operator.model.MeshIndex;
 import dev.ambit.operator.model.MtlsMode;
+import io.fabric8.istio.api.networking.v1.DestinationRule;
 import io.fabric8.istio.api.networking.v1.ServiceEntry;
+import io.fabric8.istio.api.networking.v1.VirtualService;
 import io.fabric8.istio.api.networking.v1.WorkloadEntry;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.istio.api.security.v1.PeerAuthentication;
+import io.fabric8.istio.api.security.v1.RequestAuthentication;
+import io.fabric8.istio.api.telemetry.v1.Telemetry;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.GRPCRoute;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.Gateway;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.GatewayClass;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.HTTPRoute;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1alpha2.TCPRoute;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1alpha3.TLSRoute;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1beta1.ReferenceGrant;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.dsl.Informable;
 import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
@@ -45,15 +54,16 @@ final class MeshInformers implements AutoCloseable {
   /** Prepares all informers, besides that of pods, which is given; none runs yet. */
   MeshInformers(KubernetesClient client, MeshPublisher publisher, SharedIndexInformer<Pod> pods) {
     this.publisher = publisher;
-    informers.add(feed(pods, MeshIndex::put, MeshIndex::remove));
+    informers.add(forWaypoints(feed(pods, MeshIndex::put, MeshIndex::remove)));
     informers.add(
         told(
             BoundObject.Kind.SERVICE,
-            feeding(
-                client.services().inAnyNamespace(),
-                Trimming::annotations,
-                MeshIndex::put,
-                MeshIndex::remove)));
+            forWaypoints(
+                feeding(
+                    client.services().inAnyNamespace(),
+                    Trimming::annotations,
+                    MeshIndex::put,
+                    MeshIndex::remove))));
     informers.add(
         feeding(
             client.discovery().v1().endpointSlices().inAnyNamespace(),
@@ -62,17 +72,14 @@ final class MeshInformers implements AutoCloseable {
             MeshIndex::remove));
     informers.add(feeding(client.nodes(), Trimming::node, MeshIndex::put, MeshIndex::remove));
     informers.add(
-        feeding(client.namespaces(), Trimming::namespace, MeshIndex::put, MeshIndex::remove));
+        forWaypoints(
+            feeding(client.namespaces(), Trimming::namespace, MeshIndex::put, MeshIndex::remove)));
     informers.add(enrollments(client));
     whereDefined(
         client,
         "authorizationpolicies.security.istio.io",
         () ->
-            feeding(
-                client.resources(AuthorizationPolicy.class).inAnyNamespace(),
-                Trimming::annotations,
-                MeshIndex::put,
-                MeshIndex::remove));
+            forWaypoints(feeding(client.resources(AuthorizationPolicy.class).inAnyNamespace(), Trimming::annotations, MeshIndex::put, MeshIndex::remove)));
     whereDefined(
         client,
         "peerauthentications.security.istio.io",
@@ -88,40 +95,39 @@ final class MeshInformers implements AutoCloseable {
         () ->
             told(
                 BoundObject.Kind.SERVICE_ENTRY,
-                feeding(
-                    client.resources(ServiceEntry.class).inAnyNamespace(),
-                    Trimming::annotations,
-                    MeshIndex::put,
-                    MeshIndex::remove)));
+                forWaypoints(feeding(client.resources(ServiceEntry.class).inAnyNamespace(), Trimming::annotations, MeshIndex::put, MeshIndex::remove))));
     whereDefined(
         client,
         "workloadentries.networking.istio.io",
         () ->
             told(
                 BoundObject.Kind.WORKLOAD_ENTRY,
-                feeding(
-                    client.resources(WorkloadEntry.class).inAnyNamespace(),
-                    Trimming::annotations,
-                    MeshIndex::put,
-                    MeshIndex::remove)));
+                forWaypoints(feeding(client.resources(WorkloadEntry.class).inAnyNamespace(), Trimming::annotations, MeshIndex::put, MeshIndex::remove))));
     whereDefined(
         client,
         "gateways.gateway.networking.k8s.io",
         () ->
-            feeding(
-                client.resources(Gateway.class).inAnyNamespace(),
-                Trimming::annotations,
-                MeshIndex::put,
-                MeshIndex::remove));
+            forWaypoints(feeding(client.resources(Gateway.class).inAnyNamespace(), Trimming::annotations, MeshIndex::put, MeshIndex::remove)));
     whereDefined(
         client,
         "gatewayclasses.gateway.networking.k8s.io",
         () ->
-            feeding(
-                client.resources(GatewayClass.class),
-                Trimming::annotations,
-                MeshIndex::put,
-                MeshIndex::remove));
+            forWaypoints(feeding(client.resources(GatewayClass.class), Trimming::annotations, MeshIndex::put, MeshIndex::remove)));
+    forWaypoints(client);
+  }
+
+  /** The kinds that nobody but waypoints turns on. */
+  private void forWaypoints(KubernetesClient client) {
+    forWaypoints(client, "httproutes.gateway.networking.k8s.io", HTTPRoute.class);
+    forWaypoints(client, "grpcroutes.gateway.networking.k8s.io", GRPCRoute.class);
+    forWaypoints(client, "tlsroutes.gateway.networking.k8s.io", TLSRoute.class);
+    forWaypoints(client, "tcproutes.gateway.networking.k8s.io", TCPRoute.class);
+    forWaypoints(client, "referencegrants.gateway.networking.k8s.io", ReferenceGrant.class);
+    forWaypoints(
+        client, "requestauthentications.security.istio.io", RequestAuthentication.class);
+    forWaypoints(client, "telemetries.telemetry.istio.io", Telemetry.class);
+    forWaypoints(client, "virtualservices.networking.istio.io", VirtualService.class);
+    forWaypoints(client, "destinationrules.networking.istio.io", DestinationRule.class);
   }
 
   private void whereDefined(
@@ -183,6 +189,39 @@ final class MeshInformers implements AutoCloseable {
           }
         });
     return informer;
+  }
+
+  /** What it sees, waypoints turn on too. */
+  private <T extends HasMetadata> SharedIndexInformer<T> forWaypoints(
+      SharedIndexInformer<T> informer) {
+    informer.addEventHandler(
+        new ResourceEventHandler<T>() {
+          @Override
+          public void onAdd(T added) {
+            publisher.changeWaypoints(describe(added), index -> index.put(added));
+          }
+
+          @Override
+          public void onUpdate(T before, T after) {
+            publisher.changeWaypoints(describe(after), index -> index.put(after));
+          }
+
+          @Override
+          public void onDelete(T deleted, boolean finalStateUnknown) {
+            publisher.changeWaypoints(describe(deleted), index -> index.remove(deleted));
+          }
+        });
+    return informer;
+  }
+
+  private <T extends HasMetadata> void forWaypoints(
+      KubernetesClient client, String crd, Class<T> kind) {
+    whereDefined(
+        client,
+        crd,
+        () ->
+            forWaypoints(
+                prepared(client.resources(kind).inAnyNamespace(), Trimming::annotations)));
   }
 
   private SharedIndexInformer<MeshEnrollment> enrollments(KubernetesClient client) {

@@ -35,7 +35,8 @@ public record MeshSettings(
     return new TrustDomains(trustDomain, trustDomainAliases);
   }
 
-  String hostname(String namespace, String service) {
+  /** By which the mesh knows a Service. */
+  public String hostname(String namespace, String service) {
     return service + "." + namespace + ".svc." + clusterDomain;
   }
 

@@ -6,7 +6,6 @@ import dev.ambit.protocol.workload.NamespacedHostname;
 import dev.ambit.protocol.workload.NetworkAddress;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.LabelSelector;
-import io.fabric8.kubernetes.api.model.LabelSelectorRequirement;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.Gateway;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.GatewayClass;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.GatewayStatusAddress;
@@ -168,35 +167,6 @@ record Waypoint(
   }
 
   boolean admits(String from, Map<String, String> namespaceLabels) {
-    return switch (this.from) {
-      case "All" -> true;
-      case "Selector" -> matches(selector, namespaceLabels);
-      default -> namespace.equals(from);
-    };
-  }
-
-  private static boolean matches(@Nullable LabelSelector selector, Map<String, String> labels) {
-    if (selector == null) {
-      return false;
-    }
-    return (selector.getMatchLabels() == null
-            || labels.entrySet().containsAll(selector.getMatchLabels().entrySet()))
-        && (selector.getMatchExpressions() == null
-            || selector.getMatchExpressions().stream()
-                .allMatch(expression -> matches(expression, labels)));
-  }
-
-  private static boolean matches(LabelSelectorRequirement expression, Map<String, String> labels) {
-    String value = labels.get(expression.getKey());
-    List<String> values =
-        expression.getValues() == null ? List.<String>of() : expression.getValues();
-    return switch (expression.getOperator()) {
-      case "In" -> value != null && values.contains(value);
-      case "NotIn" -> value == null || !values.contains(value);
-      case "Exists" -> value != null;
-      case "DoesNotExist" -> value == null;
-      // What is not understood admits nobody.
-      default -> false;
-    };
+    return NamespaceSelection.admits(this.from, selector, namespace, from, namespaceLabels);
   }
 }

@@ -4,12 +4,15 @@ import com.github.xds.core.v3.TypedExtensionConfig;
 import com.github.xds.core.v3.CidrRange;
 import com.github.xds.type.matcher.v3.IPMatcher;
 import com.github.xds.type.matcher.v3.Matcher;
+import com.github.xds.type.matcher.v3.StringMatcher;
 import com.google.protobuf.Any;
 import com.google.protobuf.Message;
 import com.google.protobuf.StringValue;
 import io.envoyproxy.envoy.extensions.matching.common_inputs.network.v3.ApplicationProtocolInput;
 import io.envoyproxy.envoy.extensions.matching.common_inputs.network.v3.DestinationIPInput;
 import io.envoyproxy.envoy.extensions.matching.common_inputs.network.v3.DestinationPortInput;
+import io.envoyproxy.envoy.extensions.matching.common_inputs.network.v3.FilterStateInput;
+import io.envoyproxy.envoy.extensions.matching.common_inputs.network.v3.ServerNameInput;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -94,6 +97,67 @@ final class ChainMatch {
                     .setExactMatchMap(map))
             .setOnNoMatch(others)
             .build());
+  }
+
+  /** The first that fits; where none does, there is no chain. */
+  static Matcher.OnMatch first(List<Matcher.MatcherList.FieldMatcher> choices) {
+    return nested(
+        Matcher.newBuilder()
+            .setMatcherList(Matcher.MatcherList.newBuilder().addAllMatchers(choices))
+            .build());
+  }
+
+  static Matcher.MatcherList.FieldMatcher when(
+      Matcher.MatcherList.Predicate predicate, Matcher.OnMatch then) {
+    return Matcher.MatcherList.FieldMatcher.newBuilder()
+        .setPredicate(predicate)
+        .setOnMatch(then)
+        .build();
+  }
+
+  /** The state that a connection came with has such a text. */
+  static Matcher.MatcherList.Predicate state(String key, StringMatcher text) {
+    return predicate(
+        extension("state", FilterStateInput.newBuilder().setKey(key).build()), text);
+  }
+
+  /** The name that the client asks for in TLS is this, or ends in what follows "*". */
+  static Matcher.MatcherList.Predicate serverName(String name) {
+    return predicate(
+        extension("name", ServerNameInput.getDefaultInstance()),
+        name.startsWith("*")
+            ? StringMatcher.newBuilder().setSuffix(name.substring(1)).build()
+            : StringMatcher.newBuilder().setExact(name).build());
+  }
+
+  static Matcher.MatcherList.Predicate any(List<Matcher.MatcherList.Predicate> predicates) {
+    return predicates.size() == 1
+        ? predicates.getFirst()
+        : Matcher.MatcherList.Predicate.newBuilder()
+            .setOrMatcher(
+                Matcher.MatcherList.Predicate.PredicateList.newBuilder()
+                    .addAllPredicate(predicates))
+            .build();
+  }
+
+  static Matcher.MatcherList.Predicate both(
+      Matcher.MatcherList.Predicate one, Matcher.MatcherList.Predicate other) {
+    return Matcher.MatcherList.Predicate.newBuilder()
+        .setAndMatcher(
+            Matcher.MatcherList.Predicate.PredicateList.newBuilder()
+                .addPredicate(one)
+                .addPredicate(other))
+        .build();
+  }
+
+  private static Matcher.MatcherList.Predicate predicate(
+      TypedExtensionConfig input, StringMatcher text) {
+    return Matcher.MatcherList.Predicate.newBuilder()
+        .setSinglePredicate(
+            Matcher.MatcherList.Predicate.SinglePredicate.newBuilder()
+                .setInput(input)
+                .setValueMatch(text))
+        .build();
   }
 
   static Matcher.OnMatch nested(Matcher matcher) {

@@ -30,9 +30,6 @@ final class Envoy {
   /** The key of the client's address, which becomes the inner connection's remote address. */
   static final String CLIENT_ADDRESS = "envoy.filters.listener.original_dst.remote_ip";
 
-  /** The key of the identities of which a server must prove one. */
-  static final String EXPECTED_NAMES = "envoy.network.upstream_subject_alt_names";
-
   static final String HTTP_CONNECTION_MANAGER = "envoy.filters.network.http_connection_manager";
   static final String TCP_PROXY = "envoy.filters.network.tcp_proxy";
 

@@ -1,6 +1,5 @@
 package dev.ambit.operator.waypoint.config.model;
 
-import com.google.protobuf.ByteString;
 import dev.ambit.operator.model.IpAddresses;
 import dev.ambit.protocol.workload.TunnelProtocol;
 import dev.ambit.protocol.workload.Workload;
@@ -37,7 +36,6 @@ record Member(Workload workload, Map<String, String> labels) {
 
   List<String> addresses() {
     return workload.getAddressesList().stream()
-        .map(ByteString::toByteArray)
         .map(IpAddresses::text)
         .toList();
   }

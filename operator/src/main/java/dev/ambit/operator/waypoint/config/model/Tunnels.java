@@ -4,7 +4,9 @@ import com.google.protobuf.Any;
 import com.google.protobuf.BoolValue;
 import dev.ambit.operator.waypoint.model.EnvoyBootstrap;
 import dev.ambit.operator.waypoint.model.FilterState;
+import dev.ambit.operator.waypoint.security.model.ConnectSecurity;
 import dev.ambit.operator.waypoint.telemetry.model.SourceWorkload;
+import dev.ambit.operator.waypoint.telemetry.model.WaypointTelemetry;
 import io.envoyproxy.envoy.config.cluster.v3.Cluster;
 import io.envoyproxy.envoy.config.core.v3.Address;
 import io.envoyproxy.envoy.config.core.v3.Http2ProtocolOptions;
@@ -27,7 +29,6 @@ import io.envoyproxy.envoy.extensions.filters.common.set_filter_state.v3.FilterS
 import io.envoyproxy.envoy.extensions.filters.http.set_filter_state.v3.Config;
 import io.envoyproxy.envoy.extensions.filters.listener.original_dst.v3.OriginalDst;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
-import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter;
 import io.envoyproxy.envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
 import io.envoyproxy.envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport;
 import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext;
@@ -82,10 +83,9 @@ final class Tunnels {
   private Tunnels() {}
 
   /** What of it depends on the mesh. */
-  record Settings(List<String> trustDomains, List<HttpFilter> filters) {
+  record Settings(List<String> trustDomains) {
     Settings {
       trustDomains = List.copyOf(trustDomains);
-      filters = List.copyOf(filters);
     }
   }
 
@@ -110,6 +110,7 @@ final class Tunnels {
             .addUpgradeConfigs(
                 HttpConnectionManager.UpgradeConfig.newBuilder().setUpgradeType("CONNECT"))
             .setHttp2ProtocolOptions(http2())
+            .addAllAccessLog(WaypointTelemetry.refusedTunnels())
             .setRouteConfig(
                 RouteConfiguration.newBuilder()
                     .setName("tunnels")
@@ -144,7 +145,7 @@ final class Tunnels {
         Envoy.httpFilter(
             "envoy.filters.http.set_filter_state",
             Config.newBuilder().addAllOnRequestHeaders(state).build()));
-    manager.addAllHttpFilters(settings.filters());
+    manager.addAllHttpFilters(ConnectSecurity.filters());
     manager.addHttpFilters(Envoy.router());
     return Listener.newBuilder()
         .setName(TERMINATE)
@@ -188,6 +189,10 @@ final class Tunnels {
     for (String key : List.of(FilterState.PEER_PRINCIPAL, FilterState.LOCAL_PRINCIPAL)) {
       state.add(Envoy.sharedString(key, "%FILTER_STATE(" + key + ":PLAIN)%"));
     }
+    state.add(
+        Envoy.sharedString(
+            ConnectSecurity.DETECTED_VERDICT,
+            "%FILTER_STATE(" + ConnectSecurity.DETECTED_VERDICT + ":PLAIN)%"));
     state.addAll(SourceWorkload.forwarded());
     return state;
   }
@@ -311,7 +316,7 @@ final class Tunnels {
                         List.of(
                             // Where there is none, this is "-", which no certificate has.
                             Envoy.own(
-                                Envoy.EXPECTED_NAMES,
+                                FilterState.UPSTREAM_NAMES,
                                 "%DYNAMIC_METADATA("
                                     + IDENTITY_METADATA
                                     + ":"
@@ -344,6 +349,7 @@ final class Tunnels {
             .setIdleTimeout(Envoy.ZERO)
             .setTunnelingConfig(
                 TcpProxy.TunnelingConfig.newBuilder().setHostname("%DOWNSTREAM_LOCAL_ADDRESS%"))
+            .addAllAccessLog(WaypointTelemetry.failedTunnels())
             .build());
   }
 

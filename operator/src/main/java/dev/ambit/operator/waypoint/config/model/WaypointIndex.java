@@ -1,0 +1,864 @@
+package dev.ambit.operator.waypoint.config.model;
+
+import com.github.xds.core.v3.CidrRange;
+import com.google.protobuf.Message;
+import dev.ambit.operator.model.IpAddresses;
+import dev.ambit.operator.model.NamespaceSelection;
+import dev.ambit.operator.waypoint.model.Backend;
+import dev.ambit.operator.waypoint.model.MeshService;
+import dev.ambit.operator.waypoint.model.PortProtocol;
+import dev.ambit.operator.waypoint.model.ServicePort;
+import dev.ambit.operator.waypoint.route.model.GatewayRoutes;
+import dev.ambit.operator.waypoint.route.model.ParentWaypoint;
+import dev.ambit.operator.waypoint.route.model.RouteObjects;
+import dev.ambit.operator.waypoint.route.model.RouteParents;
+import dev.ambit.operator.waypoint.route.model.RouteStatus;
+import dev.ambit.operator.waypoint.route.model.Routing;
+import dev.ambit.operator.waypoint.route.model.ServiceBinding;
+import dev.ambit.operator.waypoint.route.model.ServiceRoutes;
+import dev.ambit.operator.waypoint.security.model.AttachedPolicies;
+import dev.ambit.operator.waypoint.security.model.ConnectSecurity;
+import dev.ambit.operator.waypoint.security.model.Destination;
+import dev.ambit.operator.waypoint.security.model.PolicyIndex;
+import dev.ambit.operator.waypoint.security.model.SecuritySettings;
+import dev.ambit.operator.waypoint.security.model.ServiceSecurity;
+import dev.ambit.operator.waypoint.security.model.WaypointGateway;
+import dev.ambit.operator.waypoint.telemetry.model.ChainTelemetry;
+import dev.ambit.operator.waypoint.telemetry.model.Defaults;
+import dev.ambit.operator.waypoint.telemetry.model.Providers;
+import dev.ambit.operator.waypoint.telemetry.model.TelemetryObjects;
+import dev.ambit.operator.waypoint.telemetry.model.WaypointReference;
+import dev.ambit.operator.waypoint.telemetry.model.WaypointTelemetry;
+import dev.ambit.operator.xds.ChangeSet;
+import dev.ambit.operator.xds.XdsResource;
+import dev.ambit.operator.xds.XdsType;
+import dev.ambit.protocol.workload.Address;
+import dev.ambit.protocol.workload.AppProtocol;
+import dev.ambit.protocol.workload.NetworkAddress;
+import dev.ambit.protocol.workload.Service;
+import dev.ambit.protocol.workload.Workload;
+import io.envoyproxy.envoy.config.cluster.v3.Cluster;
+import io.envoyproxy.envoy.config.core.v3.TypedExtensionConfig;
+import io.envoyproxy.envoy.config.listener.v3.Listener;
+import io.envoyproxy.envoy.config.route.v3.RouteConfiguration;
+import io.fabric8.istio.api.networking.v1.ServiceEntry;
+import io.fabric8.istio.api.networking.v1.WorkloadEntry;
+import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
+import io.fabric8.istio.api.security.v1.RequestAuthentication;
+import io.fabric8.istio.api.telemetry.v1.Telemetry;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.Namespace;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.GRPCRoute;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.Gateway;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.GatewayClass;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.HTTPRoute;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1alpha2.TCPRoute;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1alpha3.TLSRoute;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1beta1.ReferenceGrant;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What each waypoint is told, kept current one object at a time. Changes are taken as they come;
+ * {@link #update} then works out what they make different, and only that. Not thread-safe.
+ */
+public final class WaypointIndex {
+  /** Names of the classes whose Gateways are waypoints. */
+  public static final Set<String> CLASSES = Set.of("ambit-waypoint", "istio-waypoint");
+
+  /**
+   * For how long a waypoint still knows a service that is no longer to go through it: clients'
+   * nodes hear of that when they do.
+   */
+  static final Duration LINGER = Duration.ofSeconds(30);
+
+  private static final Set<Class<? extends HasMetadata>> ROUTES =
+      Set.of(
+          HTTPRoute.class,
+          GRPCRoute.class,
+          TLSRoute.class,
+          TCPRoute.class,
+          ReferenceGrant.class,
+          Namespace.class);
+  private static final Set<Class<? extends HasMetadata>> POLICIES =
+      Set.of(AuthorizationPolicy.class, RequestAuthentication.class);
+
+  private WaypointSettings settings;
+  private final ObjectStore objects = new ObjectStore();
+  private final ServiceDirectory services = new ServiceDirectory();
+  private final Map<String, Workload> workloads = new HashMap<>();
+  private final Map<String, Set<String>> members = new HashMap<>();
+  private final Map<String, Set<String>> through = new HashMap<>();
+  private final Map<String, WaypointState> waypoints = new TreeMap<>();
+
+  // What has changed since the last update.
+  private boolean gatewaysChanged = true;
+  private boolean routesChanged = true;
+  private boolean policiesChanged = true;
+  private boolean telemetryChanged = true;
+  private boolean plansChanged = true;
+  private final Set<String> changedServices = new HashSet<>();
+
+  private Routing routing = new Routing(Map.of(), List.of());
+  private PolicyIndex policies = PolicyIndex.of(List.of(), List.of(), "");
+  private TelemetryObjects telemetry = TelemetryObjects.none("");
+
+  /** An index of nothing yet. */
+  public WaypointIndex(WaypointSettings settings) {
+    this.settings = settings;
+  }
+
+  // --- Changes
+
+  /** Other settings. */
+  public void settings(WaypointSettings next) {
+    if (!next.equals(settings)) {
+      settings = next;
+      routesChanged = true;
+      policiesChanged = true;
+      telemetryChanged = true;
+      plansChanged = true;
+    }
+  }
+
+  /** An object of a kind that waypoints turn on. */
+  public void put(HasMetadata object) {
+    objects.put(object);
+    changed(object);
+  }
+
+  public void remove(HasMetadata object) {
+    objects.remove(object);
+    changed(object);
+  }
+
+  private void changed(HasMetadata object) {
+    switch (object) {
+      case Gateway _ -> {
+        gatewaysChanged = true;
+        routesChanged = true;
+        plansChanged = true;
+      }
+      case GatewayClass _ -> gatewaysChanged = true;
+      case Telemetry _ -> telemetryChanged = true;
+      case Pod pod ->
+          labelsChanged(settings.mesh().clusterId() + "//Pod/" + ObjectStore.key(pod));
+      case io.fabric8.kubernetes.api.model.Service service ->
+          relabel(
+              service.getMetadata().getNamespace()
+                  + "/"
+                  + settings
+                      .mesh()
+                      .hostname(
+                          service.getMetadata().getNamespace(),
+                          service.getMetadata().getName()));
+      case ServiceEntry entry -> {
+        for (String host :
+            ObjectStore.orEmpty(entry.getSpec() == null ? null : entry.getSpec().getHosts())) {
+          relabel(entry.getMetadata().getNamespace() + "/" + host);
+        }
+      }
+      default -> {
+        routesChanged |= ROUTES.contains(object.getClass());
+        policiesChanged |= POLICIES.contains(object.getClass());
+      }
+    }
+  }
+
+  private void relabel(String key) {
+    services.message(key).ifPresent(this::put);
+  }
+
+  private void labelsChanged(String uid) {
+    Workload workload = workloads.get(uid);
+    if (workload != null) {
+      changedServices.addAll(workload.getServicesMap().keySet());
+    }
+  }
+
+  /** An address of the workload API, by its name there. */
+  public void address(String name, Optional<Address> address) {
+    switch (address.map(Address::getTypeCase).orElse(Address.TypeCase.TYPE_NOT_SET)) {
+      case SERVICE -> put(address.orElseThrow().getService());
+      case WORKLOAD -> put(name, address.orElseThrow().getWorkload());
+      case TYPE_NOT_SET -> {
+        if (services.remove(name)) {
+          routesChanged = true;
+          plansChanged = true;
+          changedServices.add(name);
+        }
+        put(name, null);
+      }
+    }
+  }
+
+  private void put(Service message) {
+    String key = message.getNamespace() + "/" + message.getHostname();
+    Optional<HasMetadata> object = objectOf(message);
+    Optional<Service> before = services.message(key);
+    boolean differs =
+        services.put(
+            message,
+            object.filter(found -> found instanceof ServiceEntry).isPresent()
+                ? MeshService.Kind.SERVICE_ENTRY
+                : MeshService.Kind.SERVICE,
+            object.map(ObjectStore::labels).orElse(Map.of()));
+    if (differs) {
+      routesChanged = true;
+    }
+    if (differs || before.isEmpty() || !before.get().equals(message)) {
+      plansChanged = true;
+      changedServices.add(key);
+    }
+  }
+
+  private Optional<HasMetadata> objectOf(Service message) {
+    String object = message.getNamespace() + "/" + message.getName();
+    boolean service =
+        settings
+            .mesh()
+            .hostname(message.getNamespace(), message.getName())
+            .equals(message.getHostname());
+    return service
+        ? objects
+            .get(io.fabric8.kubernetes.api.model.Service.class, object)
+            .map(HasMetadata.class::cast)
+            .or(() -> objects.get(ServiceEntry.class, object))
+        : objects.get(ServiceEntry.class, object).map(HasMetadata.class::cast);
+  }
+
+  private void put(String uid, @Nullable Workload workload) {
+    Workload before = workload == null ? workloads.remove(uid) : workloads.put(uid, workload);
+    if (before != null) {
+      for (String service : before.getServicesMap().keySet()) {
+        changedServices.add(service);
+        members.computeIfPresent(
+            service,
+            (_, present) -> {
+              present.remove(uid);
+              return present.isEmpty() ? null : present;
+            });
+      }
+    }
+    if (workload != null) {
+      for (String service : workload.getServicesMap().keySet()) {
+        changedServices.add(service);
+        members.computeIfAbsent(service, _ -> new TreeSet<>()).add(uid);
+      }
+    }
+    if (through.containsKey(uid)) {
+      plansChanged = true;
+    }
+  }
+
+  /** The Gateways through whose waypoints an address is meant to be reached. */
+  public void waypoints(String name, Set<String> gateways) {
+    Set<String> before =
+        gateways.isEmpty() ? through.remove(name) : through.put(name, Set.copyOf(gateways));
+    if (!gateways.equals(before == null ? Set.of() : before)) {
+      plansChanged = true;
+      routesChanged = true;
+    }
+  }
+
+  // --- What comes of them
+
+  /**
+   * What is different from before.
+   *
+   * @param changes by waypoint, "namespace/name" of its Gateway
+   * @param removed waypoints that are no more
+   * @param again when there will be more to do though nothing changes
+   */
+  public record Update(
+      Map<String, ChangeSet> changes, Set<String> removed, Optional<Instant> again) {}
+
+  /** What routes came to at the last update. */
+  public List<RouteStatus> routeStatuses() {
+    return routing.statuses();
+  }
+
+  /** The waypoints there are. */
+  public Set<String> waypoints() {
+    return Set.copyOf(waypoints.keySet());
+  }
+
+  /** As what each waypoint runs: its service account has its Gateway's name. */
+  public static String serviceAccount(String waypoint) {
+    return waypoint.substring(waypoint.indexOf('/') + 1);
+  }
+
+  /** Works out what all changes since the last time come to. */
+  public Update update(Instant now) {
+    Set<String> removed = new TreeSet<>();
+    if (gatewaysChanged) {
+      Map<String, Gateway> present = new TreeMap<>();
+      for (Gateway gateway : objects.all(Gateway.class)) {
+        if (CLASSES.contains(className(gateway))) {
+          present.put(ObjectStore.key(gateway), gateway);
+        }
+      }
+      for (String key : Set.copyOf(waypoints.keySet())) {
+        if (!present.containsKey(key)) {
+          waypoints.remove(key);
+          removed.add(key);
+        }
+      }
+      for (String key : present.keySet()) {
+        if (!waypoints.containsKey(key)) {
+          waypoints.put(key, new WaypointState(key));
+          plansChanged = true;
+          policiesChanged = true;
+          telemetryChanged = true;
+          routesChanged = true;
+        }
+      }
+      gatewaysChanged = false;
+    }
+    if (waypoints.isEmpty() && routing.statuses().isEmpty() && !hasRoutes()) {
+      // Nobody asks; all will be worked out once there is a waypoint.
+      changedServices.clear();
+      return new Update(Map.of(), removed, Optional.empty());
+    }
+    if (routesChanged) {
+      Routing next = route();
+      plansChanged |= !next.services().equals(routing.services());
+      routing = next;
+      routesChanged = false;
+    }
+    if (policiesChanged) {
+      policies =
+          PolicyIndex.of(
+              objects.all(AuthorizationPolicy.class),
+              objects.all(RequestAuthentication.class),
+              settings.mesh().rootNamespace());
+      policiesChanged = false;
+      plansChanged = true;
+    }
+    if (telemetryChanged) {
+      telemetry =
+          new TelemetryObjects(
+              List.copyOf(objects.all(Telemetry.class)), settings.mesh().rootNamespace());
+      telemetryChanged = false;
+      plansChanged = true;
+    }
+    Map<String, ChangeSet> changes = new LinkedHashMap<>();
+    Optional<Instant> again = Optional.empty();
+    for (WaypointState waypoint : waypoints.values()) {
+      if (plansChanged || waypoint.isDue(now)) {
+        plan(waypoint, now);
+      }
+      ChangeSet different = waypoint.update();
+      if (!different.isEmpty()) {
+        changes.put(waypoint.key, different);
+      }
+      Optional<Instant> due = waypoint.due();
+      if (due.isPresent() && (again.isEmpty() || due.get().isBefore(again.get()))) {
+        again = due;
+      }
+    }
+    plansChanged = false;
+    changedServices.clear();
+    return new Update(changes, removed, again);
+  }
+
+  private boolean hasRoutes() {
+    return objects.has(HTTPRoute.class)
+        || objects.has(GRPCRoute.class)
+        || objects.has(TLSRoute.class)
+        || objects.has(TCPRoute.class);
+  }
+
+  private static String className(Gateway gateway) {
+    return gateway.getSpec() == null || gateway.getSpec().getGatewayClassName() == null
+        ? ""
+        : gateway.getSpec().getGatewayClassName();
+  }
+
+  private Routing route() {
+    return GatewayRoutes.of(
+        new RouteObjects(
+            objects.all(HTTPRoute.class),
+            objects.all(GRPCRoute.class),
+            objects.all(TLSRoute.class),
+            objects.all(TCPRoute.class),
+            objects.all(ReferenceGrant.class)),
+        services,
+        new Parents(),
+        settings.mesh().trustDomains());
+  }
+
+  private final class Parents implements RouteParents {
+    @Override
+    public ServiceBinding binding(MeshService service) {
+      Set<String> gateways = through.getOrDefault(service.key(), Set.of());
+      if (gateways.isEmpty()) {
+        return new ServiceBinding.Unbound(
+            "no waypoint takes the traffic of %s; let the label istio.io/use-waypoint of it, or of its namespace, name one"
+                .formatted(service.key()));
+      }
+      return gateways.stream()
+          .filter(waypoints::containsKey)
+          .sorted()
+          .findFirst()
+          .<ServiceBinding>map(ServiceBinding.Bound::new)
+          .orElseGet(ServiceBinding.Foreign::new);
+    }
+
+    @Override
+    public Optional<ParentWaypoint> waypoint(String namespace, String name) {
+      String key = namespace + "/" + name;
+      return objects
+          .get(Gateway.class, key)
+          .filter(_ -> waypoints.containsKey(key))
+          .map(
+              gateway ->
+                  new ParentWaypoint(
+                      ObjectStore.orEmpty(gateway.getSpec().getListeners()).stream()
+                          .map(listener -> listener(gateway, listener))
+                          .toList(),
+                      services.all().stream().filter(service -> isBound(service, key)).toList()));
+    }
+
+    private ParentWaypoint.Listener listener(
+        Gateway gateway, io.fabric8.kubernetes.api.model.gatewayapi.v1.Listener listener) {
+      var allowed = listener.getAllowedRoutes();
+      var namespaces = allowed == null ? null : allowed.getNamespaces();
+      Set<String> kinds = new TreeSet<>();
+      ObjectStore.orEmpty(allowed == null ? null : allowed.getKinds())
+          .forEach(kind -> kinds.add(kind.getKind()));
+      String from =
+          namespaces == null || namespaces.getFrom() == null ? "Same" : namespaces.getFrom();
+      return new ParentWaypoint.Listener(
+          listener.getName(),
+          listener.getPort() == null ? 0 : listener.getPort(),
+          kinds,
+          namespace ->
+              NamespaceSelection.admits(
+                  from,
+                  namespaces == null ? null : namespaces.getSelector(),
+                  gateway.getMetadata().getNamespace(),
+                  namespace,
+                  objects
+                      .get(Namespace.class, "/" + namespace)
+                      .map(ObjectStore::labels)
+                      .orElse(Map.of())));
+    }
+  }
+
+  private boolean isBound(MeshService service, String waypoint) {
+    return through.getOrDefault(service.key(), Set.of()).contains(waypoint);
+  }
+
+  // --- One waypoint
+
+  private void plan(WaypointState waypoint, Instant now) {
+    Gateway gateway = objects.get(Gateway.class, waypoint.key).orElseThrow();
+    Scope scope = new Scope(gateway);
+    Set<String> bound = new TreeSet<>();
+    List<Member> pods = new ArrayList<>();
+    through.forEach(
+        (name, gateways) -> {
+          if (gateways.contains(waypoint.key)) {
+            Workload workload = workloads.get(name);
+            if (workload != null) {
+              pods.add(member(name, workload));
+            } else if (services.get(name).isPresent()) {
+              bound.add(name);
+            }
+          }
+        });
+    waypoint.linger(bound, now, key -> services.get(key).isPresent());
+    pods.sort(java.util.Comparator.comparing(pod -> pod.workload().getUid()));
+    waypoint.plans(scope, bound, pods);
+  }
+
+  /** What holds for all of a waypoint. */
+  private final class Scope {
+    final WaypointGateway gateway;
+    final WaypointTelemetry telemetryOf;
+    final SecuritySettings security;
+    final List<String> trustDomains;
+
+    Scope(Gateway object) {
+      this.gateway =
+          new WaypointGateway(
+              object.getMetadata().getNamespace(),
+              object.getMetadata().getName(),
+              className(object));
+      this.telemetryOf =
+          new WaypointTelemetry(
+              new WaypointReference(gateway.namespace(), gateway.name(), gateway.className()),
+              telemetry,
+              Providers.of(settings.providers()),
+              Defaults.of(settings.defaults()),
+              services);
+      this.security =
+          new SecuritySettings(
+              settings.mesh().rootNamespace(),
+              settings.mesh().trustDomains(),
+              settings.providers());
+      this.trustDomains = new ArrayList<>();
+      trustDomains.add(settings.mesh().trustDomain());
+      trustDomains.addAll(settings.mesh().trustDomainAliases());
+    }
+  }
+
+  private Member member(String uid, Workload workload) {
+    return new Member(workload, labels(uid, workload));
+  }
+
+  private Map<String, String> labels(String uid, Workload workload) {
+    String key = workload.getNamespace() + "/" + workload.getName();
+    // Both kinds have their own form of UIDs; of others nothing is known but the message.
+    Optional<? extends HasMetadata> object =
+        uid.contains("//Pod/") ? objects.get(Pod.class, key) : objects.get(WorkloadEntry.class, key);
+    return object.map(ObjectStore::labels).orElse(Map.of());
+  }
+
+  private List<Member> members(String service) {
+    return members.getOrDefault(service, Set.of()).stream()
+        .map(
+            uid -> {
+              Workload workload = workloads.get(uid);
+              if (workload == null) {
+                throw new IllegalStateException("a service has no workload " + uid);
+              }
+              return member(uid, workload);
+            })
+        .toList();
+  }
+
+  private final class WaypointState {
+    private final String key;
+    private final Map<String, Instant> lingering = new HashMap<>();
+    private Set<String> boundBefore = Set.of();
+
+    private final Map<String, ServicePlan.Source> sources = new HashMap<>();
+    private final Map<String, ServicePlan> plans = new TreeMap<>();
+    private final Map<String, Object> securitySources = new HashMap<>();
+    private final Map<String, ServiceSecurity> securities = new HashMap<>();
+    private PodsPlan.@Nullable Source podsSource;
+    private PodsPlan pods = PodsPlan.NONE;
+    private List<Message> shared = List.of();
+    private List<TypedExtensionConfig> connect = List.of();
+    private List<Listener> inner = List.of();
+    private Set<Backend> backends = Set.of();
+    private final Map<Backend, Clusters.Planned> clusters = new HashMap<>();
+    private List<Cluster> outsideClusters = List.of();
+    private boolean listenersDiffer = true;
+
+    private final Map<XdsType, Map<String, Message>> sent = new HashMap<>();
+
+    WaypointState(String key) {
+      this.key = key;
+    }
+
+    /** Adds to those that are bound others that were until lately. */
+    void linger(
+        Set<String> bound, Instant now, java.util.function.Predicate<String> present) {
+      for (String before : boundBefore) {
+        if (!bound.contains(before)) {
+          lingering.putIfAbsent(before, now.plus(LINGER));
+        }
+      }
+      lingering
+          .entrySet()
+          .removeIf(
+              each ->
+                  bound.contains(each.getKey())
+                      || !present.test(each.getKey())
+                      || !now.isBefore(each.getValue()));
+      bound.addAll(lingering.keySet());
+      boundBefore = Set.copyOf(bound);
+    }
+
+    boolean isDue(Instant now) {
+      return due().filter(due -> !now.isBefore(due)).isPresent();
+    }
+
+    Optional<Instant> due() {
+      return lingering.values().stream().min(Instant::compareTo);
+    }
+
+    void plans(Scope scope, Set<String> bound, List<Member> podMembers) {
+      if (plans.keySet().retainAll(bound)) {
+        listenersDiffer = true;
+      }
+      sources.keySet().retainAll(bound);
+      Set<Backend> needed = new LinkedHashSet<>();
+      List<ConnectSecurity.Port> ports = new ArrayList<>();
+      Map<String, AttachedPolicies> attached = new TreeMap<>();
+      for (String name : bound) {
+        MeshService service = services.get(name).orElseThrow();
+        AttachedPolicies policiesOf = policies.at(scope.gateway, Optional.of(service));
+        attached.put(name, policiesOf);
+        plan(scope, service, needed);
+        ports.addAll(ports(service, policiesOf));
+      }
+      AttachedPolicies ofPods = policies.at(scope.gateway, Optional.empty());
+      planPods(scope, podMembers, ofPods, needed, ports);
+      secure(scope, attached, needed);
+      connect = ConnectSecurity.resources(ports, scope.security);
+      List<Message> next = new ArrayList<>();
+      Tunnels.Settings tunnels = new Tunnels.Settings(scope.trustDomains);
+      next.addAll(Tunnels.listeners(tunnels));
+      next.addAll(Tunnels.clusters(tunnels));
+      shared = next;
+      if (listenersDiffer) {
+        inner = InnerListeners.of(List.copyOf(plans.values()), pods);
+        listenersDiffer = false;
+      }
+      backends = needed;
+    }
+
+    private void plan(Scope scope, MeshService service, Set<Backend> needed) {
+      Map<Integer, ChainTelemetry> chainTelemetry = new HashMap<>();
+      for (ServicePort port : service.ports()) {
+        WaypointTelemetry.Result result = scope.telemetryOf.of(service, port.protocol());
+        chainTelemetry.put(port.number(), result.chain());
+        needed.addAll(result.collectors());
+      }
+      ServicePlan.Source source =
+          new ServicePlan.Source(
+              service,
+              ranges(service),
+              routing.services().getOrDefault(service.key(), ServiceRoutes.NONE),
+              chainTelemetry,
+              scope.trustDomains);
+      if (!source.equals(sources.put(service.key(), source))) {
+        plans.put(service.key(), ServicePlan.of(source));
+        listenersDiffer = true;
+      }
+      needed.addAll(planOf(service.key()).backends());
+    }
+
+    private ServicePlan planOf(String service) {
+      ServicePlan plan = plans.get(service);
+      if (plan == null) {
+        throw new IllegalStateException("no plan for " + service);
+      }
+      return plan;
+    }
+
+    private void planPods(
+        Scope scope,
+        List<Member> podMembers,
+        AttachedPolicies ofPods,
+        Set<Backend> needed,
+        List<ConnectSecurity.Port> ports) {
+      if (podMembers.isEmpty()) {
+        listenersDiffer |= podsSource != null;
+        podsSource = null;
+        pods = PodsPlan.NONE;
+        return;
+      }
+      WaypointTelemetry.Result result = scope.telemetryOf.ofPods();
+      needed.addAll(result.collectors());
+      PodsPlan.Source source =
+          new PodsPlan.Source(podMembers, result.chain(), !ofPods.authorizations().isEmpty());
+      if (!source.equals(podsSource)) {
+        podsSource = source;
+        pods = PodsPlan.of(source);
+        listenersDiffer = true;
+      }
+      for (Member pod : podMembers) {
+        PodsPlan.declared(pod)
+            .forEach(
+                (port, protocol) ->
+                    ports.add(
+                        new ConnectSecurity.Port(
+                            pod.addresses().stream()
+                                .flatMap(address -> Destination.of(address, port).stream())
+                                .toList(),
+                            protocol == AppProtocol.TCP
+                                ? PortProtocol.TCP
+                                : PortProtocol.DETECTED,
+                            ofPods)));
+      }
+      securities.put(
+          PodsPlan.SLOTS, securityOf(scope, PodsPlan.SLOTS, ofPods));
+    }
+
+    private void secure(
+        Scope scope, Map<String, AttachedPolicies> attached, Set<Backend> needed) {
+      Set<String> kept = new HashSet<>(attached.keySet());
+      if (podsSource != null) {
+        kept.add(PodsPlan.SLOTS);
+      }
+      securities.keySet().retainAll(kept);
+      securitySources.keySet().retainAll(kept);
+      attached.forEach(
+          (service, policiesOf) ->
+              securities.put(service, securityOf(scope, service, policiesOf)));
+      Map<String, Cluster> outside = new TreeMap<>();
+      securities
+          .values()
+          .forEach(
+              security -> {
+                needed.addAll(security.backends());
+                security.clusters().forEach(cluster -> outside.put(cluster.getName(), cluster));
+              });
+      outsideClusters = List.copyOf(outside.values());
+    }
+
+    private ServiceSecurity securityOf(Scope scope, String slots, AttachedPolicies policiesOf) {
+      ServiceSecurity before = securities.get(slots);
+      Object source = List.of(policiesOf, scope.security);
+      // Policies that ask others depend on what services there are, so they are made each time.
+      if (before != null
+          && policiesOf.isEmpty()
+          && source.equals(securitySources.get(slots))) {
+        return before;
+      }
+      securitySources.put(slots, source);
+      return ServiceSecurity.of(
+          slots, policiesOf, scope.security, services, scope.gateway.namespace());
+    }
+
+    private List<ConnectSecurity.Port> ports(MeshService service, AttachedPolicies policiesOf) {
+      if (policiesOf.authorizations().isEmpty()) {
+        return List.of();
+      }
+      List<String> addresses =
+          services.message(service.key()).orElseThrow().getAddressesList().stream()
+              .map(address -> IpAddresses.text(address.getAddress()))
+              .toList();
+      ServiceRoutes routes = routing.services().getOrDefault(service.key(), ServiceRoutes.NONE);
+      return service.ports().stream()
+          .map(
+              port ->
+                  new ConnectSecurity.Port(
+                      addresses.stream()
+                          .flatMap(address -> Destination.of(address, port.number()).stream())
+                          .toList(),
+                      served(port, routes),
+                      policiesOf))
+          .toList();
+    }
+
+    /** What a port is treated as, which its routes may change. */
+    private static PortProtocol served(ServicePort port, ServiceRoutes routes) {
+      if (routes.connections().containsKey(port.number())) {
+        return port.protocol() == PortProtocol.DETECTED
+            ? PortProtocol.DETECTED
+            : port.protocol() == PortProtocol.TLS ? PortProtocol.TLS : PortProtocol.TCP;
+      }
+      return routes.http().containsKey(port.number()) && port.protocol() != PortProtocol.DETECTED
+          ? PortProtocol.HTTP
+          : port.protocol();
+    }
+
+    private static CidrRange range(NetworkAddress address) {
+      return ChainMatch.range(
+          IpAddresses.text(address.getAddress()),
+          address.hasLength() ? address.getLength() : address.getAddress().size() * 8);
+    }
+
+    private List<CidrRange> ranges(MeshService service) {
+      return services.message(service.key()).orElseThrow().getAddressesList().stream()
+          .map(WaypointState::range)
+          .toList();
+    }
+
+    /** What is different from what was sent. */
+    ChangeSet update() {
+      for (Backend backend : backends) {
+        if (!clusters.containsKey(backend)
+            || changedServices.contains(backend.service().key())) {
+          services
+              .message(backend.service().key())
+              .ifPresentOrElse(
+                  message ->
+                      clusters.put(
+                          backend,
+                          Clusters.of(
+                              new Clusters.Source(
+                                  backend, message, members(backend.service().key())))),
+                  () -> clusters.remove(backend));
+        }
+      }
+      clusters.keySet().retainAll(backends);
+      Map<XdsType, Map<String, Message>> next = new LinkedHashMap<>();
+      EnvoyTypes.ALL.forEach(type -> next.put(type, new LinkedHashMap<>()));
+      for (Message each : shared) {
+        switch (each) {
+          case Cluster cluster -> put(next, EnvoyTypes.CLUSTER, cluster.getName(), cluster);
+          case Listener listener -> put(next, EnvoyTypes.LISTENER, listener.getName(), listener);
+          default -> throw new IllegalStateException(each.getDescriptorForType().getFullName());
+        }
+      }
+      outsideClusters.forEach(
+          cluster -> put(next, EnvoyTypes.CLUSTER, cluster.getName(), cluster));
+      clusters.forEach(
+          (backend, planned) -> {
+            String name = backend.clusterName();
+            put(next, EnvoyTypes.CLUSTER, name, planned.cluster());
+            planned
+                .endpoints()
+                .ifPresent(endpoints -> put(next, EnvoyTypes.ENDPOINTS, name, endpoints));
+          });
+      connect.forEach(each -> put(next, EnvoyTypes.EXTENSION, each.getName(), each));
+      securities
+          .values()
+          .forEach(
+              security ->
+                  security
+                      .slots()
+                      .forEach(each -> put(next, EnvoyTypes.EXTENSION, each.getName(), each)));
+      inner.forEach(each -> put(next, EnvoyTypes.LISTENER, each.getName(), each));
+      plans.values().forEach(plan -> routes(next, plan.routes()));
+      routes(next, pods.routes());
+      return difference(next);
+    }
+
+    private static void routes(
+        Map<XdsType, Map<String, Message>> next, Collection<RouteConfiguration> routes) {
+      routes.forEach(each -> put(next, EnvoyTypes.ROUTES, each.getName(), each));
+    }
+
+    private static void put(
+        Map<XdsType, Map<String, Message>> next, XdsType type, String name, Message message) {
+      next.get(type).put(name, message);
+    }
+
+    private ChangeSet difference(Map<XdsType, Map<String, Message>> next) {
+      ChangeSet.Builder changes = new ChangeSet.Builder();
+      next.forEach(
+          (type, messages) -> {
+            Map<String, Message> before = sent.getOrDefault(type, Map.of());
+            messages.forEach(
+                (name, message) -> {
+                  Message old = before.get(name);
+                  if (old != message && !message.equals(old)) {
+                    changes.put(type, XdsResource.of(name, type, message, Set.of()));
+                  }
+                });
+            before
+                .keySet()
+                .forEach(
+                    name -> {
+                      if (!messages.containsKey(name)) {
+                        changes.remove(type, name);
+                      }
+                    });
+            sent.put(type, messages);
+          });
+      return changes.build();
+    }
+  }
+}
