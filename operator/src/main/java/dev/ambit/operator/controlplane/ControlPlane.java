@@ -107,7 +107,8 @@ public final class ControlPlane implements AutoCloseable {
     this(client, settings, registry, new KubernetesTokenReviewer(client));
   }
 
-  ControlPlane(
+  /** The same, with tokens reviewed by another than the API server. */
+  public ControlPlane(
       KubernetesClient client,
       ControlPlaneSettings settings,
       MeterRegistry registry,

@@ -47,16 +47,36 @@ final class ZtunnelProcess implements AutoCloseable {
       Path zds,
       Path folder,
       Map<String, String> environment) {
+    return start(
+        program,
+        pod,
+        new ControlPlaneAccess(
+            FakeControlPlane.url(), controlPlane.authority().rootPem(), CertificateService.TOKEN),
+        zds,
+        folder,
+        environment);
+  }
+
+  /** Where a control plane is, what it is trusted by, and what is shown to it. */
+  record ControlPlaneAccess(String url, String rootPem, String token) {}
+
+  /** Starts it with another control plane. */
+  static ZtunnelProcess start(
+      ZtunnelProgram program,
+      Pod pod,
+      ControlPlaneAccess controlPlane,
+      Path zds,
+      Path folder,
+      Map<String, String> environment) {
     try {
       Files.createDirectories(folder);
-      var root =
-          Files.writeString(folder.resolve("root-cert.pem"), controlPlane.authority().rootPem());
-      var token = Files.writeString(folder.resolve("token"), CertificateService.TOKEN);
+      var root = Files.writeString(folder.resolve("root-cert.pem"), controlPlane.rootPem());
+      var token = Files.writeString(folder.resolve("token"), controlPlane.token());
       var builder = new ProcessBuilder(pod.host().command(program.confined()));
       builder.redirectErrorStream(true);
       var variables = new HashMap<String, String>();
-      variables.put("XDS_ADDRESS", FakeControlPlane.url());
-      variables.put("CA_ADDRESS", FakeControlPlane.url());
+      variables.put("XDS_ADDRESS", controlPlane.url());
+      variables.put("CA_ADDRESS", controlPlane.url());
       variables.put("XDS_ROOT_CA", root.toString());
       variables.put("CA_ROOT_CA", root.toString());
       variables.put("AUTH_TOKEN", token.toString());

@@ -5,6 +5,8 @@ import com.google.protobuf.Struct;
 import com.google.protobuf.Value;
 import dev.ambit.operator.waypoint.model.Backend;
 import dev.ambit.operator.waypoint.telemetry.model.TelemetryMetadata;
+import dev.ambit.operator.waypoint.traffic.model.ClusterPolicy;
+import dev.ambit.operator.waypoint.traffic.model.ServicePolicy;
 import dev.ambit.protocol.workload.LoadBalancing;
 import dev.ambit.protocol.workload.PortList;
 import dev.ambit.protocol.workload.Service;
@@ -17,12 +19,12 @@ import io.envoyproxy.envoy.config.core.v3.Http2ProtocolOptions;
 import io.envoyproxy.envoy.config.core.v3.Locality;
 import io.envoyproxy.envoy.config.core.v3.Metadata;
 import io.envoyproxy.envoy.config.core.v3.SocketAddress;
+import io.envoyproxy.envoy.config.core.v3.TransportSocket;
 import io.envoyproxy.envoy.config.endpoint.v3.ClusterLoadAssignment;
 import io.envoyproxy.envoy.config.endpoint.v3.Endpoint;
 import io.envoyproxy.envoy.config.endpoint.v3.LbEndpoint;
 import io.envoyproxy.envoy.config.endpoint.v3.LocalityLbEndpoints;
 import io.envoyproxy.envoy.extensions.upstreams.http.v3.HttpProtocolOptions;
-import io.envoyproxy.envoy.type.v3.Percent;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -53,8 +55,10 @@ final class Clusters {
    *
    * @param service of the workload API
    * @param members all workloads of the service, in the order of their UIDs
+   * @param policy what DestinationRules say of the service
    */
-  record Source(Backend backend, Service service, List<Member> members) {
+  record Source(
+      Backend backend, Service service, List<Member> members, ServicePolicy policy) {
     Source {
       members = List.copyOf(members);
     }
@@ -78,21 +82,22 @@ final class Clusters {
                 Metadata.newBuilder()
                     .putFilterMetadata(
                         TelemetryMetadata.NAMESPACE,
-                        TelemetryMetadata.cluster(backend.service())))
-            .setLbPolicy(Cluster.LbPolicy.LEAST_REQUEST)
-            .setCircuitBreakers(UNLIMITED)
-            .setCommonLbConfig(
-                Cluster.CommonLbConfig.newBuilder()
-                    // Else Envoy would send to endpoints that are known not to be well.
-                    .setHealthyPanicThreshold(Percent.getDefaultInstance()));
-    options(backend)
-        .ifPresent(
-            options -> cluster.putTypedExtensionProtocolOptions(HTTP_OPTIONS, Any.pack(options)));
+                        TelemetryMetadata.cluster(backend.service())));
+    ClusterPolicy policy = source.policy().of(backend);
+    HttpProtocolOptions.Builder options = options(backend).toBuilder();
+    policy.applyTo(cluster, options);
+    switch (backend.protocol()) {
+      case HTTP, HTTP2, GRPC, DETECTED ->
+          cluster.putTypedExtensionProtocolOptions(HTTP_OPTIONS, Any.pack(options.build()));
+      case TLS, TCP -> {}
+    }
     if (source.service().getLoadBalancing().getMode() == LoadBalancing.Mode.PASSTHROUGH) {
       return new Planned(
           cluster
               .setType(Cluster.DiscoveryType.ORIGINAL_DST)
               .setLbPolicy(Cluster.LbPolicy.CLUSTER_PROVIDED)
+              .clearLoadBalancingPolicy()
+              .setTransportSocket(tls(policy, Envoy.rawBuffer()))
               .build(),
           Optional.empty());
     }
@@ -101,8 +106,7 @@ final class Clusters {
       return new Planned(
           cluster
               .setType(Cluster.DiscoveryType.STRICT_DNS)
-              .setRespectDnsTtl(true)
-              .setDnsLookupFamily(Cluster.DnsLookupFamily.ALL)
+              .setTransportSocket(tls(policy, Envoy.rawBuffer()))
               .setLoadAssignment(endpoints)
               .build(),
           Optional.empty());
@@ -120,28 +124,40 @@ final class Clusters {
                     .setMatch(struct(TUNNEL, "true"))
                     .setTransportSocket(
                         Tunnels.internal(
-                            List.of(Tunnels.ADDRESS_METADATA, Tunnels.IDENTITY_METADATA))))
+                            List.of(Tunnels.ADDRESS_METADATA, Tunnels.IDENTITY_METADATA),
+                            tls(policy, Envoy.rawBuffer()))))
             .addTransportSocketMatches(
                 Cluster.TransportSocketMatch.newBuilder()
                     .setName("plain")
                     .setMatch(Struct.getDefaultInstance())
-                    .setTransportSocket(Envoy.rawBuffer()))
+                    .setTransportSocket(tls(policy, Envoy.rawBuffer())))
             .build(),
         Optional.of(endpoints));
   }
 
-  private static Optional<HttpProtocolOptions> options(Backend backend) {
+  private static HttpProtocolOptions options(Backend backend) {
     return switch (backend.protocol()) {
-      case HTTP, DETECTED -> Optional.of(asTheClient());
+      case HTTP, DETECTED -> asTheClient();
       case HTTP2, GRPC ->
-          Optional.of(
-              HttpProtocolOptions.newBuilder()
-                  .setExplicitHttpConfig(
-                      HttpProtocolOptions.ExplicitHttpConfig.newBuilder()
-                          .setHttp2ProtocolOptions(Http2ProtocolOptions.getDefaultInstance()))
-                  .build());
-      case TLS, TCP -> Optional.empty();
+          HttpProtocolOptions.newBuilder()
+              .setExplicitHttpConfig(
+                  HttpProtocolOptions.ExplicitHttpConfig.newBuilder()
+                      .setHttp2ProtocolOptions(Http2ProtocolOptions.getDefaultInstance()))
+              .build();
+      case TLS, TCP -> HttpProtocolOptions.getDefaultInstance();
     };
+  }
+
+  private static TransportSocket tls(ClusterPolicy policy, TransportSocket otherwise) {
+    return policy
+        .tls()
+        .map(
+            context ->
+                TransportSocket.newBuilder()
+                    .setName("envoy.transport_sockets.tls")
+                    .setTypedConfig(Any.pack(context))
+                    .build())
+        .orElse(otherwise);
   }
 
   /** A client that speaks HTTP/2 to a port without saying so has found that it is understood. */
@@ -160,6 +176,9 @@ final class Clusters {
             == LoadBalancing.HealthPolicy.ALLOW_ALL;
     Map<String, LocalityLbEndpoints.Builder> localities = new TreeMap<>();
     for (Member member : source.members()) {
+      if (!source.policy().selects(source.backend(), member.labels())) {
+        continue;
+      }
       if (!all && member.workload().getStatus() != WorkloadStatus.HEALTHY) {
         continue;
       }

@@ -20,7 +20,6 @@ import dev.ambit.operator.waypoint.telemetry.model.TelemetryMetadata;
 import io.envoyproxy.envoy.config.listener.v3.FilterChain;
 import io.envoyproxy.envoy.config.route.v3.RouteConfiguration;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -52,6 +51,8 @@ record ServicePlan(
   /**
    * What it is made from.
    *
+   * @param routes a port of no declared protocol that has routes for connections alone is not looked
+   *     at
    * @param telemetry by the port's number
    */
   record Source(
@@ -107,18 +108,20 @@ record ServicePlan(
           Optional.ofNullable(source.routes().http().get(port.number()));
       Optional<ConnectionRoutes> connections =
           Optional.ofNullable(source.routes().connections().get(port.number()));
-      if (connections.isPresent()) {
+      if (connections.isPresent() && requests.isEmpty()) {
         connections(port, connections.get());
-      } else if (requests.isPresent() && port.protocol() != PortProtocol.DETECTED) {
+      } else if (port.protocol() == PortProtocol.DETECTED) {
+        detected(
+            port,
+            requests.orElseGet(() -> PassThrough.requests(source.service(), port)),
+            connections.orElseGet(() -> PassThrough.connections(source.service(), port)));
+      } else if (requests.isPresent()) {
         requests(port, requests.get());
       } else {
         switch (port.protocol()) {
-          case HTTP, HTTP2, GRPC -> requests(port, PassThrough.requests(source.service(), port));
+          case HTTP, HTTP2, GRPC, DETECTED ->
+              requests(port, PassThrough.requests(source.service(), port));
           case TLS, TCP -> connections(port, PassThrough.connections(source.service(), port));
-          case DETECTED ->
-              detected(
-                  port,
-                  requests.orElseGet(() -> PassThrough.requests(source.service(), port)));
         }
       }
     }
@@ -144,17 +147,16 @@ record ServicePlan(
       return name;
     }
 
-    private void detected(ServicePort port, HttpPortRoutes requests) {
+    private void detected(ServicePort port, HttpPortRoutes requests, ConnectionRoutes others) {
       String http = http(port, requests);
       sniff.add(Chains.http(http, key, telemetry(port), metadata));
-      ConnectionRoutes passedOn = PassThrough.connections(source.service(), port);
-      backends.addAll(passedOn.backends());
-      Map<Integer, Matcher.OnMatch> chains = new HashMap<>();
+      backends.addAll(others.backends());
       Matcher.OnMatch tcp =
-          choose(port, passedOn.routes(), sniff)
-              .orElseThrow(() -> new IllegalStateException("what is passed on leads somewhere"));
-      chains.put(port.number(), ChainMatch.protocol(http, verdict(tcp)));
-      sniffPorts.putAll(chains);
+          choose(port, others.routes(), sniff)
+              .map(Builder::verdict)
+              // No such chain: they are closed.
+              .orElseGet(() -> ChainMatch.chain("none"));
+      sniffPorts.put(port.number(), ChainMatch.protocol(http, tcp));
       mainPorts.put(port.number(), ChainMatch.chain(TO_SNIFF));
     }
 

@@ -267,7 +267,7 @@ final class Tunnels {
                                         Endpoint.newBuilder()
                                             .setAddress(Envoy.internal(listener))))))
             .setCircuitBreakers(Clusters.UNLIMITED)
-            .setTransportSocket(internal(List.of()));
+            .setTransportSocket(internal(List.of(), Envoy.rawBuffer()));
     if (name.equals(DIRECT)) {
       cluster.putTypedExtensionProtocolOptions(
           Clusters.HTTP_OPTIONS, Any.pack(Clusters.asTheClient()));
@@ -288,9 +288,9 @@ final class Tunnels {
   }
 
   /** For connections inside Envoy, which take those metadata of the endpoint along. */
-  static TransportSocket internal(List<String> metadata) {
+  static TransportSocket internal(List<String> metadata, TransportSocket within) {
     InternalUpstreamTransport.Builder socket =
-        InternalUpstreamTransport.newBuilder().setTransportSocket(Envoy.rawBuffer());
+        InternalUpstreamTransport.newBuilder().setTransportSocket(within);
     for (String name : metadata) {
       socket.addPassthroughMetadata(
           InternalUpstreamTransport.MetadataValueSource.newBuilder()

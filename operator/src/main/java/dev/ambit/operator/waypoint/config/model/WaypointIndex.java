@@ -23,7 +23,16 @@ import dev.ambit.operator.waypoint.security.model.PolicyIndex;
 import dev.ambit.operator.waypoint.security.model.SecuritySettings;
 import dev.ambit.operator.waypoint.security.model.ServiceSecurity;
 import dev.ambit.operator.waypoint.security.model.WaypointGateway;
+import dev.ambit.operator.waypoint.traffic.model.BoundService;
+import dev.ambit.operator.waypoint.traffic.model.ServicePolicy;
+import dev.ambit.operator.waypoint.traffic.model.Traffic;
+import dev.ambit.operator.waypoint.traffic.model.TrafficObjects;
+import dev.ambit.operator.waypoint.traffic.model.TrafficStatus;
 import dev.ambit.operator.waypoint.telemetry.model.ChainTelemetry;
+import dev.ambit.operator.waypoint.route.model.ConnectionRoutes;
+import dev.ambit.operator.waypoint.route.model.HttpPortRoutes;
+import io.fabric8.istio.api.networking.v1.DestinationRule;
+import io.fabric8.istio.api.networking.v1.VirtualService;
 import dev.ambit.operator.waypoint.telemetry.model.Defaults;
 import dev.ambit.operator.waypoint.telemetry.model.Providers;
 import dev.ambit.operator.waypoint.telemetry.model.TelemetryObjects;
@@ -94,6 +103,8 @@ public final class WaypointIndex {
           TCPRoute.class,
           ReferenceGrant.class,
           Namespace.class);
+  private static final Set<Class<? extends HasMetadata>> TRAFFIC =
+      Set.of(VirtualService.class, DestinationRule.class);
   private static final Set<Class<? extends HasMetadata>> POLICIES =
       Set.of(AuthorizationPolicy.class, RequestAuthentication.class);
 
@@ -108,6 +119,7 @@ public final class WaypointIndex {
   // What has changed since the last update.
   private boolean gatewaysChanged = true;
   private boolean routesChanged = true;
+  private boolean trafficChanged = true;
   private boolean policiesChanged = true;
   private boolean telemetryChanged = true;
   private boolean plansChanged = true;
@@ -116,10 +128,12 @@ public final class WaypointIndex {
   private Routing routing = new Routing(Map.of(), List.of());
   private PolicyIndex policies = PolicyIndex.of(List.of(), List.of(), "");
   private TelemetryObjects telemetry = TelemetryObjects.none("");
+  private Traffic traffic;
 
   /** An index of nothing yet. */
   public WaypointIndex(WaypointSettings settings) {
     this.settings = settings;
+    this.traffic = traffic();
   }
 
   // --- Changes
@@ -174,6 +188,7 @@ public final class WaypointIndex {
       }
       default -> {
         routesChanged |= ROUTES.contains(object.getClass());
+        trafficChanged |= TRAFFIC.contains(object.getClass());
         policiesChanged |= POLICIES.contains(object.getClass());
       }
     }
@@ -292,6 +307,11 @@ public final class WaypointIndex {
     return routing.statuses();
   }
 
+  /** What VirtualServices and DestinationRules came to at the last update. */
+  public List<TrafficStatus> trafficStatuses() {
+    return traffic.statuses();
+  }
+
   /** The waypoints there are. */
   public Set<String> waypoints() {
     return Set.copyOf(waypoints.keySet());
@@ -335,10 +355,14 @@ public final class WaypointIndex {
       return new Update(Map.of(), removed, Optional.empty());
     }
     if (routesChanged) {
-      Routing next = route();
-      plansChanged |= !next.services().equals(routing.services());
-      routing = next;
+      routing = route();
       routesChanged = false;
+      trafficChanged = true;
+    }
+    if (trafficChanged) {
+      traffic = traffic();
+      trafficChanged = false;
+      plansChanged = true;
     }
     if (policiesChanged) {
       policies =
@@ -400,6 +424,54 @@ public final class WaypointIndex {
         services,
         new Parents(),
         settings.mesh().trustDomains());
+  }
+
+  private Traffic traffic() {
+    List<BoundService> bound = new ArrayList<>();
+    for (MeshService service : services.all()) {
+      Set<String> namespaces = new TreeSet<>();
+      for (String gateway : through.getOrDefault(service.key(), Set.of())) {
+        if (waypoints.containsKey(gateway)) {
+          namespaces.add(namespace(gateway));
+        }
+      }
+      for (String namespace : namespaces) {
+        bound.add(
+            new BoundService(
+                service,
+                namespace,
+                routing.services().getOrDefault(service.key(), ServiceRoutes.NONE)));
+      }
+    }
+    return Traffic.of(
+        new TrafficObjects(objects.all(VirtualService.class), objects.all(DestinationRule.class)),
+        bound,
+        services,
+        settings.mesh());
+  }
+
+  private static String namespace(String waypoint) {
+    return waypoint.substring(0, waypoint.indexOf('/'));
+  }
+
+  /** What becomes of the ports of a service; which kind a port is of, the Gateway API may change. */
+  private ServiceRoutes routesOf(MeshService service, String waypoint) {
+    ServiceRoutes attached = routing.services().getOrDefault(service.key(), ServiceRoutes.NONE);
+    ServiceRoutes complete = traffic.routes(service, namespace(waypoint));
+    Map<Integer, HttpPortRoutes> http = new HashMap<>(complete.http());
+    Map<Integer, ConnectionRoutes> connections = new HashMap<>(complete.connections());
+    for (ServicePort port : service.ports()) {
+      HttpPortRoutes requests = attached.http().get(port.number());
+      ConnectionRoutes others = attached.connections().get(port.number());
+      if (others != null && requests == null) {
+        http.remove(port.number());
+        connections.put(port.number(), others);
+      } else if (requests != null && !port.protocol().isHttp()) {
+        connections.remove(port.number());
+        http.putIfAbsent(port.number(), requests);
+      }
+    }
+    return new ServiceRoutes(http, connections);
   }
 
   private final class Parents implements RouteParents {
@@ -559,6 +631,7 @@ public final class WaypointIndex {
     private List<Listener> inner = List.of();
     private Set<Backend> backends = Set.of();
     private final Map<Backend, Clusters.Planned> clusters = new HashMap<>();
+    private final Map<Backend, ServicePolicy> policiesOfClusters = new HashMap<>();
     private List<Cluster> outsideClusters = List.of();
     private boolean listenersDiffer = true;
 
@@ -637,7 +710,7 @@ public final class WaypointIndex {
           new ServicePlan.Source(
               service,
               ranges(service),
-              routing.services().getOrDefault(service.key(), ServiceRoutes.NONE),
+              routesOf(service, key),
               chainTelemetry,
               scope.trustDomains);
       if (!source.equals(sources.put(service.key(), source))) {
@@ -738,7 +811,7 @@ public final class WaypointIndex {
           services.message(service.key()).orElseThrow().getAddressesList().stream()
               .map(address -> IpAddresses.text(address.getAddress()))
               .toList();
-      ServiceRoutes routes = routing.services().getOrDefault(service.key(), ServiceRoutes.NONE);
+      ServiceRoutes routes = routesOf(service, key);
       return service.ports().stream()
           .map(
               port ->
@@ -753,14 +826,15 @@ public final class WaypointIndex {
 
     /** What a port is treated as, which its routes may change. */
     private static PortProtocol served(ServicePort port, ServiceRoutes routes) {
-      if (routes.connections().containsKey(port.number())) {
-        return port.protocol() == PortProtocol.DETECTED
-            ? PortProtocol.DETECTED
-            : port.protocol() == PortProtocol.TLS ? PortProtocol.TLS : PortProtocol.TCP;
-      }
-      return routes.http().containsKey(port.number()) && port.protocol() != PortProtocol.DETECTED
-          ? PortProtocol.HTTP
-          : port.protocol();
+      return switch (port.protocol()) {
+        case DETECTED -> PortProtocol.DETECTED;
+        case HTTP, HTTP2, GRPC, TLS, TCP ->
+            routes.http().containsKey(port.number())
+                ? PortProtocol.HTTP
+                : port.protocol().isHttp() && !routes.connections().containsKey(port.number())
+                    ? port.protocol()
+                    : PortProtocol.TCP;
+      };
     }
 
     private static CidrRange range(NetworkAddress address) {
@@ -775,10 +849,16 @@ public final class WaypointIndex {
           .toList();
     }
 
+    private boolean policiesDiffer(Backend backend) {
+      ServicePolicy policy = traffic.policy(backend.service(), namespace(key));
+      return !policy.equals(policiesOfClusters.put(backend, policy));
+    }
+
     /** What is different from what was sent. */
     ChangeSet update() {
       for (Backend backend : backends) {
         if (!clusters.containsKey(backend)
+            || policiesDiffer(backend)
             || changedServices.contains(backend.service().key())) {
           services
               .message(backend.service().key())
@@ -788,11 +868,15 @@ public final class WaypointIndex {
                           backend,
                           Clusters.of(
                               new Clusters.Source(
-                                  backend, message, members(backend.service().key())))),
+                                  backend,
+                                  message,
+                                  members(backend.service().key()),
+                                  traffic.policy(backend.service(), namespace(key))))),
                   () -> clusters.remove(backend));
         }
       }
       clusters.keySet().retainAll(backends);
+      policiesOfClusters.keySet().retainAll(backends);
       Map<XdsType, Map<String, Message>> next = new LinkedHashMap<>();
       EnvoyTypes.ALL.forEach(type -> next.put(type, new LinkedHashMap<>()));
       for (Message each : shared) {

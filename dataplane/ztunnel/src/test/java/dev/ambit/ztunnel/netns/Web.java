@@ -1,0 +1,172 @@
+package dev.ambit.ztunnel.netns;
+
+import java.io.BufferedInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.EOFException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+
+/** HTTP/1.1 as far as tests speak it, in pods: a server that shows what it got, and a client. */
+final class Web {
+  private Web() {}
+
+  /** A message: its first line, its headers by lower-case name, the last of a name, its body. */
+  record Message(String first, Map<String, String> headers, String body) {
+    int status() {
+      return Integer.parseInt(first.split(" ", 3)[1]);
+    }
+
+    String header(String name) {
+      return headers.getOrDefault(name.toLowerCase(Locale.ROOT), "");
+    }
+  }
+
+  /**
+   * Answers each request with the name of the pod in header {@code x-pod} and the request's head as
+   * the body; {@code /status/503} with that status, and a request to upgrade by an echo of all that
+   * follows.
+   */
+  static TcpServer serve(Pod pod, int port) throws IOException {
+    return TcpServer.start(
+        pod,
+        port,
+        socket -> {
+          InputStream in = new BufferedInputStream(socket.getInputStream());
+          for (Message request = read(in); request != null; request = read(in)) {
+            if (!request.header("upgrade").isEmpty()) {
+              write(
+                  socket,
+                  "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+              in.transferTo(socket.getOutputStream());
+              return;
+            }
+            String path = request.first().split(" ", 3)[1];
+            String status =
+                path.startsWith("/status/") ? path.substring("/status/".length()) : "200";
+            String body = request.first() + "\n" + request.headers();
+            write(
+                socket,
+                "HTTP/1.1 %s OK\r\nx-pod: %s\r\ncontent-length: %d\r\n\r\n%s"
+                    .formatted(
+                        status,
+                        pod.name(),
+                        body.getBytes(StandardCharsets.UTF_8).length,
+                        body));
+          }
+        });
+  }
+
+  private static void write(Socket socket, String text) throws IOException {
+    socket.getOutputStream().write(text.getBytes(StandardCharsets.UTF_8));
+    socket.getOutputStream().flush();
+  }
+
+  /** Asks over a connection of its own. */
+  static Message get(Pod client, InetSocketAddress server, String path, String... headers)
+      throws IOException {
+    try (Connection connection = connect(client, server)) {
+      return connection.get(path, headers);
+    }
+  }
+
+  static Connection connect(Pod client, InetSocketAddress server) throws IOException {
+    return new Connection(TcpClient.connect(client, server));
+  }
+
+  /** A connection that requests are sent over, one after the other. */
+  static final class Connection implements AutoCloseable {
+    private final TcpClient client;
+    private final InputStream in;
+
+    private Connection(TcpClient client) throws IOException {
+      this.client = client;
+      this.in = new BufferedInputStream(client.socket().getInputStream());
+    }
+
+    Message get(String path, String... headers) throws IOException {
+      send(path, headers);
+      return receive();
+    }
+
+    void send(String path, String... headers) throws IOException {
+      List<String> lines = new ArrayList<>(List.of("GET " + path + " HTTP/1.1", "host: test"));
+      lines.addAll(List.of(headers));
+      client.send(String.join("\r\n", lines) + "\r\n\r\n");
+    }
+
+    Message receive() throws IOException {
+      Message answer = read(in);
+      if (answer == null) {
+        throw new EOFException("the connection ended instead of an answer");
+      }
+      return answer;
+    }
+
+    TcpClient client() {
+      return client;
+    }
+
+    InputStream in() {
+      return in;
+    }
+
+    @Override
+    public void close() throws IOException {
+      client.close();
+    }
+  }
+
+  private static @org.jspecify.annotations.Nullable Message read(InputStream in)
+      throws IOException {
+    String first = line(in);
+    if (first == null) {
+      return null;
+    }
+    Map<String, String> headers = new TreeMap<>();
+    for (String line = line(in); line != null && !line.isEmpty(); line = line(in)) {
+      int colon = line.indexOf(':');
+      headers.put(
+          line.substring(0, colon).toLowerCase(Locale.ROOT), line.substring(colon + 1).strip());
+    }
+    ByteArrayOutputStream body = new ByteArrayOutputStream();
+    if ("chunked".equals(headers.get("transfer-encoding"))) {
+      for (int size = size(in); size > 0; size = size(in)) {
+        body.write(in.readNBytes(size));
+        line(in);
+      }
+      line(in);
+    } else {
+      body.write(
+          in.readNBytes(Integer.parseInt(headers.getOrDefault("content-length", "0"))));
+    }
+    return new Message(first, headers, body.toString(StandardCharsets.UTF_8));
+  }
+
+  private static int size(InputStream in) throws IOException {
+    String line = line(in);
+    if (line == null) {
+      throw new EOFException("a chunked body ended early");
+    }
+    return Integer.parseInt(line, 16);
+  }
+
+  private static @org.jspecify.annotations.Nullable String line(InputStream in)
+      throws IOException {
+    ByteArrayOutputStream line = new ByteArrayOutputStream();
+    for (int next = in.read(); next >= 0; next = in.read()) {
+      if (next == '\n') {
+        return line.toString(StandardCharsets.ISO_8859_1).stripTrailing();
+      }
+      line.write(next);
+    }
+    return null;
+  }
+}
