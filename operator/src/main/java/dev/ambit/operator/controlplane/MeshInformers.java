@@ -79,7 +79,12 @@ final class MeshInformers implements AutoCloseable {
         client,
         "authorizationpolicies.security.istio.io",
         () ->
-            forWaypoints(feeding(client.resources(AuthorizationPolicy.class).inAnyNamespace(), Trimming::annotations, MeshIndex::put, MeshIndex::remove)));
+            forWaypoints(
+                feeding(
+                    client.resources(AuthorizationPolicy.class).inAnyNamespace(),
+                    Trimming::annotations,
+                    MeshIndex::put,
+                    MeshIndex::remove)));
     whereDefined(
         client,
         "peerauthentications.security.istio.io",
@@ -95,24 +100,44 @@ final class MeshInformers implements AutoCloseable {
         () ->
             told(
                 BoundObject.Kind.SERVICE_ENTRY,
-                forWaypoints(feeding(client.resources(ServiceEntry.class).inAnyNamespace(), Trimming::annotations, MeshIndex::put, MeshIndex::remove))));
+                forWaypoints(
+                    feeding(
+                        client.resources(ServiceEntry.class).inAnyNamespace(),
+                        Trimming::annotations,
+                        MeshIndex::put,
+                        MeshIndex::remove))));
     whereDefined(
         client,
         "workloadentries.networking.istio.io",
         () ->
             told(
                 BoundObject.Kind.WORKLOAD_ENTRY,
-                forWaypoints(feeding(client.resources(WorkloadEntry.class).inAnyNamespace(), Trimming::annotations, MeshIndex::put, MeshIndex::remove))));
+                forWaypoints(
+                    feeding(
+                        client.resources(WorkloadEntry.class).inAnyNamespace(),
+                        Trimming::annotations,
+                        MeshIndex::put,
+                        MeshIndex::remove))));
     whereDefined(
         client,
         "gateways.gateway.networking.k8s.io",
         () ->
-            forWaypoints(feeding(client.resources(Gateway.class).inAnyNamespace(), Trimming::annotations, MeshIndex::put, MeshIndex::remove)));
+            forWaypoints(
+                feeding(
+                    client.resources(Gateway.class).inAnyNamespace(),
+                    Trimming::annotations,
+                    MeshIndex::put,
+                    MeshIndex::remove)));
     whereDefined(
         client,
         "gatewayclasses.gateway.networking.k8s.io",
         () ->
-            forWaypoints(feeding(client.resources(GatewayClass.class), Trimming::annotations, MeshIndex::put, MeshIndex::remove)));
+            forWaypoints(
+                feeding(
+                    client.resources(GatewayClass.class),
+                    Trimming::annotations,
+                    MeshIndex::put,
+                    MeshIndex::remove)));
     forWaypoints(client);
   }
 
@@ -123,8 +148,7 @@ final class MeshInformers implements AutoCloseable {
     forWaypoints(client, "tlsroutes.gateway.networking.k8s.io", TLSRoute.class);
     forWaypoints(client, "tcproutes.gateway.networking.k8s.io", TCPRoute.class);
     forWaypoints(client, "referencegrants.gateway.networking.k8s.io", ReferenceGrant.class);
-    forWaypoints(
-        client, "requestauthentications.security.istio.io", RequestAuthentication.class);
+    forWaypoints(client, "requestauthentications.security.istio.io", RequestAuthentication.class);
     forWaypoints(client, "telemetries.telemetry.istio.io", Telemetry.class);
     forWaypoints(client, "virtualservices.networking.istio.io", VirtualService.class);
     forWaypoints(client, "destinationrules.networking.istio.io", DestinationRule.class);
@@ -220,8 +244,7 @@ final class MeshInformers implements AutoCloseable {
         client,
         crd,
         () ->
-            forWaypoints(
-                prepared(client.resources(kind).inAnyNamespace(), Trimming::annotations)));
+            forWaypoints(prepared(client.resources(kind).inAnyNamespace(), Trimming::annotations)));
   }
 
   private SharedIndexInformer<MeshEnrollment> enrollments(KubernetesClient client) {

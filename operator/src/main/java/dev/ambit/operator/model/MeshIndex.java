@@ -698,8 +698,7 @@ public final class MeshIndex {
           .forEach(uid -> put(uid, Optional.empty()));
     }
     workloads.forEach(
-        (uid, workload) ->
-            put(uid, Optional.of(workload), gateways.getOrDefault(uid, Set.of())));
+        (uid, workload) -> put(uid, Optional.of(workload), gateways.getOrDefault(uid, Set.of())));
   }
 
   private Map<String, PortList> services(String namespace, NamespaceObjects objects, Pod pod) {

@@ -28,7 +28,8 @@ record WaypointBinding(
       new WaypointBinding(Optional.empty(), List.of(), Set.of(), false, Optional.empty());
 
   static WaypointBinding to(GatewayAddress address, ObjectCondition status) {
-    return new WaypointBinding(Optional.of(address), List.of(), Set.of(), false, Optional.of(status));
+    return new WaypointBinding(
+        Optional.of(address), List.of(), Set.of(), false, Optional.of(status));
   }
 
   static WaypointBinding unbound(ObjectCondition status) {

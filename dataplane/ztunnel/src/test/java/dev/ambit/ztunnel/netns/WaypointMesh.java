@@ -17,7 +17,6 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.dsl.NonDeletingOperation;
 import io.fabric8.kubernetes.client.server.mock.KubernetesCrudDispatcher;
 import io.fabric8.kubernetes.client.server.mock.KubernetesMockServer;
-import io.fabric8.kubernetes.client.utils.Serialization;
 import io.fabric8.mockwebserver.Context;
 import io.fabric8.mockwebserver.MockWebServer;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
@@ -67,9 +66,16 @@ final class WaypointMesh implements AutoCloseable {
               "tcproutes/TCPRoute",
               "referencegrants/ReferenceGrant"),
           "security.istio.io",
-          List.of("authorizationpolicies/AuthorizationPolicy", "peerauthentications/PeerAuthentication", "requestauthentications/RequestAuthentication"),
+          List.of(
+              "authorizationpolicies/AuthorizationPolicy",
+              "peerauthentications/PeerAuthentication",
+              "requestauthentications/RequestAuthentication"),
           "networking.istio.io",
-          List.of("serviceentries/ServiceEntry", "workloadentries/WorkloadEntry", "virtualservices/VirtualService", "destinationrules/DestinationRule"),
+          List.of(
+              "serviceentries/ServiceEntry",
+              "workloadentries/WorkloadEntry",
+              "virtualservices/VirtualService",
+              "destinationrules/DestinationRule"),
           "telemetry.istio.io",
           List.of("telemetries/Telemetry"));
 
@@ -90,8 +96,7 @@ final class WaypointMesh implements AutoCloseable {
   record Waypoint(String name, Pod pod, EnvoyProcess envoy, Path folder) {
     /** Asks for one of the things that can be looked at, such as "/stats". */
     Web.Message inspect(String path) throws IOException {
-      return Web.get(
-          pod, new InetSocketAddress("127.0.0.1", EnvoyBootstrap.INSPECTION_PORT), path);
+      return Web.get(pod, new InetSocketAddress("127.0.0.1", EnvoyBootstrap.INSPECTION_PORT), path);
     }
 
     boolean isReady() {
@@ -114,7 +119,7 @@ final class WaypointMesh implements AutoCloseable {
     keep(this::deleteFolder);
     KubernetesMockServer server =
         new KubernetesMockServer(
-            new Context(Serialization.jsonMapper()),
+            new Context(),
             new MockWebServer(),
             new HashMap<>(),
             new KubernetesCrudDispatcher(List.of()),
@@ -273,7 +278,12 @@ final class WaypointMesh implements AutoCloseable {
 
   /** Creates or replaces the objects of a manifest; in {@link #NAMESPACE} where none is said. */
   void apply(String manifest) {
-    for (HasMetadata object : client.load(new java.io.ByteArrayInputStream(manifest.getBytes(java.nio.charset.StandardCharsets.UTF_8))).items()) {
+    for (HasMetadata object :
+        client
+            .load(
+                new java.io.ByteArrayInputStream(
+                    manifest.getBytes(java.nio.charset.StandardCharsets.UTF_8)))
+            .items()) {
       boolean namespaced =
           !List.of("CustomResourceDefinition", "GatewayClass", "Namespace", "Node")
               .contains(object.getKind());
@@ -317,8 +327,7 @@ final class WaypointMesh implements AutoCloseable {
 
   Pod captured(int node, String namespace, String serviceAccount, Map<String, String> labels) {
     MeshNodeParts parts = nodes.get(node);
-    Pod pod =
-        parts.node().pod(namespace, serviceAccount + "-" + ++lastPod, serviceAccount);
+    Pod pod = parts.node().pod(namespace, serviceAccount + "-" + ++lastPod, serviceAccount);
     announce(pod, true, labels);
     parts.agent().capture(pod);
     awaitKnown(pod);

@@ -56,10 +56,7 @@ final class Web {
                 socket,
                 "HTTP/1.1 %s OK\r\nx-pod: %s\r\ncontent-length: %d\r\n\r\n%s"
                     .formatted(
-                        status,
-                        pod.name(),
-                        body.getBytes(StandardCharsets.UTF_8).length,
-                        body));
+                        status, pod.name(), body.getBytes(StandardCharsets.UTF_8).length, body));
           }
         });
   }
@@ -144,8 +141,7 @@ final class Web {
       }
       line(in);
     } else {
-      body.write(
-          in.readNBytes(Integer.parseInt(headers.getOrDefault("content-length", "0"))));
+      body.write(in.readNBytes(Integer.parseInt(headers.getOrDefault("content-length", "0"))));
     }
     return new Message(first, headers, body.toString(StandardCharsets.UTF_8));
   }
@@ -158,8 +154,7 @@ final class Web {
     return Integer.parseInt(line, 16);
   }
 
-  private static @org.jspecify.annotations.Nullable String line(InputStream in)
-      throws IOException {
+  private static @org.jspecify.annotations.Nullable String line(InputStream in) throws IOException {
     ByteArrayOutputStream line = new ByteArrayOutputStream();
     for (int next = in.read(); next >= 0; next = in.read()) {
       if (next == '\n') {

@@ -1,7 +1,7 @@
 package dev.ambit.operator.waypoint.config.model;
 
-import com.github.xds.core.v3.TypedExtensionConfig;
 import com.github.xds.core.v3.CidrRange;
+import com.github.xds.core.v3.TypedExtensionConfig;
 import com.github.xds.type.matcher.v3.IPMatcher;
 import com.github.xds.type.matcher.v3.Matcher;
 import com.github.xds.type.matcher.v3.StringMatcher;
@@ -54,9 +54,7 @@ final class ChainMatch {
   }
 
   static Matcher.OnMatch chain(String name) {
-    return Matcher.OnMatch.newBuilder()
-        .setAction(extension("chain", StringValue.of(name)))
-        .build();
+    return Matcher.OnMatch.newBuilder().setAction(extension("chain", StringValue.of(name))).build();
   }
 
   /** Other ports match nothing. */
@@ -92,8 +90,7 @@ final class ChainMatch {
         Matcher.newBuilder()
             .setMatcherTree(
                 Matcher.MatcherTree.newBuilder()
-                    .setInput(
-                        extension("protocol", ApplicationProtocolInput.getDefaultInstance()))
+                    .setInput(extension("protocol", ApplicationProtocolInput.getDefaultInstance()))
                     .setExactMatchMap(map))
             .setOnNoMatch(others)
             .build());
@@ -117,8 +114,7 @@ final class ChainMatch {
 
   /** The state that a connection came with has such a text. */
   static Matcher.MatcherList.Predicate state(String key, StringMatcher text) {
-    return predicate(
-        extension("state", FilterStateInput.newBuilder().setKey(key).build()), text);
+    return predicate(extension("state", FilterStateInput.newBuilder().setKey(key).build()), text);
   }
 
   /** The name that the client asks for in TLS is this, or ends in what follows "*". */

@@ -48,19 +48,14 @@ final class Chains {
   }
 
   static FilterChain http(
-      String name,
-      String slots,
-      ChainTelemetry telemetry,
-      Struct metadata,
-      Stream<Filter> before) {
+      String name, String slots, ChainTelemetry telemetry, Struct metadata, Stream<Filter> before) {
     HttpConnectionManager.Builder manager =
         HttpConnectionManager.newBuilder()
             .setStatPrefix(Envoy.statPrefix(name))
             // The inner connection's remote address is the client's, so that this gives an honest
             // x-forwarded-for, and drops what clients would tell Envoy by its own headers.
             .setUseRemoteAddress(BoolValue.of(true))
-            .setForwardClientCertDetails(
-                HttpConnectionManager.ForwardClientCertDetails.SANITIZE)
+            .setForwardClientCertDetails(HttpConnectionManager.ForwardClientCertDetails.SANITIZE)
             .setServerHeaderTransformation(
                 HttpConnectionManager.ServerHeaderTransformation.PASS_THROUGH)
             // Streams may be silent for as long as both ends like.
@@ -68,8 +63,7 @@ final class Chains {
             .setHttpProtocolOptions(Http1ProtocolOptions.newBuilder().setAcceptHttp10(true))
             .addUpgradeConfigs(
                 HttpConnectionManager.UpgradeConfig.newBuilder().setUpgradeType("websocket"))
-            .setRds(
-                Rds.newBuilder().setConfigSource(Envoy.ADS).setRouteConfigName(name));
+            .setRds(Rds.newBuilder().setConfigSource(Envoy.ADS).setRouteConfigName(name));
     PathHandling.apply(manager);
     telemetry.applyTo(manager);
     manager
@@ -120,16 +114,13 @@ final class Chains {
         Stream.concat(
             before,
             Stream.of(
-                Envoy.filter(
-                    Envoy.TCP_PROXY, proxy(name, telemetry).setCluster(cluster).build()))),
+                Envoy.filter(Envoy.TCP_PROXY, proxy(name, telemetry).setCluster(cluster).build()))),
         metadata);
   }
 
   private static TcpProxy.Builder proxy(String name, ChainTelemetry telemetry) {
     TcpProxy.Builder proxy =
-        TcpProxy.newBuilder()
-            .setStatPrefix(Envoy.statPrefix(name))
-            .setIdleTimeout(Envoy.ZERO);
+        TcpProxy.newBuilder().setStatPrefix(Envoy.statPrefix(name)).setIdleTimeout(Envoy.ZERO);
     telemetry.applyTo(proxy);
     return proxy;
   }
@@ -158,8 +149,7 @@ final class Chains {
         .addAllVirtualHosts(virtualHosts)
         .addRequestHeadersToAdd(
             HeaderValueOption.newBuilder()
-                .setAppendAction(
-                    HeaderValueOption.HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD)
+                .setAppendAction(HeaderValueOption.HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD)
                 .setHeader(
                     HeaderValue.newBuilder()
                         .setKey(CLIENT_HEADER)
@@ -171,5 +161,4 @@ final class Chains {
                                 + ":PLAIN)%")))
         .build();
   }
-
 }

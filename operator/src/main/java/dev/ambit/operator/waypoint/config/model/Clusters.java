@@ -57,8 +57,7 @@ final class Clusters {
    * @param members all workloads of the service, in the order of their UIDs
    * @param policy what DestinationRules say of the service
    */
-  record Source(
-      Backend backend, Service service, List<Member> members, ServicePolicy policy) {
+  record Source(Backend backend, Service service, List<Member> members, ServicePolicy policy) {
     Source {
       members = List.copyOf(members);
     }
@@ -81,8 +80,7 @@ final class Clusters {
             .setMetadata(
                 Metadata.newBuilder()
                     .putFilterMetadata(
-                        TelemetryMetadata.NAMESPACE,
-                        TelemetryMetadata.cluster(backend.service())));
+                        TelemetryMetadata.NAMESPACE, TelemetryMetadata.cluster(backend.service())));
     ClusterPolicy policy = source.policy().of(backend);
     HttpProtocolOptions.Builder options = options(backend).toBuilder();
     policy.applyTo(cluster, options);
@@ -115,9 +113,7 @@ final class Clusters {
         cluster
             .setType(Cluster.DiscoveryType.EDS)
             .setEdsClusterConfig(
-                Cluster.EdsClusterConfig.newBuilder()
-                    .setServiceName(name)
-                    .setEdsConfig(Envoy.ADS))
+                Cluster.EdsClusterConfig.newBuilder().setServiceName(name).setEdsConfig(Envoy.ADS))
             .addTransportSocketMatches(
                 Cluster.TransportSocketMatch.newBuilder()
                     .setName(TUNNEL)

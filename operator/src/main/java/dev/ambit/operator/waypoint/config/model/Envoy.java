@@ -74,8 +74,7 @@ final class Envoy {
 
   static Address internal(String listener) {
     return Address.newBuilder()
-        .setEnvoyInternalAddress(
-            EnvoyInternalAddress.newBuilder().setServerListenerName(listener))
+        .setEnvoyInternalAddress(EnvoyInternalAddress.newBuilder().setServerListenerName(listener))
         .build();
   }
 

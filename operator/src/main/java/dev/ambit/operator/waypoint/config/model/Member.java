@@ -22,9 +22,7 @@ record Member(Workload workload, Map<String, String> labels) {
   String identity() {
     return "spiffe://%s/ns/%s/sa/%s"
         .formatted(
-            workload.getTrustDomain().isEmpty()
-                ? DEFAULT_TRUST_DOMAIN
-                : workload.getTrustDomain(),
+            workload.getTrustDomain().isEmpty() ? DEFAULT_TRUST_DOMAIN : workload.getTrustDomain(),
             workload.getNamespace(),
             workload.getServiceAccount());
   }
@@ -35,9 +33,7 @@ record Member(Workload workload, Map<String, String> labels) {
   }
 
   List<String> addresses() {
-    return workload.getAddressesList().stream()
-        .map(IpAddresses::text)
-        .toList();
+    return workload.getAddressesList().stream().map(IpAddresses::text).toList();
   }
 
   /** As Envoy writes it. */

@@ -42,8 +42,7 @@ record PodsPlan(
   /** By which the resources of policies for pods are named. */
   static final String SLOTS = "pods";
 
-  static final PodsPlan NONE =
-      new PodsPlan(List.of(), List.of(), List.of(), List.of(), List.of());
+  static final PodsPlan NONE = new PodsPlan(List.of(), List.of(), List.of(), List.of(), List.of());
 
   /**
    * What it is made from.
@@ -58,7 +57,8 @@ record PodsPlan(
   }
 
   /** Those that are treated alike. */
-  private record Group(String identity, String namespace, boolean tunnelled, Map<Integer, Boolean> ports) {}
+  private record Group(
+      String identity, String namespace, boolean tunnelled, Map<Integer, Boolean> ports) {}
 
   static PodsPlan of(Source source) {
     Map<String, Map<Group, List<CidrRange>>> groups = new TreeMap<>();
@@ -86,8 +86,7 @@ record PodsPlan(
           Group first = alike.keySet().iterator().next();
           String http = "direct-http|" + suffix;
           String tcp = "direct-tcp|" + suffix;
-          Struct metadata =
-              TelemetryMetadata.podChain(first.namespace(), first.identity());
+          Struct metadata = TelemetryMetadata.podChain(first.namespace(), first.identity());
           String cluster = first.tunnelled() ? Tunnels.DIRECT : Tunnels.DIRECT_PLAIN;
           FilterChain connections =
               Chains.tcp(tcp, cluster, source.telemetry(), metadata, state(first));
@@ -185,8 +184,7 @@ record PodsPlan(
                 ? List.of(
                     Envoy.shared(FilterState.DESTINATION, "%DOWNSTREAM_LOCAL_ADDRESS%"),
                     Envoy.shared(FilterState.UPSTREAM_NAMES, group.identity()))
-                : List.of(
-                    Envoy.shared(FilterState.DESTINATION, "%DOWNSTREAM_LOCAL_ADDRESS%"))));
+                : List.of(Envoy.shared(FilterState.DESTINATION, "%DOWNSTREAM_LOCAL_ADDRESS%"))));
   }
 
   private static List<VirtualHost> virtualHosts(String cluster) {

@@ -50,9 +50,7 @@ final class ServiceDirectory implements MeshServices {
     byHostname
         .computeIfAbsent(service.hostname(), _ -> new TreeMap<>())
         .put(service.key(), service);
-    byName
-        .computeIfAbsent(Name.of(service), _ -> new TreeMap<>())
-        .put(service.key(), service);
+    byName.computeIfAbsent(Name.of(service), _ -> new TreeMap<>()).put(service.key(), service);
     return true;
   }
 
@@ -110,8 +108,7 @@ final class ServiceDirectory implements MeshServices {
   @Override
   public Optional<MeshService> named(MeshService.Kind kind, String namespace, String name) {
     List<MeshService> found =
-        List.copyOf(
-            byName.getOrDefault(new Name(kind, namespace, name), Map.of()).values());
+        List.copyOf(byName.getOrDefault(new Name(kind, namespace, name), Map.of()).values());
     return found.isEmpty() ? Optional.empty() : Optional.of(found.getFirst());
   }
 

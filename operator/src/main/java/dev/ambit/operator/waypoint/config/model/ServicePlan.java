@@ -51,8 +51,8 @@ record ServicePlan(
   /**
    * What it is made from.
    *
-   * @param routes a port of no declared protocol that has routes for connections alone is not looked
-   *     at
+   * @param routes a port of no declared protocol that has routes for connections alone is not
+   *     looked at
    * @param telemetry by the port's number
    */
   record Source(
@@ -162,8 +162,7 @@ record ServicePlan(
 
     private void connections(ServicePort port, ConnectionRoutes found) {
       backends.addAll(found.backends());
-      boolean named =
-          found.routes().stream().anyMatch(route -> !route.serverNames().isEmpty());
+      boolean named = found.routes().stream().anyMatch(route -> !route.serverNames().isEmpty());
       boolean looks = named || port.protocol() == PortProtocol.DETECTED;
       Optional<Matcher.OnMatch> match = choose(port, found.routes(), looks ? sniff : main);
       if (match.isEmpty()) {
@@ -210,9 +209,7 @@ record ServicePlan(
           }
           return Optional.of(
               ChainMatch.nested(
-                  ChainMatch.first(matchers).getMatcher().toBuilder()
-                      .setOnNoMatch(match)
-                      .build()));
+                  ChainMatch.first(matchers).getMatcher().toBuilder().setOnNoMatch(match).build()));
         }
         matchers.add(ChainMatch.when(predicate.get(), match));
       }
@@ -239,8 +236,7 @@ record ServicePlan(
                                           FilterState.PEER_PRINCIPAL,
                                           StringMatcher.newBuilder()
                                               .setPrefix(
-                                                  "spiffe://%s/ns/%s/"
-                                                      .formatted(domain, namespace))
+                                                  "spiffe://%s/ns/%s/".formatted(domain, namespace))
                                               .build()))
                               .toList()));
       return names.isPresent() && clients.isPresent()

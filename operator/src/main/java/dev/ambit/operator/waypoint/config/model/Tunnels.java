@@ -39,8 +39,8 @@ import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMat
 import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.TlsParameters;
 import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext;
 import io.envoyproxy.envoy.extensions.upstreams.http.v3.HttpProtocolOptions;
-import io.envoyproxy.envoy.type.metadata.v3.MetadataKind;
 import io.envoyproxy.envoy.type.matcher.v3.StringMatcher;
+import io.envoyproxy.envoy.type.metadata.v3.MetadataKind;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -282,8 +282,7 @@ final class Tunnels {
         .setLbPolicy(Cluster.LbPolicy.CLUSTER_PROVIDED)
         .setConnectTimeout(Envoy.seconds(10))
         .setCircuitBreakers(Clusters.UNLIMITED)
-        .putTypedExtensionProtocolOptions(
-            Clusters.HTTP_OPTIONS, Any.pack(Clusters.asTheClient()))
+        .putTypedExtensionProtocolOptions(Clusters.HTTP_OPTIONS, Any.pack(Clusters.asTheClient()))
         .build();
   }
 
@@ -295,8 +294,7 @@ final class Tunnels {
       socket.addPassthroughMetadata(
           InternalUpstreamTransport.MetadataValueSource.newBuilder()
               .setName(name)
-              .setKind(
-                  MetadataKind.newBuilder().setHost(MetadataKind.Host.getDefaultInstance())));
+              .setKind(MetadataKind.newBuilder().setHost(MetadataKind.Host.getDefaultInstance())));
     }
     return TransportSocket.newBuilder()
         .setName("envoy.transport_sockets.internal_upstream")
@@ -328,8 +326,7 @@ final class Tunnels {
 
   private static Listener originateDirect() {
     return inner(ORIGINATE_DIRECT)
-        .addFilterChains(
-            FilterChain.newBuilder().setName(ORIGINATE_DIRECT).addFilters(tunnel()))
+        .addFilterChains(FilterChain.newBuilder().setName(ORIGINATE_DIRECT).addFilters(tunnel()))
         .build();
   }
 

@@ -8,7 +8,9 @@ import dev.ambit.operator.waypoint.model.Backend;
 import dev.ambit.operator.waypoint.model.MeshService;
 import dev.ambit.operator.waypoint.model.PortProtocol;
 import dev.ambit.operator.waypoint.model.ServicePort;
+import dev.ambit.operator.waypoint.route.model.ConnectionRoutes;
 import dev.ambit.operator.waypoint.route.model.GatewayRoutes;
+import dev.ambit.operator.waypoint.route.model.HttpPortRoutes;
 import dev.ambit.operator.waypoint.route.model.ParentWaypoint;
 import dev.ambit.operator.waypoint.route.model.RouteObjects;
 import dev.ambit.operator.waypoint.route.model.RouteParents;
@@ -23,21 +25,17 @@ import dev.ambit.operator.waypoint.security.model.PolicyIndex;
 import dev.ambit.operator.waypoint.security.model.SecuritySettings;
 import dev.ambit.operator.waypoint.security.model.ServiceSecurity;
 import dev.ambit.operator.waypoint.security.model.WaypointGateway;
-import dev.ambit.operator.waypoint.traffic.model.BoundService;
-import dev.ambit.operator.waypoint.traffic.model.ServicePolicy;
-import dev.ambit.operator.waypoint.traffic.model.Traffic;
-import dev.ambit.operator.waypoint.traffic.model.TrafficObjects;
-import dev.ambit.operator.waypoint.traffic.model.TrafficStatus;
 import dev.ambit.operator.waypoint.telemetry.model.ChainTelemetry;
-import dev.ambit.operator.waypoint.route.model.ConnectionRoutes;
-import dev.ambit.operator.waypoint.route.model.HttpPortRoutes;
-import io.fabric8.istio.api.networking.v1.DestinationRule;
-import io.fabric8.istio.api.networking.v1.VirtualService;
 import dev.ambit.operator.waypoint.telemetry.model.Defaults;
 import dev.ambit.operator.waypoint.telemetry.model.Providers;
 import dev.ambit.operator.waypoint.telemetry.model.TelemetryObjects;
 import dev.ambit.operator.waypoint.telemetry.model.WaypointReference;
 import dev.ambit.operator.waypoint.telemetry.model.WaypointTelemetry;
+import dev.ambit.operator.waypoint.traffic.model.BoundService;
+import dev.ambit.operator.waypoint.traffic.model.ServicePolicy;
+import dev.ambit.operator.waypoint.traffic.model.Traffic;
+import dev.ambit.operator.waypoint.traffic.model.TrafficObjects;
+import dev.ambit.operator.waypoint.traffic.model.TrafficStatus;
 import dev.ambit.operator.xds.ChangeSet;
 import dev.ambit.operator.xds.XdsResource;
 import dev.ambit.operator.xds.XdsType;
@@ -50,7 +48,9 @@ import io.envoyproxy.envoy.config.cluster.v3.Cluster;
 import io.envoyproxy.envoy.config.core.v3.TypedExtensionConfig;
 import io.envoyproxy.envoy.config.listener.v3.Listener;
 import io.envoyproxy.envoy.config.route.v3.RouteConfiguration;
+import io.fabric8.istio.api.networking.v1.DestinationRule;
 import io.fabric8.istio.api.networking.v1.ServiceEntry;
+import io.fabric8.istio.api.networking.v1.VirtualService;
 import io.fabric8.istio.api.networking.v1.WorkloadEntry;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.istio.api.security.v1.RequestAuthentication;
@@ -169,8 +169,7 @@ public final class WaypointIndex {
       }
       case GatewayClass _ -> gatewaysChanged = true;
       case Telemetry _ -> telemetryChanged = true;
-      case Pod pod ->
-          labelsChanged(settings.mesh().clusterId() + "//Pod/" + ObjectStore.key(pod));
+      case Pod pod -> labelsChanged(settings.mesh().clusterId() + "//Pod/" + ObjectStore.key(pod));
       case io.fabric8.kubernetes.api.model.Service service ->
           relabel(
               service.getMetadata().getNamespace()
@@ -178,8 +177,7 @@ public final class WaypointIndex {
                   + settings
                       .mesh()
                       .hostname(
-                          service.getMetadata().getNamespace(),
-                          service.getMetadata().getName()));
+                          service.getMetadata().getNamespace(), service.getMetadata().getName()));
       case ServiceEntry entry -> {
         for (String host :
             ObjectStore.orEmpty(entry.getSpec() == null ? null : entry.getSpec().getHosts())) {
@@ -454,7 +452,9 @@ public final class WaypointIndex {
     return waypoint.substring(0, waypoint.indexOf('/'));
   }
 
-  /** What becomes of the ports of a service; which kind a port is of, the Gateway API may change. */
+  /**
+   * What becomes of the ports of a service; which kind a port is of, the Gateway API may change.
+   */
   private ServiceRoutes routesOf(MeshService service, String waypoint) {
     ServiceRoutes attached = routing.services().getOrDefault(service.key(), ServiceRoutes.NONE);
     ServiceRoutes complete = traffic.routes(service, namespace(waypoint));
@@ -598,7 +598,9 @@ public final class WaypointIndex {
     String key = workload.getNamespace() + "/" + workload.getName();
     // Both kinds have their own form of UIDs; of others nothing is known but the message.
     Optional<? extends HasMetadata> object =
-        uid.contains("//Pod/") ? objects.get(Pod.class, key) : objects.get(WorkloadEntry.class, key);
+        uid.contains("//Pod/")
+            ? objects.get(Pod.class, key)
+            : objects.get(WorkloadEntry.class, key);
     return object.map(ObjectStore::labels).orElse(Map.of());
   }
 
@@ -642,8 +644,7 @@ public final class WaypointIndex {
     }
 
     /** Adds to those that are bound others that were until lately. */
-    void linger(
-        Set<String> bound, Instant now, java.util.function.Predicate<String> present) {
+    void linger(Set<String> bound, Instant now, java.util.function.Predicate<String> present) {
       for (String before : boundBefore) {
         if (!bound.contains(before)) {
           lingering.putIfAbsent(before, now.plus(LINGER));
@@ -708,11 +709,7 @@ public final class WaypointIndex {
       }
       ServicePlan.Source source =
           new ServicePlan.Source(
-              service,
-              ranges(service),
-              routesOf(service, key),
-              chainTelemetry,
-              scope.trustDomains);
+              service, ranges(service), routesOf(service, key), chainTelemetry, scope.trustDomains);
       if (!source.equals(sources.put(service.key(), source))) {
         plans.put(service.key(), ServicePlan.of(source));
         listenersDiffer = true;
@@ -758,17 +755,13 @@ public final class WaypointIndex {
                             pod.addresses().stream()
                                 .flatMap(address -> Destination.of(address, port).stream())
                                 .toList(),
-                            protocol == AppProtocol.TCP
-                                ? PortProtocol.TCP
-                                : PortProtocol.DETECTED,
+                            protocol == AppProtocol.TCP ? PortProtocol.TCP : PortProtocol.DETECTED,
                             ofPods)));
       }
-      securities.put(
-          PodsPlan.SLOTS, securityOf(scope, PodsPlan.SLOTS, ofPods));
+      securities.put(PodsPlan.SLOTS, securityOf(scope, PodsPlan.SLOTS, ofPods));
     }
 
-    private void secure(
-        Scope scope, Map<String, AttachedPolicies> attached, Set<Backend> needed) {
+    private void secure(Scope scope, Map<String, AttachedPolicies> attached, Set<Backend> needed) {
       Set<String> kept = new HashSet<>(attached.keySet());
       if (podsSource != null) {
         kept.add(PodsPlan.SLOTS);
@@ -776,8 +769,7 @@ public final class WaypointIndex {
       securities.keySet().retainAll(kept);
       securitySources.keySet().retainAll(kept);
       attached.forEach(
-          (service, policiesOf) ->
-              securities.put(service, securityOf(scope, service, policiesOf)));
+          (service, policiesOf) -> securities.put(service, securityOf(scope, service, policiesOf)));
       Map<String, Cluster> outside = new TreeMap<>();
       securities
           .values()
@@ -793,9 +785,7 @@ public final class WaypointIndex {
       ServiceSecurity before = securities.get(slots);
       Object source = List.of(policiesOf, scope.security);
       // Policies that ask others depend on what services there are, so they are made each time.
-      if (before != null
-          && policiesOf.isEmpty()
-          && source.equals(securitySources.get(slots))) {
+      if (before != null && policiesOf.isEmpty() && source.equals(securitySources.get(slots))) {
         return before;
       }
       securitySources.put(slots, source);
@@ -886,8 +876,7 @@ public final class WaypointIndex {
           default -> throw new IllegalStateException(each.getDescriptorForType().getFullName());
         }
       }
-      outsideClusters.forEach(
-          cluster -> put(next, EnvoyTypes.CLUSTER, cluster.getName(), cluster));
+      outsideClusters.forEach(cluster -> put(next, EnvoyTypes.CLUSTER, cluster.getName(), cluster));
       clusters.forEach(
           (backend, planned) -> {
             String name = backend.clusterName();
@@ -917,7 +906,7 @@ public final class WaypointIndex {
 
     private static void put(
         Map<XdsType, Map<String, Message>> next, XdsType type, String name, Message message) {
-      next.get(type).put(name, message);
+      next.computeIfAbsent(type, _ -> new LinkedHashMap<>()).put(name, message);
     }
 
     private ChangeSet difference(Map<XdsType, Map<String, Message>> next) {
