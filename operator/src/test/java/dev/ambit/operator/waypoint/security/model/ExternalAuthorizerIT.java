@@ -98,8 +98,7 @@ class ExternalAuthorizerIT {
             ServerInterceptors.intercept(
                 new AuthorizationGrpc.AuthorizationImplBase() {
                   @Override
-                  public void check(
-                      CheckRequest request, StreamObserver<CheckResponse> responses) {
+                  public void check(CheckRequest request, StreamObserver<CheckResponse> responses) {
                     boolean open =
                         "open"
                             .equals(
@@ -187,7 +186,13 @@ class ExternalAuthorizerIT {
       new ExtensionProvider(
           "body",
           new GrpcAuthorizer(
-              host, grpc.getPort(), "1s", false, 403, false, new AuthorizerRequestBody(16, true, false)),
+              host,
+              grpc.getPort(),
+              "1s",
+              false,
+              403,
+              false,
+              new AuthorizerRequestBody(16, true, false)),
           null)
     };
     String secret = "[{to: [{operation: {paths: ['/secret*']}}]}]";
