@@ -15,13 +15,15 @@ import io.javaoperatorsdk.operator.api.reconciler.Reconciler;
 import io.javaoperatorsdk.operator.api.reconciler.UpdateControl;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
+import java.util.List;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * Says on each AuthorizationPolicy, as the condition {@code ZtunnelAccepted}, whether ztunnels
- * enforce it as written, and if not, which fields they do not.
+ * enforce it as written, and if not, which fields they do not. Of those that are attached to
+ * something, which are waypoints' to enforce, it says nothing.
  */
 @ControllerConfiguration(
     name = "authorizationpolicy-status",
@@ -51,11 +53,32 @@ public final class AuthorizationPolicyStatusReconciler implements Reconciler<Aut
       return UpdateControl.noUpdate();
     }
     Optional<IstioCondition> before = present(policy);
+    if (PolicyTranslator.isForWaypoints(policy)) {
+      // Waypoints are those to tell of it; what was said before it was attached to something goes.
+      if (before.isPresent()) {
+        apply(policy, List.of(), context);
+      }
+      return UpdateControl.noUpdate();
+    }
     IstioCondition wanted = condition(policy);
     if (before.isPresent() && before.get().equals(wanted)) {
       return UpdateControl.noUpdate();
     }
-    // A fresh object with nothing but what we own: server-side apply leaves all else alone.
+    apply(policy, List.of(wanted), context);
+    LOG.atInfo()
+        .addKeyValue("namespace", policy.getMetadata().getNamespace())
+        .addKeyValue("name", policy.getMetadata().getName())
+        .addKeyValue("accepted", wanted.getStatus())
+        .addKeyValue("message", wanted.getMessage())
+        .log("judged an AuthorizationPolicy");
+    return UpdateControl.noUpdate();
+  }
+
+  /** A fresh object with nothing but what we own: server-side apply leaves all else alone. */
+  private static void apply(
+      AuthorizationPolicy policy,
+      List<IstioCondition> conditions,
+      Context<AuthorizationPolicy> context) {
     AuthorizationPolicy applied =
         new AuthorizationPolicyBuilder()
             .withNewMetadata()
@@ -63,7 +86,7 @@ public final class AuthorizationPolicyStatusReconciler implements Reconciler<Aut
             .withName(policy.getMetadata().getName())
             .endMetadata()
             .withNewStatus()
-            .withConditions(wanted)
+            .withConditions(conditions)
             .endStatus()
             .build();
     context
@@ -76,13 +99,6 @@ public final class AuthorizationPolicyStatusReconciler implements Reconciler<Aut
                 .withFieldManager(FIELD_MANAGER)
                 .withForce(true)
                 .build());
-    LOG.atInfo()
-        .addKeyValue("namespace", policy.getMetadata().getNamespace())
-        .addKeyValue("name", policy.getMetadata().getName())
-        .addKeyValue("accepted", wanted.getStatus())
-        .addKeyValue("message", wanted.getMessage())
-        .log("judged an AuthorizationPolicy");
-    return UpdateControl.noUpdate();
   }
 
   private static Optional<IstioCondition> present(AuthorizationPolicy policy) {

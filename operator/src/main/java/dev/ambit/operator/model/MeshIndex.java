@@ -17,6 +17,7 @@ import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.discovery.v1.EndpointSlice;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.Gateway;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.GatewayClass;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -28,6 +29,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -57,6 +59,14 @@ public final class MeshIndex {
 
   private final Map<String, Authorization> authorizations = new HashMap<>();
   private long computed;
+
+  /** What policies for waypoints are attached to, and which to each. */
+  private final Map<String, Set<ObjectKey>> attached = new HashMap<>();
+
+  /** The policy of each workload that lets in only what comes from its waypoint. */
+  private final Map<String, String> required = new HashMap<>();
+
+  private final Map<String, Set<String>> workloadsByRequired = new HashMap<>();
 
   private record ObjectKey(String namespace, String name) {
     static ObjectKey of(HasMetadata object) {
@@ -112,8 +122,10 @@ public final class MeshIndex {
     meshMode = meshMode();
     putStaticStrict();
     hosts.clear();
+    attached.clear();
     namespaces.forEach(
         (namespace, objects) -> {
+          objects.policies.values().forEach(this::attach);
           objects.policies.values().forEach(this::computePolicy);
           objects.peerAuthentications.values().forEach(this::computePeerAuthentication);
           objects.services.values().forEach(this::claim);
@@ -335,13 +347,23 @@ public final class MeshIndex {
                   computeWorkloadEntry(namespace, name);
                 }
               });
+          boolean required =
+              Stream.concat(
+                      objects.services.values().stream(), objects.serviceEntries.values().stream())
+                  .anyMatch(service -> named.test(labels(service)) && mayRequire(objects, service));
           objects.pods.forEach(
               (name, pod) -> {
-                if (named.test(labels(pod))) {
+                if (required || named.test(labels(pod))) {
                   computePod(namespace, name);
                 }
               });
         });
+  }
+
+  /** Whom its pods let in may turn on its waypoint. */
+  private boolean mayRequire(NamespaceObjects objects, HasMetadata service) {
+    return !attached.isEmpty()
+        || RequiredWaypoint.asked(labels(service), objects.labels).isPresent();
   }
 
   public void put(EndpointSlice slice) {
@@ -469,6 +491,7 @@ public final class MeshIndex {
     } else {
       computePolicy(policy);
     }
+    attachmentsChanged(key, before, policy);
     Map<String, String> selectorBefore =
         before == null ? Map.of() : PolicyTranslator.selector(before);
     Map<String, String> selectorAfter =
@@ -481,6 +504,38 @@ public final class MeshIndex {
             ? Set.copyOf(namespaces.keySet())
             : Set.of(key.namespace());
     where.forEach(namespace -> computeSelected(namespace, selectorBefore, selectorAfter));
+  }
+
+  /** Policies for waypoints close the other ways to what they are attached to. */
+  private void attachmentsChanged(
+      ObjectKey key, @Nullable AuthorizationPolicy before, @Nullable AuthorizationPolicy after) {
+    Set<String> was =
+        before == null ? Set.of() : RequiredWaypoint.attachedTo(before, settings.rootNamespace());
+    Set<String> is =
+        after == null ? Set.of() : RequiredWaypoint.attachedTo(after, settings.rootNamespace());
+    if (was.equals(is)) {
+      return;
+    }
+    was.forEach(target -> NamespaceObjects.unlink(attached, target, key));
+    is.forEach(target -> NamespaceObjects.link(attached, target, key));
+    Set<String> changed = new HashSet<>(was);
+    changed.addAll(is);
+    boolean everywhere = changed.stream().anyMatch(target -> target.startsWith("Gateway"));
+    Set<String> where = everywhere ? Set.copyOf(namespaces.keySet()) : Set.of(key.namespace());
+    where.forEach(this::requirementsMayHaveChanged);
+  }
+
+  private void attach(AuthorizationPolicy policy) {
+    RequiredWaypoint.attachedTo(policy, settings.rootNamespace())
+        .forEach(target -> NamespaceObjects.link(attached, target, ObjectKey.of(policy)));
+  }
+
+  private void requirementsMayHaveChanged(String namespace) {
+    NamespaceObjects objects = namespaces.get(namespace);
+    if (objects != null) {
+      objects.services.keySet().forEach(name -> computeConditions(namespace, objects, name));
+      computeWorkloads(namespace, objects, _ -> true);
+    }
   }
 
   public void put(PeerAuthentication policy) {
@@ -589,19 +644,26 @@ public final class MeshIndex {
     Pod pod = objects == null ? null : objects.pods.get(name);
     if (objects == null || pod == null || !PodWorkload.known(pod)) {
       put(uid, Optional.empty());
+      release(uid, Optional.empty());
       return;
     }
     Placement placement = waypoints.place(Waypoints.Subject.of(pod), objects.surroundings());
+    Map<String, PortList> services = services(namespace, objects, pod);
+    Set<String> policies = policies(namespace, objects, labels(pod));
+    // Before the workload that refers to it; the one from before goes after.
+    Optional<String> only = require(uid, namespace, objects, services);
+    only.ifPresent(policies::add);
     put(
         uid,
         PodWorkload.of(
             settings,
             pod,
-            services(namespace, objects, pod),
-            policies(namespace, objects, labels(pod)),
+            services,
+            policies,
             locality(node(pod)),
             placement),
         placement.through());
+    release(uid, only);
   }
 
   private void computeWorkloadEntry(String namespace, String name) {
@@ -845,7 +907,18 @@ public final class MeshIndex {
         new BoundObject(BoundObject.Kind.SERVICE, namespace, name),
         service == null || !ServiceAddress.known(service)
             ? List.of()
-            : binding(objects, service).status().stream().toList());
+            : binding(objects, service).status().stream()
+                .map(
+                    status ->
+                        requiredOf(objects, service).isEmpty()
+                            ? status
+                            : new ObjectCondition(
+                                status.type(),
+                                status.holds(),
+                                status.reason(),
+                                status.message()
+                                    + "; its pods let in only what comes from there, at its ports"))
+                .toList());
   }
 
   private void computeEntryConditions(String namespace, NamespaceObjects objects, String name) {
@@ -897,6 +970,94 @@ public final class MeshIndex {
         Revision.isOurs(policy)
             ? StrictMtls.converted(policy, namespaceMode(namespace, objects(namespace)))
             : Optional.empty());
+  }
+
+  // --- Ways past a waypoint
+
+  /**
+   * Puts out the policy that closes a pod's other ways, where it has to; the answer is its name.
+   */
+  private Optional<String> require(
+      String uid, String namespace, NamespaceObjects objects, Map<String, PortList> services) {
+    List<RequiredWaypoint.Behind> behind = new ArrayList<>();
+    services.forEach(
+        (key, ports) -> {
+          Set<String> through = requiredOf(namespace, objects, key);
+          if (!through.isEmpty()) {
+            behind.add(new RequiredWaypoint.Behind(ports, through));
+          }
+        });
+    Optional<Authorization> policy =
+        RequiredWaypoint.policy(namespace, settings.trustDomain(), behind);
+    return policy.map(
+        each -> {
+          String name = namespace + "/" + each.getName();
+          NamespaceObjects.link(workloadsByRequired, name, uid);
+          putPolicy(name, policy);
+          return name;
+        });
+  }
+
+  /** Takes back the policy that a pod had before, where it is another one and the last had it. */
+  private void release(String uid, Optional<String> now) {
+    String before = now.isPresent() ? required.put(uid, now.get()) : required.remove(uid);
+    if (before != null && !now.equals(Optional.of(before))) {
+      NamespaceObjects.unlink(workloadsByRequired, before, uid);
+      if (!workloadsByRequired.containsKey(before)) {
+        putPolicy(before, Optional.empty());
+      }
+    }
+  }
+
+  /** The waypoints that alone may reach the pods of a service; none where all may. */
+  private Set<String> requiredOf(String namespace, NamespaceObjects objects, String key) {
+    String host = key.substring(namespace.length() + 1);
+    HostClaims.Claim claim = hosts.winner(host, namespace).orElse(null);
+    if (claim == null) {
+      return Set.of();
+    }
+    if (claim.entry()) {
+      ServiceEntry entry = objects.serviceEntries.get(claim.name());
+      return entry == null
+          ? Set.of()
+          : requiredOf(
+              Waypoints.Subject.of(entry),
+              objects,
+              binding(objects, entry),
+              RequiredWaypoint.entry(namespace, claim.name()));
+    }
+    Service service = objects.services.get(claim.name());
+    return service == null ? Set.of() : requiredOf(objects, service);
+  }
+
+  private Set<String> requiredOf(NamespaceObjects objects, Service service) {
+    return requiredOf(
+        Waypoints.Subject.of(service),
+        objects,
+        binding(objects, service),
+        RequiredWaypoint.service(service.getMetadata().getNamespace(), name(service)));
+  }
+
+  private Set<String> requiredOf(
+      Waypoints.Subject subject, NamespaceObjects objects, WaypointBinding binding, String target) {
+    if (binding.address().isEmpty()) {
+      return Set.of();
+    }
+    Set<String> through = waypoints.namedBy(subject, objects.surroundings());
+    boolean policies =
+        attached.containsKey(target)
+            || through.stream()
+                .anyMatch(
+                    key ->
+                        attached.containsKey(RequiredWaypoint.gateway(key))
+                            || waypoints
+                                .classOf(key)
+                                .map(RequiredWaypoint::gatewayClass)
+                                .filter(attached::containsKey)
+                                .isPresent());
+    return RequiredWaypoint.asked(subject.labels(), objects.labels).orElse(policies)
+        ? through
+        : Set.of();
   }
 
   private void putStaticStrict() {

@@ -62,9 +62,7 @@ public final class PolicyTranslator {
     if (spec != null && spec.getAction() != null) {
       action = spec.getAction();
     }
-    if (spec != null
-        && (spec.getTargetRef() != null
-            || (spec.getTargetRefs() != null && !spec.getTargetRefs().isEmpty()))) {
+    if (spec != null && isForWaypoints(policy)) {
       return rejected(
           spec.getTargetRef() != null ? "spec.targetRef" : "spec.targetRefs",
           "policies attached to Gateways and Services are for waypoints; use spec.selector for ztunnels");
@@ -100,6 +98,20 @@ public final class PolicyTranslator {
         Optional.empty(), new PolicyReport(Verdict.REJECTED, List.of(new Finding(path, effect))));
   }
 
+  /** Whether a policy is attached to something, and so for waypoints to enforce. */
+  public static boolean isForWaypoints(AuthorizationPolicy policy) {
+    var spec = policy.getSpec();
+    return spec != null
+        && (spec.getTargetRef() != null
+            || (spec.getTargetRefs() != null && !spec.getTargetRefs().isEmpty()));
+  }
+
+  /** Whether a policy is only to be tried. */
+  static boolean isDryRun(AuthorizationPolicy policy) {
+    return policy.getMetadata().getAnnotations() != null
+        && TRUE.contains(policy.getMetadata().getAnnotations().getOrDefault(DRY_RUN, ""));
+  }
+
   /** The labels that a policy selects workloads by; empty where it is for all. */
   static Map<String, String> selector(AuthorizationPolicy policy) {
     var spec = policy.getSpec();
@@ -119,10 +131,7 @@ public final class PolicyTranslator {
                   case ALLOW -> Action.ALLOW;
                   case DENY -> Action.DENY;
                 })
-            .setDryRun(
-                policy.getMetadata().getAnnotations() != null
-                    && TRUE.contains(
-                        policy.getMetadata().getAnnotations().getOrDefault(DRY_RUN, "")));
+            .setDryRun(isDryRun(policy));
     if (policy.getSpec() != null) {
       unknownFields("spec", policy.getSpec().getAdditionalProperties(), null);
       List<Rule> rules = orEmpty(policy.getSpec().getRules());

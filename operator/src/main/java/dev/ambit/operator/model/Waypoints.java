@@ -56,6 +56,7 @@ final class Waypoints {
   private final Map<String, Gateway> gateways = new HashMap<>();
   private final Map<String, GatewayClass> classes = new HashMap<>();
   private final Map<String, Waypoint> waypoints = new HashMap<>();
+  private final Map<String, String> classNames = new HashMap<>();
 
   /** An object as bindings look at it. */
   record Subject(String namespace, Map<String, String> labels, Map<String, String> annotations) {
@@ -115,7 +116,11 @@ final class Waypoints {
     Gateway gateway = gateways.get(key);
     Waypoint after = gateway == null ? null : Waypoint.of(gateway, classes.get(className(gateway)));
     Waypoint before = after == null ? waypoints.remove(key) : waypoints.put(key, after);
-    return Objects.equals(before, after) ? Set.of() : Set.of(key);
+    String classBefore =
+        gateway == null ? classNames.remove(key) : classNames.put(key, className(gateway));
+    return Objects.equals(before, after) && Objects.equals(classBefore, classNames.get(key))
+        ? Set.of()
+        : Set.of(key);
   }
 
   private static String className(Gateway gateway) {
@@ -145,6 +150,29 @@ final class Waypoints {
   }
 
   // --- Questions
+
+  /** The waypoints that a service names, "namespace/name": the one, and perhaps its canary. */
+  Set<String> namedBy(Subject service, Surroundings surroundings) {
+    String asked = service.labels().get(USE);
+    boolean own = asked != null && !asked.isEmpty();
+    Set<String> keys = new HashSet<>();
+    reference(
+            own ? service.labels() : surroundings.labels(), service.namespace(), USE, USE_NAMESPACE)
+        .ifPresent(keys::add);
+    boolean canaryOfNamespace = !own && !service.labels().containsKey(CANARY);
+    reference(
+            canaryOfNamespace ? surroundings.labels() : service.labels(),
+            service.namespace(),
+            CANARY,
+            CANARY_NAMESPACE)
+        .ifPresent(keys::add);
+    return keys;
+  }
+
+  /** The class of a Gateway, "namespace/name"; empty where there is no such. */
+  Optional<String> classOf(String key) {
+    return Optional.ofNullable(classNames.get(key));
+  }
 
   /** Where a workload with those labels stands. */
   Placement place(Subject workload, Surroundings surroundings) {

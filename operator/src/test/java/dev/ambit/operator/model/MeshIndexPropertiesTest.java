@@ -230,6 +230,11 @@ class MeshIndexPropertiesTest {
       case 3 -> labels.put(Waypoints.INSTANCE_OF, "w" + random.nextInt(2));
       default -> {}
     }
+    switch (random.nextInt(8)) {
+      case 0 -> labels.put(RequiredWaypoint.LABEL, "true");
+      case 1 -> labels.put(RequiredWaypoint.LABEL, "false");
+      default -> {}
+    }
     return labels;
   }
 
@@ -388,7 +393,25 @@ class MeshIndexPropertiesTest {
   private static AuthorizationPolicy policy(
       Random random, String namespace, String name, String label) {
     String selector =
-        random.nextInt(3) == 0 ? "" : "selector: {matchLabels: {app: " + label + "}}, ";
+        switch (random.nextInt(6)) {
+          case 0, 1 -> "";
+          case 2, 3 ->
+              "targetRefs: [%s], "
+                  .formatted(
+                      List.of(
+                              "{group: '', kind: Service, name: n" + random.nextInt(4) + "}",
+                              "{group: networking.istio.io, kind: ServiceEntry, name: n"
+                                  + random.nextInt(4)
+                                  + "}",
+                              "{group: gateway.networking.k8s.io, kind: Gateway, name: w"
+                                  + random.nextInt(2)
+                                  + "}",
+                              "{group: gateway.networking.k8s.io, kind: GatewayClass, name: c"
+                                  + random.nextInt(2)
+                                  + "}")
+                          .get(random.nextInt(4)));
+          default -> "selector: {matchLabels: {app: " + label + "}}, ";
+        };
     List<String> actions = List.of("ALLOW", "DENY", "AUDIT");
     return Objects.policy(
         "metadata: {name: %s, namespace: %s}\nspec: {%saction: %s, rules: [{to: [{operation: {ports: ['%d']}}]}]}"

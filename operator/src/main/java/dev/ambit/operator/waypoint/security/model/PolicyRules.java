@@ -283,7 +283,7 @@ final class PolicyRules {
       default -> {
         if (key.startsWith(HEADERS)) {
           yield brackets(key.substring(HEADERS.length()))
-              .filter(names -> names.size() == 1)
+              .filter(names -> names.size() == 1 && HeaderName.isOneOrPseudo(names.getFirst()))
               .map(names -> header(names.getFirst()));
         }
         if (key.startsWith(CLAIMS)) {

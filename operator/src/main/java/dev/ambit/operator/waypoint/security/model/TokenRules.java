@@ -16,6 +16,8 @@ import io.envoyproxy.envoy.extensions.filters.http.jwt_authn.v3.JwtRequirement;
 import io.envoyproxy.envoy.extensions.filters.http.jwt_authn.v3.JwtRequirementAndList;
 import io.envoyproxy.envoy.extensions.filters.http.jwt_authn.v3.JwtRequirementOrList;
 import io.envoyproxy.envoy.extensions.filters.http.jwt_authn.v3.RequirementRule;
+import io.fabric8.istio.api.api.security.v1beta1.ClaimToHeader;
+import io.fabric8.istio.api.api.security.v1beta1.JWTHeader;
 import io.fabric8.istio.api.api.security.v1beta1.JWTRule;
 import io.fabric8.istio.api.security.v1.RequestAuthentication;
 import java.util.ArrayList;
@@ -105,30 +107,39 @@ record TokenRules(JwtAuthentication filter, Set<Backend> backends, List<Cluster>
             .setClearRouteCache(true)
             .setNormalizePayloadInMetadata(
                 JwtProvider.NormalizePayload.newBuilder().addAllSpaceDelimitedClaims(spaced(rule)));
-    provider.addAllAudiences(orEmpty(rule.getAudiences()));
+    provider.addAllAudiences(named(rule.getAudiences()));
     source.ifPresentOrElse(
         from -> provider.setRemoteJwks(from.remote()),
         () -> provider.setLocalJwks(DataSource.newBuilder().setInlineString(inlineKeys(rule))));
-    orEmpty(rule.getFromHeaders())
-        .forEach(
-            header ->
-                provider.addFromHeaders(
-                    JwtHeader.newBuilder()
-                        .setName(header.getName())
-                        .setValuePrefix(header.getPrefix() == null ? "" : header.getPrefix())));
-    provider.addAllFromParams(orEmpty(rule.getFromParams()));
-    provider.addAllFromCookies(orEmpty(rule.getFromCookies()));
-    if (rule.getOutputPayloadToHeader() != null && !rule.getOutputPayloadToHeader().isEmpty()) {
+    for (JWTHeader header : orEmpty(rule.getFromHeaders())) {
+      if (header != null && HeaderName.isOne(header.getName())) {
+        provider.addFromHeaders(
+            JwtHeader.newBuilder()
+                .setName(header.getName())
+                .setValuePrefix(header.getPrefix() == null ? "" : header.getPrefix()));
+      }
+    }
+    provider.addAllFromParams(named(rule.getFromParams()));
+    provider.addAllFromCookies(named(rule.getFromCookies()));
+    if (HeaderName.isOne(rule.getOutputPayloadToHeader())) {
       provider.setForwardPayloadHeader(rule.getOutputPayloadToHeader());
     }
-    orEmpty(rule.getOutputClaimToHeaders())
-        .forEach(
-            output ->
-                provider.addClaimToHeaders(
-                    JwtClaimToHeader.newBuilder()
-                        .setHeaderName(output.getHeader())
-                        .setClaimName(output.getClaim())));
+    for (ClaimToHeader output : orEmpty(rule.getOutputClaimToHeaders())) {
+      if (output != null
+          && HeaderName.isOne(output.getHeader())
+          && output.getClaim() != null
+          && !output.getClaim().isEmpty()) {
+        provider.addClaimToHeaders(
+            JwtClaimToHeader.newBuilder()
+                .setHeaderName(output.getHeader())
+                .setClaimName(output.getClaim()));
+      }
+    }
     return provider.build();
+  }
+
+  private static List<String> named(@Nullable List<String> texts) {
+    return orEmpty(texts).stream().filter(text -> text != null && !text.isEmpty()).toList();
   }
 
   private static List<String> spaced(JWTRule rule) {
@@ -218,11 +229,44 @@ record TokenRules(JwtAuthentication filter, Set<Backend> backends, List<Cluster>
         findings.add(
             new Finding(path + ".timeout", "is no duration such as 5s; it is taken for 5s"));
       }
+      findings.addAll(badHeaders(path, rule));
       for (String field : unknown(rule.getAdditionalProperties())) {
         findings.add(new Finding(path + "." + field, "is not known and is not looked at"));
       }
     }
     return List.copyOf(findings);
+  }
+
+  private static List<Finding> badHeaders(String path, JWTRule rule) {
+    List<Finding> findings = new ArrayList<>();
+    List<JWTHeader> from = orEmpty(rule.getFromHeaders());
+    for (int i = 0; i < from.size(); i++) {
+      if (from.get(i) == null || !HeaderName.isOne(from.get(i).getName())) {
+        findings.add(
+            new Finding(
+                path + ".fromHeaders[" + i + "].name",
+                "is no name of a header, and is not looked at"));
+      }
+    }
+    String payload = rule.getOutputPayloadToHeader();
+    if (payload != null && !payload.isEmpty() && !HeaderName.isOne(payload)) {
+      findings.add(
+          new Finding(path + ".outputPayloadToHeader", "is no name of a header, and is not set"));
+    }
+    List<ClaimToHeader> outputs = orEmpty(rule.getOutputClaimToHeaders());
+    for (int i = 0; i < outputs.size(); i++) {
+      ClaimToHeader output = outputs.get(i);
+      if (output == null
+          || !HeaderName.isOne(output.getHeader())
+          || output.getClaim() == null
+          || output.getClaim().isEmpty()) {
+        findings.add(
+            new Finding(
+                path + ".outputClaimToHeaders[" + i + "]",
+                "names no header and claim, and is not set"));
+      }
+    }
+    return findings;
   }
 
   private static Set<String> unknown(@Nullable Map<String, Object> fields) {

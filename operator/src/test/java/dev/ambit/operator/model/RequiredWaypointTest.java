@@ -1,0 +1,189 @@
+package dev.ambit.operator.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.ambit.protocol.security.Authorization;
+import dev.ambit.protocol.workload.Address;
+import io.fabric8.kubernetes.api.model.Service;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+
+/** Nobody reaches pods past the waypoint that has to judge. */
+class RequiredWaypointTest {
+  private static final String WAYPOINT = "td/ns/a/sa/waypoint";
+
+  private final MeshIndex index =
+      new MeshIndex(
+          MeshSettings.of("td", "root"),
+          new MeshOutput() {
+            @Override
+            public void address(String name, Optional<Address> address) {}
+
+            @Override
+            public void authorization(String name, Optional<Authorization> authorization) {}
+
+            @Override
+            public void conditions(BoundObject object, List<ObjectCondition> conditions) {}
+          });
+
+  RequiredWaypointTest() {
+    index.put(gateway("a", "waypoint"));
+    index.put(gateway("a", "canary"));
+    index.put(Objects.pod("a", "web", "10.0.0.1", Map.of("app", "web")));
+    index.put(service("web", Map.of("istio.io/use-waypoint", "waypoint")));
+  }
+
+  private static io.fabric8.kubernetes.api.model.gatewayapi.v1.Gateway gateway(
+      String namespace, String name) {
+    return Objects.gateway(
+        """
+        metadata: {name: %s, namespace: %s}
+        spec: {gatewayClassName: ambit-waypoint, listeners: [{name: m, port: 15008, protocol: HBONE}]}
+        status: {addresses: [{type: IPAddress, value: 10.96.1.1}]}
+        """
+            .formatted(name, namespace));
+  }
+
+  private static Service service(String name, Map<String, String> labels) {
+    Service service = Objects.service("a", name, "10.96.0.1", Map.of("app", "web"));
+    service.getMetadata().setLabels(labels);
+    return service;
+  }
+
+  private static io.fabric8.istio.api.security.v1.AuthorizationPolicy policy(
+      String metadata, String target, String action) {
+    return Objects.policy(
+        "metadata: {%s}\nspec: {targetRefs: [{%s}], action: %s, rules: [{to: [{operation: {methods: [GET]}}]}]}"
+            .formatted(metadata, target, action));
+  }
+
+  private boolean reaches(String principal, int port) {
+    var workload =
+        index.addresses().values().stream()
+            .filter(Address::hasWorkload)
+            .findFirst()
+            .orElseThrow()
+            .getWorkload();
+    return workload.getAuthorizationPoliciesList().stream()
+        .map(name -> java.util.Objects.requireNonNull(index.authorizations().get(name), name))
+        .noneMatch(
+            policy ->
+                PolicyEvaluation.matches(
+                    policy,
+                    new PolicyEvaluation.Connection(principal, "10.0.0.9", "10.0.0.1", port)));
+  }
+
+  private void expectOnlyThrough(String... principals) {
+    assertThat(reaches("td/ns/a/sa/client", 8080)).isFalse();
+    for (String principal : principals) {
+      assertThat(reaches(principal, 8080)).as(principal).isTrue();
+    }
+    assertThat(reaches("td/ns/a/sa/client", 9090)).as("another port").isTrue();
+  }
+
+  private void expectOpen() {
+    assertThat(reaches("td/ns/a/sa/client", 8080)).isTrue();
+  }
+
+  @Test
+  void aPolicyForWaypointsClosesOtherWays() {
+    expectOpen();
+    var ofService = policy("name: p, namespace: a", "group: '', kind: Service, name: web", "ALLOW");
+    index.put(ofService);
+    expectOnlyThrough(WAYPOINT);
+    assertThat(index.conditions().get(new BoundObject(BoundObject.Kind.SERVICE, "a", "web")))
+        .singleElement()
+        .satisfies(each -> assertThat(each.message()).contains("let in only"));
+    index.remove(ofService);
+    expectOpen();
+    assertThat(index.authorizations().keySet())
+        .noneMatch(name -> name.contains("require_waypoint"));
+
+    index.put(
+        policy(
+            "name: p, namespace: a",
+            "group: gateway.networking.k8s.io, kind: Gateway, name: waypoint",
+            "DENY"));
+    expectOnlyThrough(WAYPOINT);
+    index.put(
+        policy(
+            "name: p, namespace: a",
+            "group: gateway.networking.k8s.io, kind: Gateway, name: other",
+            "DENY"));
+    expectOpen();
+    index.put(
+        policy(
+            "name: p, namespace: root",
+            "group: gateway.networking.k8s.io, kind: GatewayClass, name: ambit-waypoint",
+            "CUSTOM"));
+    expectOnlyThrough(WAYPOINT);
+  }
+
+  @Test
+  void whatIsNotEnforcedClosesNothing() {
+    index.put(policy("name: p, namespace: a", "kind: Service, name: web", "AUDIT"));
+    expectOpen();
+    index.put(
+        policy(
+            "name: p, namespace: a, annotations: {istio.io/dry-run: 'true'}",
+            "kind: Service, name: web",
+            "DENY"));
+    expectOpen();
+    index.put(
+        policy(
+            "name: p, namespace: a",
+            "group: gateway.networking.k8s.io, kind: GatewayClass, name: ambit-waypoint",
+            "DENY"));
+    expectOpen();
+    // Nobody would enforce it.
+    index.put(policy("name: p, namespace: a", "kind: Service, name: web", "DENY"));
+    expectOnlyThrough(WAYPOINT);
+    index.put(service("web", Map.of()));
+    expectOpen();
+  }
+
+  @Test
+  void labelsSayItOutright() {
+    index.put(
+        service(
+            "web", Map.of("istio.io/use-waypoint", "waypoint", RequiredWaypoint.LABEL, "true")));
+    expectOnlyThrough(WAYPOINT);
+    index.put(policy("name: p, namespace: a", "kind: Service, name: web", "DENY"));
+    index.put(
+        service(
+            "web", Map.of("istio.io/use-waypoint", "waypoint", RequiredWaypoint.LABEL, "false")));
+    expectOpen();
+    index.put(service("web", Map.of("istio.io/use-waypoint", "waypoint")));
+    var namespace = Objects.namespace("a", Map.of());
+    namespace.getMetadata().setLabels(Map.of(RequiredWaypoint.LABEL, "false"));
+    index.put(namespace);
+    expectOpen();
+    index.remove(namespace);
+    expectOnlyThrough(WAYPOINT);
+  }
+
+  @Test
+  void theCanaryIsAWayToo() {
+    index.put(
+        service(
+            "web",
+            Map.of("istio.io/use-waypoint", "waypoint", "istio.io/use-waypoint-canary", "canary")));
+    index.put(policy("name: p, namespace: a", "kind: Service, name: web", "ALLOW"));
+    expectOnlyThrough(WAYPOINT, "td/ns/a/sa/canary");
+  }
+
+  @Test
+  void anotherServiceOfThePodIsNoWayPast() {
+    index.put(service("side-door", Map.of()));
+    index.put(policy("name: p, namespace: a", "kind: Service, name: web", "ALLOW"));
+    expectOnlyThrough(WAYPOINT);
+    // One that has a waypoint of its own, and requires it, is one.
+    index.put(
+        service(
+            "side-door",
+            Map.of("istio.io/use-waypoint", "canary", RequiredWaypoint.LABEL, "true")));
+    expectOnlyThrough(WAYPOINT, "td/ns/a/sa/canary");
+  }
+}
