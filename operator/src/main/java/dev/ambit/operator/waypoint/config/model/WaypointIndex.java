@@ -4,6 +4,7 @@ import com.github.xds.core.v3.CidrRange;
 import com.google.protobuf.Message;
 import dev.ambit.operator.model.IpAddresses;
 import dev.ambit.operator.model.NamespaceSelection;
+import dev.ambit.operator.waypoint.life.model.WaypointClass;
 import dev.ambit.operator.waypoint.model.Backend;
 import dev.ambit.operator.waypoint.model.MeshService;
 import dev.ambit.operator.waypoint.model.PortProtocol;
@@ -88,7 +89,7 @@ import org.jspecify.annotations.Nullable;
  * {@link #update} then works out what they make different, and only that. Not thread-safe.
  */
 public final class WaypointIndex {
-  /** Names of the classes whose Gateways are waypoints. */
+  /** Names of classes whose Gateways are waypoints, besides those that name the controller. */
   public static final Set<String> CLASSES = Set.of("ambit-waypoint", "istio-waypoint");
 
   /**
@@ -328,7 +329,7 @@ public final class WaypointIndex {
     if (gatewaysChanged) {
       Map<String, Gateway> present = new TreeMap<>();
       for (Gateway gateway : objects.all(Gateway.class)) {
-        if (CLASSES.contains(className(gateway))) {
+        if (isWaypoint(gateway)) {
           present.put(ObjectStore.key(gateway), gateway);
         }
       }
@@ -405,6 +406,16 @@ public final class WaypointIndex {
         || objects.has(GRPCRoute.class)
         || objects.has(TLSRoute.class)
         || objects.has(TCPRoute.class);
+  }
+
+  private boolean isWaypoint(Gateway gateway) {
+    String name = className(gateway);
+    return CLASSES.contains(name)
+        || objects
+            .get(GatewayClass.class, "/" + name)
+            .map(GatewayClass::getSpec)
+            .filter(spec -> WaypointClass.CONTROLLER.equals(spec.getControllerName()))
+            .isPresent();
   }
 
   private static String className(Gateway gateway) {
