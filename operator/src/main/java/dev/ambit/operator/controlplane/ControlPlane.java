@@ -24,6 +24,8 @@ import dev.ambit.operator.ca.TokenReviewer;
 import dev.ambit.operator.ca.TrustDomain;
 import dev.ambit.operator.model.MeshSettings;
 import dev.ambit.operator.waypoint.config.model.WaypointSettings;
+import dev.ambit.operator.waypoint.route.RouteStatusWriter;
+import dev.ambit.operator.waypoint.route.RouteStatuses;
 import dev.ambit.operator.xds.DiscoveryServer;
 import dev.ambit.operator.xds.RejectionListener;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -88,6 +90,7 @@ public final class ControlPlane implements AutoCloseable {
   private final NodeAuthorization nodes;
   private final DiscoveryServer discovery;
   private final WaypointAccounts waypointAccounts = new WaypointAccounts();
+  private final RouteStatuses routeStatuses = new RouteStatuses();
   private final StatusConditions conditions = new StatusConditions();
   private final MeshPublisher publisher;
   private final MeshInformers informers;
@@ -138,6 +141,7 @@ public final class ControlPlane implements AutoCloseable {
             waypointSettings(AmbientMeshSpec.DEFAULTS),
             discovery,
             waypointAccounts,
+            routeStatuses,
             conditions,
             scheduler,
             InstantSource.system(),
@@ -210,6 +214,11 @@ public final class ControlPlane implements AutoCloseable {
         informers.boundObjects(),
         events,
         InstantSource.system());
+  }
+
+  /** Says on routes' status what waypoints make of them, until it is closed; for the leader. */
+  public AutoCloseable writeRouteStatuses(EventRecorder events) {
+    return new RouteStatusWriter(client, routeStatuses, events, InstantSource.system());
   }
 
   /** Calls back, on the client's stream, for each response that a client rejects. */

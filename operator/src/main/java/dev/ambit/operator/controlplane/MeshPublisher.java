@@ -7,6 +7,7 @@ import dev.ambit.operator.model.ObjectCondition;
 import dev.ambit.operator.waypoint.config.model.EnvoyTypes;
 import dev.ambit.operator.waypoint.config.model.WaypointIndex;
 import dev.ambit.operator.waypoint.config.model.WaypointSettings;
+import dev.ambit.operator.waypoint.route.RouteStatuses;
 import dev.ambit.operator.xds.ChangeSet;
 import dev.ambit.operator.xds.Debounce;
 import dev.ambit.operator.xds.DiscoveryServer;
@@ -33,6 +34,7 @@ final class MeshPublisher implements AutoCloseable {
 
   private final DiscoveryServer discovery;
   private final WaypointAccounts accounts;
+  private final RouteStatuses routeStatuses;
   private final ScheduledExecutorService scheduler;
   private final InstantSource clock;
   private final Debounce debounce;
@@ -48,6 +50,7 @@ final class MeshPublisher implements AutoCloseable {
       WaypointSettings settings,
       DiscoveryServer discovery,
       WaypointAccounts accounts,
+      RouteStatuses routeStatuses,
       StatusConditions conditions,
       ScheduledExecutorService scheduler,
       InstantSource clock,
@@ -55,6 +58,7 @@ final class MeshPublisher implements AutoCloseable {
       Duration longest) {
     this.discovery = discovery;
     this.accounts = accounts;
+    this.routeStatuses = routeStatuses;
     this.scheduler = scheduler;
     this.clock = clock;
     this.waypoints = new WaypointIndex(settings);
@@ -160,6 +164,7 @@ final class MeshPublisher implements AutoCloseable {
               discovery.commit(waypoint, changes);
               accounts.put(waypoint, WaypointIndex.serviceAccount(waypoint));
             });
+    routeStatuses.put(waypoints.routeStatuses());
     update.again().ifPresent(this::again);
   }
 
