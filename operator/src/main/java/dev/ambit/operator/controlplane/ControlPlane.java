@@ -141,6 +141,7 @@ public final class ControlPlane implements AutoCloseable {
             waypointSettings(AmbientMeshSpec.DEFAULTS),
             discovery,
             waypointAccounts,
+            routeStatuses,
             conditions,
             scheduler,
             InstantSource.system(),

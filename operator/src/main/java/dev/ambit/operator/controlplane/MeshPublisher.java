@@ -7,6 +7,7 @@ import dev.ambit.operator.model.ObjectCondition;
 import dev.ambit.operator.waypoint.config.model.EnvoyTypes;
 import dev.ambit.operator.waypoint.config.model.WaypointIndex;
 import dev.ambit.operator.waypoint.config.model.WaypointSettings;
+import dev.ambit.operator.waypoint.route.RouteStatuses;
 import dev.ambit.operator.xds.ChangeSet;
 import dev.ambit.operator.xds.Debounce;
 import dev.ambit.operator.xds.DiscoveryServer;
@@ -33,6 +34,7 @@ final class MeshPublisher implements AutoCloseable {
 
   private final DiscoveryServer discovery;
   private final WaypointAccounts accounts;
+  private final RouteStatuses routeStatuses;
   private final ScheduledExecutorService scheduler;
   private final InstantSource clock;
   private final Debounce debounce;
@@ -49,6 +51,7 @@ final class MeshPublisher implements AutoCloseable {
       WaypointSettings settings,
       DiscoveryServer discovery,
       WaypointAccounts accounts,
+      RouteStatuses routeStatuses,
       StatusConditions conditions,
       ScheduledExecutorService scheduler,
       InstantSource clock,
@@ -56,6 +59,7 @@ final class MeshPublisher implements AutoCloseable {
       Duration longest) {
     this.discovery = discovery;
     this.accounts = accounts;
+    this.routeStatuses = routeStatuses;
     this.scheduler = scheduler;
     this.clock = clock;
     this.waypoints = new WaypointIndex(settings);
@@ -163,6 +167,7 @@ final class MeshPublisher implements AutoCloseable {
               accounts.put(waypoint, WaypointIndex.serviceAccount(waypoint));
             });
     trafficConditions.update(waypoints.trafficStatuses());
+    routeStatuses.put(waypoints.routeStatuses());
     update.again().ifPresent(this::again);
   }
 
