@@ -24,15 +24,20 @@ import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.AfterParameterizedClassInvocation;
+import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Connections to what names a waypoint: to it, and never around it. */
 @Timeout(300)
+@ParameterizedClass(name = "{0}")
+@MethodSource("dev.ambit.ztunnel.netns.ZtunnelPair#all")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class WaypointIT {
   private static final int PORT = 8080;
@@ -41,19 +46,22 @@ class WaypointIT {
 
   private final Deque<AutoCloseable> servers = new ArrayDeque<>();
   private int lastAddress;
+
+  @Parameter ZtunnelPair pair;
+
   private Mesh mesh;
   private Pod client;
 
   @SuppressWarnings("NullAway.Init") // set up before all tests
   WaypointIT() {}
 
-  @BeforeAll
+  @BeforeParameterizedClassInvocation
   void start() {
-    mesh = Mesh.start();
+    mesh = pair.start(Map.of());
     client = mesh.captured(mesh.a(), "client");
   }
 
-  @AfterAll
+  @AfterParameterizedClassInvocation
   void stop() {
     if (mesh != null) {
       mesh.close();
