@@ -180,6 +180,7 @@ class AuthorizationIT {
 
   @Test
   void aPolicyThatHasNotArrivedDeniesUntilItDoes() throws IOException {
+    pair.needsAmbitAtTheServers("a policy that is referred to and missing denies");
     var client = mesh.captured(mesh.a(), "early");
     var server = mesh.captured(mesh.b(), "waiting");
     controlPlane().announce(WorkloadResource.captured(server).selectedBy("shop/late"));
@@ -196,6 +197,8 @@ class AuthorizationIT {
 
   @Test
   void aPolicyThatComesClosesTheOpenConnectionsThatItDenies() throws IOException {
+    pair.needsAmbitAtTheServers(
+        "a workload that begins to refer to a policy has its connections judged again");
     var denied = mesh.captured(mesh.a(), "later-denied");
     var allowed = mesh.captured(mesh.a(), "still-allowed");
     var plain = mesh.uncaptured(mesh.a(), "plain");

@@ -27,38 +27,28 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.params.AfterParameterizedClassInvocation;
-import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
-import org.junit.jupiter.params.Parameter;
-import org.junit.jupiter.params.ParameterizedClass;
-import org.junit.jupiter.params.provider.MethodSource;
 
 /** A pod's DNS: the mesh's services are answered, and all else is as if there were no proxy. */
 @Timeout(300)
-@ParameterizedClass(name = "{0}")
-@MethodSource("dev.ambit.ztunnel.netns.ZtunnelPair#all")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class DnsIT {
   private static final String CART = "cart.shop.svc.cluster.local";
   private static final String CART_ADDRESS = "10.96.0.77";
   private static final int LISTENER = 15053;
 
-  @Parameter ZtunnelPair pair;
-
   private Mesh mesh;
   private Pod client;
   private Pod nameServer;
   private Pod otherServer;
 
-  @SuppressWarnings("NullAway.Init") // set up before all tests
-  DnsIT() {}
-
-  @BeforeParameterizedClassInvocation
+  @BeforeAll
   void start() {
-    mesh = pair.start(Map.of("TERMINATION_GRACE_PERIOD_SECONDS", "35"));
+    mesh = Mesh.start(Map.of("TERMINATION_GRACE_PERIOD_SECONDS", "35"));
     mesh.controlPlane()
         .announce(
             new ServiceResource("shop", "cart", new InetSocketAddress(CART_ADDRESS, 80), 8080));
@@ -70,7 +60,7 @@ class DnsIT {
     otherServer = mesh.uncaptured(mesh.b(), "other-names");
   }
 
-  @AfterParameterizedClassInvocation
+  @AfterAll
   void stop() {
     if (mesh != null) {
       mesh.close();

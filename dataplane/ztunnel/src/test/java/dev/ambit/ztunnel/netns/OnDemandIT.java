@@ -12,24 +12,17 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.Map;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.params.AfterParameterizedClassInvocation;
-import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
-import org.junit.jupiter.params.Parameter;
-import org.junit.jupiter.params.ParameterizedClass;
-import org.junit.jupiter.params.provider.MethodSource;
 
 /** A mesh of which each ztunnel knows only what it was asked for. */
 @Timeout(300)
-@ParameterizedClass(name = "{0}")
-@MethodSource("dev.ambit.ztunnel.netns.ZtunnelPair#all")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class OnDemandIT {
   private static final int PORT = 8080;
-
-  @Parameter ZtunnelPair pair;
 
   private Mesh mesh;
   private Pod client;
@@ -37,14 +30,14 @@ class OnDemandIT {
   @SuppressWarnings("NullAway.Init") // set up before all tests
   OnDemandIT() {}
 
-  @BeforeParameterizedClassInvocation
+  @BeforeAll
   void start() {
     mesh =
-        pair.start(Map.of("XDS_ON_DEMAND", "true", "XDS_ON_DEMAND_UNUSED_RELEASE_TIMEOUT", "25s"));
+        Mesh.start(Map.of("XDS_ON_DEMAND", "true", "XDS_ON_DEMAND_UNUSED_RELEASE_TIMEOUT", "25s"));
     client = mesh.captured(mesh.a(), "client");
   }
 
-  @AfterParameterizedClassInvocation
+  @AfterAll
   void stop() {
     if (mesh != null) {
       mesh.close();

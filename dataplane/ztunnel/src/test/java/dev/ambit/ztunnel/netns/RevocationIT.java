@@ -11,48 +11,38 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Map;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.AfterParameterizedClassInvocation;
-import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
-import org.junit.jupiter.params.Parameter;
-import org.junit.jupiter.params.ParameterizedClass;
-import org.junit.jupiter.params.provider.MethodSource;
 
 /** Certificates that their issuer has taken back, on either side of a tunnel. */
 @Timeout(300)
-@ParameterizedClass(name = "{0}")
-@MethodSource("dev.ambit.ztunnel.netns.ZtunnelPair#all")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class RevocationIT {
   private static final int PORT = 8080;
 
   @TempDir static Path folder;
 
-  @Parameter ZtunnelPair pair;
-
   private Mesh mesh;
   private Path listOfA;
   private Path listsOfB;
 
-  @SuppressWarnings("NullAway.Init") // set up before all tests
-  RevocationIT() {}
-
-  @BeforeParameterizedClassInvocation
+  @BeforeAll
   void start() throws IOException {
     // Of the client's node a file, of the server's a folder as Kubernetes mounts a ConfigMap.
     listOfA = folder.resolve("revoked.pem");
     listsOfB = Files.createDirectory(folder.resolve("lists"));
-    mesh = Mesh.withoutZtunnels(pair.callers(), pair.servers(), Map.of());
+    mesh = Mesh.withoutZtunnels(Map.of());
     mesh.a().startZtunnel(Map.of("CRL_PATH", listOfA.toString()));
     mesh.b().startZtunnel(Map.of("CRL_PATH", listsOfB.toString()));
     mesh.a().awaitReady();
     mesh.b().awaitReady();
   }
 
-  @AfterParameterizedClassInvocation
+  @AfterAll
   void stop() {
     if (mesh != null) {
       mesh.close();

@@ -175,6 +175,7 @@ class WaypointIT {
 
   @Test
   void aServicesWaypointByServiceNameIsChosenAmongItsEndpoints() throws IOException {
+    pair.needsAmbitAtTheCallers("an endpoint that takes no tunnel is passed over");
     var gateway = gatewayService("gateway");
     var pod = mesh.uncaptured(mesh.b(), "wp-service");
     var waypoint = waypointIn(pod);
@@ -308,6 +309,7 @@ class WaypointIT {
 
   @Test
   void whatAWaypointRefusesIsRefused() throws IOException {
+    pair.needsAmbitAtTheCallers("the refusal is read in its log");
     var pod = mesh.uncaptured(mesh.b(), "wp-refusing");
     keep(HboneServer.start(pod, mesh.authority(), 15008, GREETING, asked -> 401));
     var web = web("refusing").setWaypoint(byAddress(pod));
@@ -352,6 +354,7 @@ class WaypointIT {
 
   @Test
   void aCapturedWaypointMayAskForTheProxyProtocol() throws Exception {
+    pair.needsAmbitAtTheServers("of the peer no header was seen to arrive here");
     var gateway = web("proxy-gateway").clearPorts();
     var pod = mesh.captured(mesh.b(), "proxy");
     var server = mesh.captured(mesh.b(), "proxied");
