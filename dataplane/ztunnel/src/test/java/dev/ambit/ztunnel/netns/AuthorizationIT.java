@@ -7,26 +7,37 @@ import dev.ambit.protocol.security.Authorization;
 import dev.ambit.protocol.security.Scope;
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.AfterParameterizedClassInvocation;
+import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Who is let through to a captured server, by the policies that select it. */
 @Timeout(240)
+@ParameterizedClass(name = "{0}")
+@MethodSource("dev.ambit.ztunnel.netns.ZtunnelPair#all")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class AuthorizationIT {
   private static final int PORT = 8080;
 
+  @Parameter ZtunnelPair pair;
+
   private Mesh mesh;
 
-  @BeforeAll
+  @SuppressWarnings("NullAway.Init") // set up before all tests
+  AuthorizationIT() {}
+
+  @BeforeParameterizedClassInvocation
   void start() {
-    mesh = Mesh.start();
+    mesh = pair.start(Map.of());
   }
 
-  @AfterAll
+  @AfterParameterizedClassInvocation
   void stop() {
     if (mesh != null) {
       mesh.close();
@@ -169,6 +180,7 @@ class AuthorizationIT {
 
   @Test
   void aPolicyThatHasNotArrivedDeniesUntilItDoes() throws IOException {
+    pair.needsAmbitAtTheServers("a policy that is referred to and missing denies");
     var client = mesh.captured(mesh.a(), "early");
     var server = mesh.captured(mesh.b(), "waiting");
     controlPlane().announce(WorkloadResource.captured(server).selectedBy("shop/late"));
@@ -185,6 +197,8 @@ class AuthorizationIT {
 
   @Test
   void aPolicyThatComesClosesTheOpenConnectionsThatItDenies() throws IOException {
+    pair.needsAmbitAtTheServers(
+        "a workload that begins to refer to a policy has its connections judged again");
     var denied = mesh.captured(mesh.a(), "later-denied");
     var allowed = mesh.captured(mesh.a(), "still-allowed");
     var plain = mesh.uncaptured(mesh.a(), "plain");

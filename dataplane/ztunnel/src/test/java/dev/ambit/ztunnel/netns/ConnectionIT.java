@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -18,33 +19,43 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.AfterParameterizedClassInvocation;
+import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** A TCP connection through two ztunnels behaves like one without them. */
 @Timeout(240)
+@ParameterizedClass(name = "{0}")
+@MethodSource("dev.ambit.ztunnel.netns.ZtunnelPair#all")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class ConnectionIT {
   private static final int PORT = 8080;
   private static final int MEGABYTE = 1 << 20;
+
+  @Parameter ZtunnelPair pair;
 
   private Mesh mesh;
   private Pod client;
   private Pod plainClient;
   private Pod server;
 
-  @BeforeAll
+  @SuppressWarnings("NullAway.Init") // set up before all tests
+  ConnectionIT() {}
+
+  @BeforeParameterizedClassInvocation
   void start() {
-    mesh = Mesh.start();
+    mesh = pair.start(Map.of());
     client = mesh.captured(mesh.a(), "client");
     plainClient = mesh.uncaptured(mesh.a(), "plain");
     server = mesh.captured(mesh.b(), "server");
   }
 
-  @AfterAll
+  @AfterParameterizedClassInvocation
   void stop() {
     if (mesh != null) {
       mesh.close();

@@ -13,14 +13,12 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
@@ -37,7 +35,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 @Timeout(240)
 @ParameterizedClass(name = "{0}")
-@MethodSource("pairs")
+@MethodSource("dev.ambit.ztunnel.netns.ZtunnelPair#all")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class InteropIT {
   private static final int PORT = 8080;
@@ -46,25 +44,9 @@ class InteropIT {
   /** More than one tunnel carries. */
   private static final int MANY = 150;
 
-  /** Which program runs on the callers' node, and which on the servers'. */
-  record Pair(ZtunnelProgram callers, ZtunnelProgram servers) {
-    @Override
-    public String toString() {
-      return callers + " to " + servers;
-    }
-  }
-
-  static Stream<Pair> pairs() {
-    var ambit = ZtunnelProgram.ambit();
-    Optional<ZtunnelProgram> peer = ZtunnelProgram.peer();
-    return Stream.concat(
-        Stream.of(new Pair(ambit, ambit)),
-        peer.stream().flatMap(other -> Stream.of(new Pair(ambit, other), new Pair(other, ambit))));
-  }
-
   @Parameter
   @SuppressWarnings("NullAway.Init")
-  Pair pair;
+  ZtunnelPair pair;
 
   @SuppressWarnings("NullAway.Init")
   private Mesh mesh;
@@ -80,9 +62,7 @@ class InteropIT {
 
   @BeforeParameterizedClassInvocation
   void start() {
-    mesh =
-        Mesh.start(
-            pair.callers(), pair.servers(), Map.of("TERMINATION_GRACE_PERIOD_SECONDS", "65"));
+    mesh = pair.start(Map.of("TERMINATION_GRACE_PERIOD_SECONDS", "65"));
     client = mesh.captured(mesh.a(), "client");
     plainClient = mesh.uncaptured(mesh.a(), "plain");
     server = mesh.captured(mesh.b(), "server");

@@ -82,7 +82,13 @@ final class Mesh implements AutoCloseable {
   /** Makes the mesh, with a control plane that runs, and without ztunnels. */
   static Mesh withoutZtunnels(Map<String, String> environment) {
     var ambit = ZtunnelProgram.ambit();
-    return new Mesh(forTests(environment), ambit, ambit).withControlPlane();
+    return withoutZtunnels(ambit, ambit, environment);
+  }
+
+  /** The same, for ztunnels that will be these programs. */
+  static Mesh withoutZtunnels(
+      ZtunnelProgram onA, ZtunnelProgram onB, Map<String, String> environment) {
+    return new Mesh(forTests(environment), onA, onB).withControlPlane();
   }
 
   /**

@@ -23,15 +23,20 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.AfterParameterizedClassInvocation;
+import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Which endpoint a connection goes to, and what becomes of it where that one cannot be reached. */
 @Timeout(300)
+@ParameterizedClass(name = "{0}")
+@MethodSource("dev.ambit.ztunnel.netns.ZtunnelPair#all")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class RoutingIT {
   private static final int PORT = 8080;
@@ -39,6 +44,9 @@ class RoutingIT {
 
   private final Deque<AutoCloseable> servers = new ArrayDeque<>();
   private int lastAddress;
+
+  @Parameter ZtunnelPair pair;
+
   private Mesh mesh;
   private NameServer names;
   private Pod client;
@@ -46,14 +54,14 @@ class RoutingIT {
   @SuppressWarnings("NullAway.Init") // set up before all tests
   RoutingIT() {}
 
-  @BeforeAll
+  @BeforeParameterizedClassInvocation
   void start() throws IOException {
-    mesh = Mesh.start(Map.of("LOG_LEVEL", "info,access=debug"));
+    mesh = pair.start(Map.of("LOG_LEVEL", "info,access=debug"));
     names = NameServer.start(mesh.network().control(), Network.CONTROL_ADDRESS);
     client = mesh.captured(mesh.a(), "client");
   }
 
-  @AfterAll
+  @AfterParameterizedClassInvocation
   void stop() {
     if (names != null) {
       names.close();

@@ -24,15 +24,20 @@ import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.AfterParameterizedClassInvocation;
+import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Connections to what names a waypoint: to it, and never around it. */
 @Timeout(300)
+@ParameterizedClass(name = "{0}")
+@MethodSource("dev.ambit.ztunnel.netns.ZtunnelPair#all")
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class WaypointIT {
   private static final int PORT = 8080;
@@ -41,19 +46,22 @@ class WaypointIT {
 
   private final Deque<AutoCloseable> servers = new ArrayDeque<>();
   private int lastAddress;
+
+  @Parameter ZtunnelPair pair;
+
   private Mesh mesh;
   private Pod client;
 
   @SuppressWarnings("NullAway.Init") // set up before all tests
   WaypointIT() {}
 
-  @BeforeAll
+  @BeforeParameterizedClassInvocation
   void start() {
-    mesh = Mesh.start();
+    mesh = pair.start(Map.of());
     client = mesh.captured(mesh.a(), "client");
   }
 
-  @AfterAll
+  @AfterParameterizedClassInvocation
   void stop() {
     if (mesh != null) {
       mesh.close();
@@ -167,6 +175,7 @@ class WaypointIT {
 
   @Test
   void aServicesWaypointByServiceNameIsChosenAmongItsEndpoints() throws IOException {
+    pair.needsAmbitAtTheCallers("an endpoint that takes no tunnel is passed over");
     var gateway = gatewayService("gateway");
     var pod = mesh.uncaptured(mesh.b(), "wp-service");
     var waypoint = waypointIn(pod);
@@ -300,6 +309,7 @@ class WaypointIT {
 
   @Test
   void whatAWaypointRefusesIsRefused() throws IOException {
+    pair.needsAmbitAtTheCallers("the refusal is read in its log");
     var pod = mesh.uncaptured(mesh.b(), "wp-refusing");
     keep(HboneServer.start(pod, mesh.authority(), 15008, GREETING, asked -> 401));
     var web = web("refusing").setWaypoint(byAddress(pod));
@@ -344,6 +354,7 @@ class WaypointIT {
 
   @Test
   void aCapturedWaypointMayAskForTheProxyProtocol() throws Exception {
+    pair.needsAmbitAtTheServers("of the peer no header was seen to arrive here");
     var gateway = web("proxy-gateway").clearPorts();
     var pod = mesh.captured(mesh.b(), "proxy");
     var server = mesh.captured(mesh.b(), "proxied");
