@@ -110,14 +110,16 @@ class GuideIT {
       process.environment().put("KUBECONFIG", kubeconfig.toString());
       process
           .environment()
-          .merge("PATH", Checkout.root().resolve(".build/bin").toString(), (path, bin) -> bin + ":" + path);
+          .merge(
+              "PATH",
+              Checkout.root().resolve(".build/bin").toString(),
+              (path, bin) -> bin + ":" + path);
       var running = process.start();
       if (!running.waitFor(COMMAND_SECONDS, TimeUnit.SECONDS)) {
         running.destroyForcibly().waitFor();
       }
       var result =
-          new CommandResult(
-              running.exitValue(), Files.readString(output), Files.readString(error));
+          new CommandResult(running.exitValue(), Files.readString(output), Files.readString(error));
       Files.delete(output);
       Files.delete(error);
       return result;

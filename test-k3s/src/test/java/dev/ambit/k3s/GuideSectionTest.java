@@ -30,16 +30,15 @@ class GuideSectionTest {
             ```
             """);
 
-    assertThat(sections)
-        .extracting(GuideSection::title)
-        .containsExactly("Beginning", "Section");
+    assertThat(sections).extracting(GuideSection::title).containsExactly("Beginning", "Section");
     assertThat(sections.getFirst().steps())
         .containsExactly(
             new GuideSection.Command("first     --more", java.util.List.of()),
             new GuideSection.Command("second", java.util.List.of("a … c")));
     assertThat(sections.getLast().steps())
         .containsExactly(
-            new GuideSection.Manifest("kind: A", true), new GuideSection.Manifest("kind: B", false));
+            new GuideSection.Manifest("kind: A", true),
+            new GuideSection.Manifest("kind: B", false));
   }
 
   @Test
