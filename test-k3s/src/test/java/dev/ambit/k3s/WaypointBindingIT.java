@@ -41,20 +41,8 @@ class WaypointBindingIT {
   }
 
   private static void label(String service, String key, String value) {
-    ambit
-        .client()
-        .services()
-        .inNamespace(NAMESPACE)
-        .withName(service)
-        .edit(
-            old -> {
-              var metadata = old.edit().editMetadata();
-              return (value.isEmpty()
-                      ? metadata.removeFromLabels(key)
-                      : metadata.addToLabels(key, value))
-                  .endMetadata()
-                  .build();
-            });
+    sample.label(
+        ambit.client().services().inNamespace(NAMESPACE).withName(service), key, value);
   }
 
   private static void awaitPassed(String address, Waypoint waypoint, boolean passed) {
@@ -158,27 +146,11 @@ class WaypointBindingIT {
           listeners: [{name: mesh, port: 15008, protocol: HBONE}]
         """);
     workloads.awaitProgrammed();
-    ambit
-        .client()
-        .pods()
-        .inNamespace(NAMESPACE)
-        .withName("server-v1")
-        .edit(
-            pod ->
-                pod.edit()
-                    .editMetadata()
-                    .addToLabels(Waypoint.USE, "workloads")
-                    .endMetadata()
-                    .build());
+    var pod = ambit.client().pods().inNamespace(NAMESPACE).withName("server-v1");
+    sample.label(pod, Waypoint.USE, "workloads");
     awaitPassed(serverAddress, workloads, true);
     awaitPassed("server.binding.svc.cluster.local", workloads, false);
-    ambit
-        .client()
-        .pods()
-        .inNamespace(NAMESPACE)
-        .withName("server-v1")
-        .edit(
-            pod -> pod.edit().editMetadata().removeFromLabels(Waypoint.USE).endMetadata().build());
+    sample.label(pod, Waypoint.USE, "");
     awaitPassed(serverAddress, workloads, false);
     workloads.delete();
   }

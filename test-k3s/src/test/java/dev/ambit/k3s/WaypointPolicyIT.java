@@ -137,19 +137,8 @@ class WaypointPolicyIT {
   @Test
   void while_the_waypoint_is_away_requests_are_refused() {
     var other = new Waypoint(ambit, sample, NAMESPACE, "absent");
-    ambit
-        .client()
-        .services()
-        .inNamespace(NAMESPACE)
-        .withName("server")
-        .edit(
-            service ->
-                service
-                    .edit()
-                    .editMetadata()
-                    .addToLabels(Waypoint.USE, other.name())
-                    .endMetadata()
-                    .build());
+    var service = ambit.client().services().inNamespace(NAMESPACE).withName("server");
+    sample.label(service, Waypoint.USE, other.name());
     try {
       await("requests refused")
           .atMost(InstalledAmbit.SOON)
@@ -165,19 +154,7 @@ class WaypointPolicyIT {
       other.awaitPassed("friend", SERVER, false);
     } finally {
       sample.label(NAMESPACE, "ambit.dev/waypoint-when-missing", "");
-      ambit
-          .client()
-          .services()
-          .inNamespace(NAMESPACE)
-          .withName("server")
-          .edit(
-              service ->
-                  service
-                      .edit()
-                      .editMetadata()
-                      .removeFromLabels(Waypoint.USE)
-                      .endMetadata()
-                      .build());
+      sample.label(service, Waypoint.USE, "");
     }
   }
 }
