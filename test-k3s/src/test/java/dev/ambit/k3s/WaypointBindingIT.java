@@ -41,8 +41,7 @@ class WaypointBindingIT {
   }
 
   private static void label(String service, String key, String value) {
-    sample.label(
-        ambit.client().services().inNamespace(NAMESPACE).withName(service), key, value);
+    sample.label(ambit.client().services().inNamespace(NAMESPACE).withName(service), key, value);
   }
 
   private static void awaitPassed(String address, Waypoint waypoint, boolean passed) {

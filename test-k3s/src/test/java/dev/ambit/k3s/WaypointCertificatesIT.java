@@ -4,6 +4,7 @@ import static org.awaitility.Awaitility.await;
 
 import dev.ambit.api.AmbientMesh;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
 import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import java.io.IOException;
@@ -95,6 +96,7 @@ class WaypointCertificatesIT {
     await("the mesh ready with certificates of " + ttl)
         .atMost(Duration.ofMinutes(4))
         .pollInterval(Duration.ofSeconds(1))
+        .ignoreExceptionsInstanceOf(KubernetesClientException.class)
         .until(
             () -> {
               var status = ambit.mesh().getStatus();
