@@ -23,7 +23,7 @@ MVN := mvn -B -ntp
 AGAIN := -Dfailsafe.rerunFailingTestsCount=1
 ARCHIVES := $(addprefix .build/images/,operator.tar ztunnel.tar agent.tar waypoint.tar sample.tar)
 
-.PHONY: help build test bench jmh soak images engine cluster demo demo-down format clean jdk packages
+.PHONY: help build test bench jmh soak conformance images engine cluster demo demo-down format clean jdk packages
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,7 @@ test: jdk packages engine images ## Run every test, from units to the cluster
 	@test-k3s/bin/envoy
 	@test-k3s/bin/busybox-image
 	@test-k3s/bin/gateway-api
+	@test-k3s/bin/conformance
 	$(MVN) verify --fail-at-end $(if $(CI),$(AGAIN))
 
 bench: jdk packages build ## Measure the ztunnel, beside another one where PEER=command is given
@@ -66,8 +67,16 @@ soak: jdk packages ## Run the ztunnels under load for MINUTES (10) while all tha
 	  -Dit.test=SoakIT -Dfailsafe.failIfNoSpecifiedTests=false \
 	  -Dambit.soak.minutes=$(or $(MINUTES),10) -Dambit.soak.report=$(CURDIR)/.build/soak
 
+conformance: jdk packages engine images ## Run the Gateway API's conformance tests for meshes; the report is in .build/conformance
+	@test-k3s/bin/tools
+	@test-k3s/bin/gateway-api
+	@test-k3s/bin/conformance
+	$(MVN) verify -pl test-k3s -am -Dtest=None -Dsurefire.failIfNoSpecifiedTests=false \
+	  -Dit.test=GatewayConformanceIT -Dfailsafe.failIfNoSpecifiedTests=false
+
 cluster: images ## Start a two-node cluster with the images on it, and leave it running
 	@test-k3s/bin/tools
+	@test-k3s/bin/gateway-api
 	@test-k3s/bin/cluster-up $(ARCHIVES)
 
 demo-down: ## Remove the cluster of `make cluster` or `make demo`

@@ -2,10 +2,14 @@ package dev.ambit.k3s;
 
 import static org.awaitility.Awaitility.await;
 
+import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.NamespaceBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.dsl.Resource;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import io.fabric8.kubernetes.client.readiness.Readiness;
 import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
@@ -53,6 +57,14 @@ final class Sample {
                   .endMetadata()
                   .build();
             });
+  }
+
+  /** Sets a label of an object in a namespace, or removes it where {@code value} is empty. */
+  void label(Resource<? extends HasMetadata> object, String key, String value) {
+    object.patch(
+        PatchContext.of(PatchType.JSON_MERGE),
+        "{\"metadata\":{\"labels\":{\"%s\":%s}}}"
+            .formatted(key, value.isEmpty() ? "null" : "\"" + value + "\""));
   }
 
   /**

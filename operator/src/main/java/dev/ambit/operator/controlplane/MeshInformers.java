@@ -15,6 +15,7 @@ import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.istio.api.security.v1.PeerAuthentication;
 import io.fabric8.istio.api.security.v1.RequestAuthentication;
 import io.fabric8.istio.api.telemetry.v1.Telemetry;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.GRPCRoute;
@@ -26,6 +27,7 @@ import io.fabric8.kubernetes.api.model.gatewayapi.v1alpha3.TLSRoute;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1beta1.ReferenceGrant;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.dsl.Informable;
+import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
 import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
 import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
 import io.fabric8.kubernetes.client.informers.cache.Cache;
@@ -36,6 +38,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -164,7 +167,7 @@ final class MeshInformers implements AutoCloseable {
 
   private void whereDefined(
       KubernetesClient client, String crd, Supplier<SharedIndexInformer<?>> informer) {
-    optionalKinds.add(new OptionalKind(client, crd, () -> run(informer.get())));
+    optionalKinds.add(new OptionalKind(client, crd, _ -> run(informer.get())));
   }
 
   private <T extends HasMetadata> SharedIndexInformer<T> told(
@@ -226,33 +229,69 @@ final class MeshInformers implements AutoCloseable {
   /** What it sees, waypoints turn on too. */
   private <T extends HasMetadata> SharedIndexInformer<T> forWaypoints(
       SharedIndexInformer<T> informer) {
+    return forWaypoints(informer, object -> object);
+  }
+
+  private <T extends HasMetadata> SharedIndexInformer<T> forWaypoints(
+      SharedIndexInformer<T> informer, Function<T, HasMetadata> form) {
     informer.addEventHandler(
         new ResourceEventHandler<T>() {
           @Override
           public void onAdd(T added) {
-            publisher.changeWaypoints(describe(added), index -> index.put(added));
+            HasMetadata object = form.apply(added);
+            publisher.changeWaypoints(describe(added), index -> index.put(object));
           }
 
           @Override
           public void onUpdate(T before, T after) {
-            publisher.changeWaypoints(describe(after), index -> index.put(after));
+            HasMetadata object = form.apply(after);
+            publisher.changeWaypoints(describe(after), index -> index.put(object));
           }
 
           @Override
           public void onDelete(T deleted, boolean finalStateUnknown) {
-            publisher.changeWaypoints(describe(deleted), index -> index.remove(deleted));
+            HasMetadata object = form.apply(deleted);
+            publisher.changeWaypoints(describe(deleted), index -> index.remove(object));
           }
         });
     return informer;
   }
 
+  /**
+   * In the version of the kind's own class, or, where the cluster has that no more, in another one.
+   */
   private <T extends HasMetadata> void forWaypoints(
       KubernetesClient client, String crd, Class<T> kind) {
-    whereDefined(
-        client,
-        crd,
-        () ->
-            forWaypoints(prepared(client.resources(kind).inAnyNamespace(), Trimming::annotations)));
+    optionalKinds.add(
+        new OptionalKind(
+            client,
+            crd,
+            served ->
+                run(
+                    served.contains(HasMetadata.getVersion(kind))
+                        ? forWaypoints(
+                            prepared(
+                                client.resources(kind).inAnyNamespace(), Trimming::annotations))
+                        : forWaypoints(client, kind, served.getFirst()))));
+  }
+
+  private <T extends HasMetadata> SharedIndexInformer<GenericKubernetesResource> forWaypoints(
+      KubernetesClient client, Class<T> kind, String version) {
+    SharedIndexInformer<GenericKubernetesResource> informer =
+        prepared(
+            client
+                .genericKubernetesResources(
+                    new ResourceDefinitionContext.Builder()
+                        .withGroup(HasMetadata.getGroup(kind))
+                        .withVersion(version)
+                        .withKind(HasMetadata.getKind(kind))
+                        .withPlural(HasMetadata.getPlural(kind))
+                        .withNamespaced(true)
+                        .build())
+                .inAnyNamespace(),
+            Trimming::annotations);
+    return forWaypoints(
+        informer, object -> client.getKubernetesSerialization().convertValue(object, kind));
   }
 
   private <T extends HasMetadata> void toldAndForWaypoints(

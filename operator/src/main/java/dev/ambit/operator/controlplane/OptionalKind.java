@@ -2,12 +2,13 @@ package dev.ambit.operator.controlplane;
 
 import dev.ambit.operator.model.Definitions;
 import io.fabric8.kubernetes.api.model.apiextensions.v1.CustomResourceDefinition;
+import io.fabric8.kubernetes.api.model.apiextensions.v1.CustomResourceDefinitionVersion;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
 import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.function.Supplier;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -17,19 +18,25 @@ final class OptionalKind implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(OptionalKind.class);
 
   private final String name;
-  private final Supplier<CompletableFuture<Void>> watch;
+  private final Function<List<String>, CompletableFuture<Void>> watch;
   private final SharedIndexInformer<CustomResourceDefinition> definitions;
   private @Nullable CompletableFuture<Void> watching;
 
-  /** Waits for the CRD of that name. */
-  OptionalKind(KubernetesClient client, String name, Supplier<CompletableFuture<Void>> watch) {
+  /**
+   * Waits for the CRD of that name.
+   *
+   * @param watch given the versions in which objects of the kind can be read
+   */
+  OptionalKind(
+      KubernetesClient client, String name, Function<List<String>, CompletableFuture<Void>> watch) {
     this.name = name;
     this.watch = watch;
     this.definitions =
         MeshInformers.prepared(
             client.apiextensions().v1().customResourceDefinitions().withName(name),
-            // Its schema is the bulk of it.
-            definition -> definition.setSpec(null));
+            // Its schemas are the bulk of it.
+            definition ->
+                definition.getSpec().getVersions().forEach(version -> version.setSchema(null)));
     definitions.addEventHandler(
         new ResourceEventHandler<CustomResourceDefinition>() {
           @Override
@@ -76,7 +83,12 @@ final class OptionalKind implements AutoCloseable {
       return CompletableFuture.completedFuture(null);
     }
     LOG.atInfo().addKeyValue("crd", name).log("watching a kind");
-    CompletableFuture<Void> next = watch.get();
+    CompletableFuture<Void> next =
+        watch.apply(
+            definition.getSpec().getVersions().stream()
+                .filter(version -> Boolean.TRUE.equals(version.getServed()))
+                .map(CustomResourceDefinitionVersion::getName)
+                .toList());
     watching = next;
     return next;
   }

@@ -1,0 +1,195 @@
+package dev.ambit.k3s;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.ambit.api.AmbientMesh;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/** What happens to a waypoint while requests pass it all the time, none of which may fail. */
+@ExtendWith(ClusterExtension.class)
+class WaypointLifeIT {
+  private static final String NAMESPACE = "waypoint-life";
+  private static final String SERVER = "server.waypoint-life.svc.cluster.local";
+  private static final List<String> LOAD = List.of("looper", "keeper", "neighbour");
+
+  private static InstalledAmbit ambit;
+  private static Sample sample;
+  private static Waypoint waypoint;
+
+  @BeforeAll
+  static void load(TwoNodeCluster cluster) {
+    ambit = InstalledAmbit.on(cluster);
+    sample = new Sample(ambit.client());
+    sample.namespace(NAMESPACE, Map.of());
+    sample.version(NAMESPACE, "server", "v1", ambit.node(1));
+    sample.version(NAMESPACE, "server", "v2", ambit.node(0));
+    sample.client(NAMESPACE, "client", ambit.node(0));
+    ambit.enroll(sample, NAMESPACE, 3);
+    waypoint = Waypoint.create(ambit, sample, NAMESPACE, "waypoint");
+    sample.label(NAMESPACE, Waypoint.USE, "waypoint");
+    waypoint.awaitPassed("client", SERVER, true);
+    sample.loop(NAMESPACE, "looper", ambit.node(0), SERVER, 8080);
+    sample.keep(NAMESPACE, "keeper", ambit.node(0), SERVER, 8080);
+    sample.keep(NAMESPACE, "neighbour", ambit.node(1), SERVER, 8080);
+  }
+
+  @AfterEach
+  void no_request_has_failed() {
+    LOAD.forEach(pod -> sample.assertGoesOn(NAMESPACE, pod));
+  }
+
+  @Test
+  void an_upgrade_to_another_image_loses_no_request() {
+    var image = waypoint.pods().getFirst().getSpec().getContainers().getFirst().getImage();
+    var upgraded = "localhost/envoy-upgraded:1";
+    for (var node : ambit.cluster().nodes()) {
+      node.exec("ctr", "--namespace", "k8s.io", "images", "tag", "--force", image, upgraded)
+          .orThrow();
+    }
+    var before = waypoint.names();
+    patchMesh("{\"spec\":{\"waypoint\":{\"image\":\"%s\"}}}".formatted(upgraded));
+    try {
+      await("all instances replaced")
+          .atMost(Waypoint.PATIENCE)
+          .pollInterval(Duration.ofMillis(500))
+          .until(() -> waypoint.names().stream().noneMatch(before::contains));
+      waypoint.awaitProgrammed();
+      assertThat(waypoint.pods())
+          .allSatisfy(
+              pod ->
+                  assertThat(pod.getSpec().getContainers().getFirst().getImage())
+                      .isEqualTo(upgraded));
+    } finally {
+      patchMesh("{\"spec\":{\"waypoint\":{\"image\":\"%s\"}}}".formatted(image));
+    }
+    no_request_has_failed();
+    await("all instances back at the first image")
+        .atMost(Waypoint.PATIENCE)
+        .pollInterval(Duration.ofMillis(500))
+        .until(
+            () ->
+                waypoint.pods().stream()
+                    .allMatch(
+                        pod -> pod.getSpec().getContainers().getFirst().getImage().equals(image)));
+    waypoint.awaitProgrammed();
+  }
+
+  @Test
+  void more_instances_and_fewer_lose_no_request() {
+    var before = waypoint.pods().size();
+    parameters("replicas: 3");
+    waypoint.awaitInstances(3);
+    no_request_has_failed();
+    parameters("replicas: 1");
+    waypoint.awaitInstances(1);
+    no_request_has_failed();
+    waypoint.apply("Same", "");
+    waypoint.awaitInstances(before);
+  }
+
+  @Test
+  void a_route_that_keeps_changing_loses_no_request() {
+    for (int round = 0; round < 6; round++) {
+      int second = round % 2 == 0 ? 100 : 0;
+      sample.apply(
+          """
+          apiVersion: gateway.networking.k8s.io/v1
+          kind: HTTPRoute
+          metadata: {namespace: waypoint-life, name: server}
+          spec:
+            parentRefs: [{group: "", kind: Service, name: server}]
+            rules:
+            - backendRefs:
+              - {name: server-v1, port: 8080, weight: %d}
+              - {name: server-v2, port: 8080, weight: %d}
+          """
+              .formatted(100 - second, second));
+      var host = "host=server-v" + (second == 100 ? 2 : 1);
+      await("requests reach " + host)
+          .atMost(InstalledAmbit.SOON)
+          .pollInterval(Duration.ofMillis(200))
+          .until(
+              () ->
+                  sample
+                      .request(NAMESPACE, "client", SERVER, 8080, "round")
+                      .output()
+                      .contains(host));
+    }
+    ambit
+        .client()
+        .genericKubernetesResources("gateway.networking.k8s.io/v1", "HTTPRoute")
+        .inNamespace(NAMESPACE)
+        .withName("server")
+        .delete();
+  }
+
+  @Test
+  void the_operators_restart_loses_no_request_and_changes_still_arrive() {
+    ambit
+        .client()
+        .pods()
+        .inNamespace(InstalledAmbit.ROOT)
+        .withLabel("app.kubernetes.io/name", "ambit-operator")
+        .delete();
+    sample.apply(
+        """
+        apiVersion: gateway.networking.k8s.io/v1
+        kind: HTTPRoute
+        metadata: {namespace: waypoint-life, name: header}
+        spec:
+          parentRefs: [{group: "", kind: Service, name: server}]
+          rules:
+          - filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: restarted, value: "yes"}]}}]
+            backendRefs: [{name: server, port: 8080}]
+        """);
+    await("the route in effect")
+        .atMost(Waypoint.PATIENCE)
+        .until(
+            () ->
+                sample
+                    .request(NAMESPACE, "client", SERVER, 8080, "after")
+                    .output()
+                    .contains("header=restarted: yes"));
+    ambit
+        .client()
+        .genericKubernetesResources("gateway.networking.k8s.io/v1", "HTTPRoute")
+        .inNamespace(NAMESPACE)
+        .withName("header")
+        .delete();
+  }
+
+  private static void patchMesh(String patch) {
+    ambit
+        .client()
+        .resources(AmbientMesh.class)
+        .withName("default")
+        .patch(PatchContext.of(PatchType.JSON_MERGE), patch);
+  }
+
+  /** Gives the waypoint a Deployment with the lines in its spec. */
+  private static void parameters(String deployment) {
+    sample.apply(
+        """
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {namespace: waypoint-life, name: waypoint-parameters}
+        data:
+          deployment: |
+            spec:
+              %s
+        """
+            .formatted(deployment));
+    waypoint.apply(
+        "Same",
+        "infrastructure: {parametersRef: {group: \"\", kind: ConfigMap, name: waypoint-parameters}}");
+  }
+}
