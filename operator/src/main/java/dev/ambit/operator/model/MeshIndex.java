@@ -655,13 +655,7 @@ public final class MeshIndex {
     only.ifPresent(policies::add);
     put(
         uid,
-        PodWorkload.of(
-            settings,
-            pod,
-            services,
-            policies,
-            locality(node(pod)),
-            placement),
+        PodWorkload.of(settings, pod, services, policies, locality(node(pod)), placement),
         placement.through());
     release(uid, only);
   }

@@ -8,6 +8,7 @@ import io.fabric8.kubernetes.api.model.Service;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /** Nobody reaches pods past the waypoint that has to judge. */
@@ -23,6 +24,9 @@ class RequiredWaypointTest {
 
             @Override
             public void authorization(String name, Optional<Authorization> authorization) {}
+
+            @Override
+            public void waypoints(String name, Set<String> gateways) {}
 
             @Override
             public void conditions(BoundObject object, List<ObjectCondition> conditions) {}

@@ -60,7 +60,12 @@ final class Clusters {
    * @param policy what DestinationRules say of the service
    * @param waypoint where its pods are
    */
-  record Source(Backend backend, Service service, List<Member> members, ServicePolicy policy, Place waypoint) {
+  record Source(
+      Backend backend,
+      Service service,
+      List<Member> members,
+      ServicePolicy policy,
+      Place waypoint) {
     Source {
       members = List.copyOf(members);
     }

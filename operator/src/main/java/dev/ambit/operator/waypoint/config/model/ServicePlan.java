@@ -212,9 +212,7 @@ record ServicePlan(
         String name = name("tcp", port) + (choices.size() == 1 ? "" : "|" + i);
         boolean leads = Chains.leadsSomewhere(route.shares());
         if (leads) {
-          chains.add(
-              Chains.tcp(
-                  name, route.shares(), policy(route), telemetry(port), metadata));
+          chains.add(Chains.tcp(name, route.shares(), policy(route), telemetry(port), metadata));
         }
         // One that leads nowhere takes its connections nevertheless: to a chain that is not there.
         Matcher.OnMatch match = ChainMatch.chain(name);

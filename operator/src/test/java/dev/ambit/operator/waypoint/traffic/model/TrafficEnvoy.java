@@ -242,9 +242,7 @@ final class TrafficEnvoy implements AutoCloseable {
   static String token(String claims) {
     try {
       String signed =
-          encoded("{\"alg\": \"HS256\"}")
-              + "."
-              + encoded("{\"iss\": \"test\", " + claims + "}");
+          encoded("{\"alg\": \"HS256\"}") + "." + encoded("{\"iss\": \"test\", " + claims + "}");
       Mac mac = Mac.getInstance("HmacSHA256");
       mac.init(new SecretKeySpec(KEY.getBytes(StandardCharsets.UTF_8), "HmacSHA256"));
       byte[] signature = mac.doFinal(signed.getBytes(StandardCharsets.UTF_8));
