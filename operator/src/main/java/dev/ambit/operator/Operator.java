@@ -76,7 +76,7 @@ public final class Operator implements AutoCloseable {
                     events ->
                         new GatewayReconciler(
                             settings.rootNamespace(), served.clusterDomain(), events, clock))),
-            List.of(controlPlane::writeConditions));
+            List.of(controlPlane::writeConditions, controlPlane::writeRouteStatuses));
     leadership = new Leadership(client, settings, metrics, () -> LeaderTerm.begin(equipment));
   }
 

@@ -24,6 +24,8 @@ import dev.ambit.operator.ca.TokenReviewer;
 import dev.ambit.operator.ca.TrustDomain;
 import dev.ambit.operator.model.MeshSettings;
 import dev.ambit.operator.waypoint.config.model.WaypointSettings;
+import dev.ambit.operator.waypoint.route.RouteStatusWriter;
+import dev.ambit.operator.waypoint.route.RouteStatuses;
 import dev.ambit.operator.xds.DiscoveryServer;
 import dev.ambit.operator.xds.RejectionListener;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -89,6 +91,7 @@ public final class ControlPlane implements AutoCloseable {
   private final DiscoveryServer discovery;
   private final WaypointAccounts waypointAccounts = new WaypointAccounts();
   private final StatusConditions conditions = new StatusConditions();
+  private final RouteStatuses routeStatuses = new RouteStatuses();
   private final MeshPublisher publisher;
   private final MeshInformers informers;
   private final SharedIndexInformer<AmbientMesh> meshes;
@@ -210,6 +213,11 @@ public final class ControlPlane implements AutoCloseable {
         informers.boundObjects(),
         events,
         InstantSource.system());
+  }
+
+  /** Says on routes' status what became of them, until it is closed; for the leader. */
+  public AutoCloseable writeRouteStatuses(EventRecorder events) {
+    return new RouteStatusWriter(client, routeStatuses, events, InstantSource.system());
   }
 
   /** Calls back, on the client's stream, for each response that a client rejects. */

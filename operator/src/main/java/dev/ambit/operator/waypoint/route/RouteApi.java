@@ -3,7 +3,11 @@ package dev.ambit.operator.waypoint.route;
 import dev.ambit.operator.waypoint.model.ObjectReference;
 import io.fabric8.kubernetes.api.model.APIResourceList;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResourceList;
+import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.dsl.AnyNamespaceOperation;
+import io.fabric8.kubernetes.client.dsl.Resource;
 import io.fabric8.kubernetes.client.dsl.base.ResourceDefinitionContext;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -16,7 +20,7 @@ import java.util.Optional;
  * experimental version where the cluster has them from that channel, and in "v1" alone where it has
  * them from the standard one. Nothing of them is lost that no model of ours knows.
  */
-final class RouteApi {
+public final class RouteApi {
   private static final String GROUP = "gateway.networking.k8s.io";
 
   /** The better first. */
@@ -25,7 +29,8 @@ final class RouteApi {
   private final KubernetesClient client;
   private final Map<String, ResourceDefinitionContext> served = new LinkedHashMap<>();
 
-  RouteApi(KubernetesClient client) {
+  /** That client's cluster's. */
+  public RouteApi(KubernetesClient client) {
     this.client = client;
   }
 
@@ -36,6 +41,22 @@ final class RouteApi {
     versions.put("TLSRoute", List.of("v1", "v1alpha3", "v1alpha2"));
     versions.put("TCPRoute", List.of("v1", "v1alpha2"));
     return versions;
+  }
+
+  /** Those of a kind, in the version that is served; nothing where the cluster has none. */
+  public Optional<
+          AnyNamespaceOperation<
+              GenericKubernetesResource,
+              GenericKubernetesResourceList,
+              Resource<GenericKubernetesResource>>>
+      ofKind(String kind) {
+    return context(kind)
+        .map(context -> client.genericKubernetesResources(context).inAnyNamespace());
+  }
+
+  /** A route as the model has it, whatever version it was read in: they differ in no field. */
+  public <T extends HasMetadata> T as(Class<T> model, GenericKubernetesResource route) {
+    return client.getKubernetesSerialization().convertValue(route, model);
   }
 
   /** All of them. */
@@ -79,7 +100,7 @@ final class RouteApi {
                     .updateStatus());
   }
 
-  private Optional<ResourceDefinitionContext> context(String kind) {
+  private synchronized Optional<ResourceDefinitionContext> context(String kind) {
     ResourceDefinitionContext known = served.get(kind);
     if (known != null) {
       return Optional.of(known);

@@ -59,6 +59,11 @@ public final class RouteStatusWriter implements AutoCloseable {
 
   /** What an earlier leader said may be true no longer, and much of it is. */
   private void begin() {
+    if (!statuses.isKnown()) {
+      // Of nothing yet; to take back what was said would be to say that it is not so.
+      schedule(this::begin, AGAIN);
+      return;
+    }
     List<GenericKubernetesResource> present;
     try {
       present = routes.list();

@@ -15,6 +15,7 @@ import java.util.stream.Collectors;
 public final class RouteStatuses {
   private final List<Consumer<ObjectReference>> listeners = new CopyOnWriteArrayList<>();
   private volatile Map<ObjectReference, List<RouteStatus>> wanted = Map.of();
+  private volatile boolean known;
 
   /** All that is to be said from now on. */
   public void put(List<RouteStatus> statuses) {
@@ -24,6 +25,7 @@ public final class RouteStatuses {
       Map<ObjectReference, List<RouteStatus>> after =
           statuses.stream().collect(Collectors.groupingBy(RouteStatus::route));
       wanted = after;
+      known = true;
       after.forEach(
           (route, each) -> {
             if (!each.equals(before.get(route))) {
@@ -33,6 +35,11 @@ public final class RouteStatuses {
       before.keySet().stream().filter(route -> !after.containsKey(route)).forEach(changed::add);
     }
     changed.forEach(route -> listeners.forEach(listener -> listener.accept(route)));
+  }
+
+  /** Whether all that there is to say has been found out once. */
+  boolean isKnown() {
+    return known;
   }
 
   /** What is to be said on a route, of each of its parents; empty for nothing. */

@@ -13,6 +13,7 @@ import io.fabric8.kubernetes.api.model.gatewayapi.v1.HTTPRoute;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.HTTPRouteBuilder;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.ParentReferenceBuilder;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.RouteParentStatus;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1alpha2.TCPRoute;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.server.mock.EnableKubernetesMockClient;
 import io.fabric8.kubernetes.client.server.mock.KubernetesMockServer;
@@ -140,10 +141,54 @@ class RouteStatusWriterTest {
   void takesBackWhatAnEarlierLeaderSaid() throws Exception {
     create(entry(RouteStatus.CONTROLLER_NAME), entry("example.org/controller"));
     try (RouteStatusWriter writer = writer()) {
+      // Not before it is known that it is not so.
+      await()
+          .during(Duration.ofMillis(500))
+          .atMost(PATIENCE)
+          .untilAsserted(() -> assertThat(parents()).hasSize(2));
+      statuses.put(List.of());
       await().atMost(PATIENCE).until(() -> parents().size() == 1);
       assertThat(parents().getFirst().getControllerName()).isEqualTo("example.org/controller");
       assertThat(writer).isNotNull();
     }
+  }
+
+  @Test
+  void readsRoutesInTheVersionThatIsServed() {
+    server
+        .expect()
+        .get()
+        .withPath("/apis/gateway.networking.k8s.io/v1alpha2")
+        .andReturn(
+            200,
+            new APIResourceListBuilder()
+                .addNewResource()
+                .withName("tcproutes")
+                .withKind("TCPRoute")
+                .withNamespaced(true)
+                .endResource()
+                .build())
+        .always();
+    RouteApi routes = new RouteApi(client);
+    client
+        .resource(
+            """
+            apiVersion: gateway.networking.k8s.io/v1alpha2
+            kind: TCPRoute
+            metadata: {name: route, namespace: shop}
+            spec: {rules: [{name: one, unknown: 1}]}
+            """)
+        .create();
+    assertThat(routes.ofKind("TLSRoute")).isEmpty();
+    assertThat(
+            routes.ofKind("TCPRoute").orElseThrow().list().getItems().stream()
+                .map(route -> routes.as(TCPRoute.class, route).getSpec().getRules().getFirst()))
+        .singleElement()
+        .satisfies(
+            rule -> {
+              assertThat(rule.getName()).isEqualTo("one");
+              assertThat(rule.getAdditionalProperties()).containsEntry("unknown", 1);
+            });
   }
 
   @Test
