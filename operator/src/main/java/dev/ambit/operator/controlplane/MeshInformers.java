@@ -153,8 +153,16 @@ final class MeshInformers implements AutoCloseable {
     forWaypoints(client, "referencegrants.gateway.networking.k8s.io", ReferenceGrant.class);
     forWaypoints(client, "requestauthentications.security.istio.io", RequestAuthentication.class);
     forWaypoints(client, "telemetries.telemetry.istio.io", Telemetry.class);
-    forWaypoints(client, "virtualservices.networking.istio.io", VirtualService.class);
-    forWaypoints(client, "destinationrules.networking.istio.io", DestinationRule.class);
+    toldAndForWaypoints(
+        client,
+        "virtualservices.networking.istio.io",
+        BoundObject.Kind.VIRTUAL_SERVICE,
+        VirtualService.class);
+    toldAndForWaypoints(
+        client,
+        "destinationrules.networking.istio.io",
+        BoundObject.Kind.DESTINATION_RULE,
+        DestinationRule.class);
   }
 
   private void whereDefined(
@@ -284,6 +292,18 @@ final class MeshInformers implements AutoCloseable {
             Trimming::annotations);
     return forWaypoints(
         informer, object -> client.getKubernetesSerialization().convertValue(object, kind));
+  }
+
+  private <T extends HasMetadata> void toldAndForWaypoints(
+      KubernetesClient client, String crd, BoundObject.Kind told, Class<T> kind) {
+    whereDefined(
+        client,
+        crd,
+        () ->
+            told(
+                told,
+                forWaypoints(
+                    prepared(client.resources(kind).inAnyNamespace(), Trimming::annotations))));
   }
 
   private SharedIndexInformer<MeshEnrollment> enrollments(KubernetesClient client) {

@@ -40,6 +40,7 @@ final class MeshPublisher implements AutoCloseable {
   // Guarded by this.
   private final MeshIndex index;
   private final WaypointIndex waypoints;
+  private final TrafficConditions trafficConditions;
   private boolean waypointsChanged;
   private ChangeSet.Builder pending = new ChangeSet.Builder();
   private boolean open;
@@ -58,6 +59,7 @@ final class MeshPublisher implements AutoCloseable {
     this.scheduler = scheduler;
     this.clock = clock;
     this.waypoints = new WaypointIndex(settings);
+    this.trafficConditions = new TrafficConditions(conditions);
     this.debounce = new Debounce(scheduler, quiet, longest, this::publish);
     this.index =
         new MeshIndex(
@@ -160,6 +162,7 @@ final class MeshPublisher implements AutoCloseable {
               discovery.commit(waypoint, changes);
               accounts.put(waypoint, WaypointIndex.serviceAccount(waypoint));
             });
+    trafficConditions.update(waypoints.trafficStatuses());
     update.again().ifPresent(this::again);
   }
 

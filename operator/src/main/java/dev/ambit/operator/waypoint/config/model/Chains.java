@@ -8,6 +8,8 @@ import dev.ambit.operator.waypoint.security.model.PathHandling;
 import dev.ambit.operator.waypoint.security.model.Slot;
 import dev.ambit.operator.waypoint.telemetry.model.ChainTelemetry;
 import dev.ambit.operator.waypoint.telemetry.model.TelemetryMetadata;
+import dev.ambit.operator.waypoint.traffic.model.ConnectionPolicy;
+import dev.ambit.operator.waypoint.traffic.model.HttpRules;
 import io.envoyproxy.envoy.config.core.v3.HeaderValue;
 import io.envoyproxy.envoy.config.core.v3.HeaderValueOption;
 import io.envoyproxy.envoy.config.core.v3.Http1ProtocolOptions;
@@ -85,8 +87,13 @@ final class Chains {
 
   /** A chain for connections; it has some weight. */
   static FilterChain tcp(
-      String name, List<ConnectionShare> shares, ChainTelemetry telemetry, Struct metadata) {
+      String name,
+      List<ConnectionShare> shares,
+      ConnectionPolicy policy,
+      ChainTelemetry telemetry,
+      Struct metadata) {
     TcpProxy.Builder proxy = proxy(name, telemetry);
+    policy.applyTo(proxy);
     List<ConnectionShare> weighted = shares.stream().filter(share -> share.weight() > 0).toList();
     if (weighted.size() == 1) {
       proxy.setCluster(cluster(weighted.getFirst()));
@@ -146,6 +153,8 @@ final class Chains {
   static RouteConfiguration routes(String name, List<VirtualHost> virtualHosts) {
     return RouteConfiguration.newBuilder()
         .setName(name)
+        // Envoy's default is four kilobytes.
+        .setMaxDirectResponseBodySizeBytes(Envoy.number(HttpRules.LONGEST_BODY))
         .addAllVirtualHosts(virtualHosts)
         .addRequestHeadersToAdd(
             HeaderValueOption.newBuilder()

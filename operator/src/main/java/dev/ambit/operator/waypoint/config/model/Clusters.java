@@ -6,6 +6,9 @@ import com.google.protobuf.Value;
 import dev.ambit.operator.waypoint.model.Backend;
 import dev.ambit.operator.waypoint.telemetry.model.TelemetryMetadata;
 import dev.ambit.operator.waypoint.traffic.model.ClusterPolicy;
+import dev.ambit.operator.waypoint.traffic.model.EndpointGroup;
+import dev.ambit.operator.waypoint.traffic.model.LocalityPolicy;
+import dev.ambit.operator.waypoint.traffic.model.Place;
 import dev.ambit.operator.waypoint.traffic.model.ServicePolicy;
 import dev.ambit.protocol.workload.LoadBalancing;
 import dev.ambit.protocol.workload.PortList;
@@ -25,10 +28,9 @@ import io.envoyproxy.envoy.config.endpoint.v3.Endpoint;
 import io.envoyproxy.envoy.config.endpoint.v3.LbEndpoint;
 import io.envoyproxy.envoy.config.endpoint.v3.LocalityLbEndpoints;
 import io.envoyproxy.envoy.extensions.upstreams.http.v3.HttpProtocolOptions;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
 
 /** A cluster for each backend, and its endpoints. */
 final class Clusters {
@@ -56,8 +58,14 @@ final class Clusters {
    * @param service of the workload API
    * @param members all workloads of the service, in the order of their UIDs
    * @param policy what DestinationRules say of the service
+   * @param waypoint where its pods are
    */
-  record Source(Backend backend, Service service, List<Member> members, ServicePolicy policy) {
+  record Source(
+      Backend backend,
+      Service service,
+      List<Member> members,
+      ServicePolicy policy,
+      Place waypoint) {
     Source {
       members = List.copyOf(members);
     }
@@ -170,7 +178,8 @@ final class Clusters {
     boolean all =
         source.service().getLoadBalancing().getHealthPolicy()
             == LoadBalancing.HealthPolicy.ALLOW_ALL;
-    Map<String, LocalityLbEndpoints.Builder> localities = new TreeMap<>();
+    record Placed(LbEndpoint endpoint, Place place) {}
+    List<Placed> placed = new ArrayList<>();
     for (Member member : source.members()) {
       if (!source.policy().selects(source.backend(), member.labels())) {
         continue;
@@ -179,29 +188,30 @@ final class Clusters {
         continue;
       }
       endpoint(source, member)
-          .ifPresent(
-              endpoint -> {
-                var locality = member.workload().getLocality();
-                localities
-                    .computeIfAbsent(
-                        locality.getRegion()
-                            + "/"
-                            + locality.getZone()
-                            + "/"
-                            + locality.getSubzone(),
-                        _ ->
-                            LocalityLbEndpoints.newBuilder()
-                                .setLocality(
-                                    Locality.newBuilder()
-                                        .setRegion(locality.getRegion())
-                                        .setZone(locality.getZone())
-                                        .setSubZone(locality.getSubzone())))
-                    .addLbEndpoints(endpoint);
-              });
+          .ifPresent(endpoint -> placed.add(new Placed(endpoint, member.place())));
     }
+    LocalityPolicy localities =
+        source
+            .policy()
+            .of(source.backend())
+            .locality()
+            .orElseGet(() -> LocalityPolicy.of(source.service().getLoadBalancing()));
     ClusterLoadAssignment.Builder assignment =
         ClusterLoadAssignment.newBuilder().setClusterName(source.backend().clusterName());
-    localities.values().forEach(assignment::addEndpoints);
+    for (EndpointGroup<Placed> group :
+        localities.arrange(source.waypoint(), placed, Placed::place)) {
+      LocalityLbEndpoints.Builder endpoints =
+          assignment
+              .addEndpointsBuilder()
+              .setPriority(group.priority())
+              .setLoadBalancingWeight(Envoy.number(group.weight()))
+              .setLocality(
+                  Locality.newBuilder()
+                      .setRegion(group.region())
+                      .setZone(group.zone())
+                      .setSubZone(group.subzone()));
+      group.endpoints().forEach(each -> endpoints.addLbEndpoints(each.endpoint()));
+    }
     return assignment.build();
   }
 

@@ -1,6 +1,7 @@
 package dev.ambit.operator.waypoint.config.model;
 
 import dev.ambit.operator.model.IpAddresses;
+import dev.ambit.operator.waypoint.traffic.model.Place;
 import dev.ambit.protocol.workload.TunnelProtocol;
 import dev.ambit.protocol.workload.Workload;
 import java.util.List;
@@ -17,6 +18,17 @@ record Member(Workload workload, Map<String, String> labels) {
   /** Whether it is reached by a tunnel, and has to prove who it is. */
   boolean tunnelled() {
     return workload.getTunnelProtocol() == TunnelProtocol.HBONE;
+  }
+
+  Place place() {
+    var locality = workload.getLocality();
+    return new Place(
+        workload.getNetwork(),
+        locality.getRegion(),
+        locality.getZone(),
+        locality.getSubzone(),
+        workload.getNode(),
+        labels);
   }
 
   String identity() {

@@ -17,6 +17,7 @@ import dev.ambit.operator.waypoint.route.model.ServiceRoutes;
 import dev.ambit.operator.waypoint.security.model.ConnectSecurity;
 import dev.ambit.operator.waypoint.telemetry.model.ChainTelemetry;
 import dev.ambit.operator.waypoint.telemetry.model.TelemetryMetadata;
+import dev.ambit.operator.waypoint.traffic.model.ConnectionPolicy;
 import io.envoyproxy.envoy.config.listener.v3.FilterChain;
 import io.envoyproxy.envoy.config.route.v3.RouteConfiguration;
 import java.util.ArrayList;
@@ -54,16 +55,19 @@ record ServicePlan(
    * @param routes a port of no declared protocol that has routes for connections alone is not
    *     looked at
    * @param telemetry by the port's number
+   * @param policies of backends that connections lead to, where they ask for something
    */
   record Source(
       MeshService service,
       List<CidrRange> addresses,
       ServiceRoutes routes,
       Map<Integer, ChainTelemetry> telemetry,
+      Map<Backend, ConnectionPolicy> policies,
       List<String> trustDomains) {
     Source {
       addresses = List.copyOf(addresses);
       telemetry = Map.copyOf(telemetry);
+      policies = Map.copyOf(policies);
       trustDomains = List.copyOf(trustDomains);
     }
   }
@@ -190,6 +194,16 @@ record ServicePlan(
                   allowed)));
     }
 
+    /** A proxy has but one, so of several backends the first with a weight has its own. */
+    private ConnectionPolicy policy(ConnectionRoute route) {
+      return route.shares().stream()
+          .filter(share -> share.weight() > 0)
+          .flatMap(share -> share.backend().stream())
+          .findFirst()
+          .map(backend -> source.policies().getOrDefault(backend, ConnectionPolicy.DEFAULT))
+          .orElse(ConnectionPolicy.DEFAULT);
+    }
+
     private Optional<Matcher.OnMatch> choose(
         ServicePort port, List<ConnectionRoute> choices, List<FilterChain> chains) {
       List<Matcher.MatcherList.FieldMatcher> matchers = new ArrayList<>();
@@ -198,7 +212,7 @@ record ServicePlan(
         String name = name("tcp", port) + (choices.size() == 1 ? "" : "|" + i);
         boolean leads = Chains.leadsSomewhere(route.shares());
         if (leads) {
-          chains.add(Chains.tcp(name, route.shares(), telemetry(port), metadata));
+          chains.add(Chains.tcp(name, route.shares(), policy(route), telemetry(port), metadata));
         }
         // One that leads nowhere takes its connections nevertheless: to a chain that is not there.
         Matcher.OnMatch match = ChainMatch.chain(name);

@@ -33,6 +33,8 @@ import dev.ambit.operator.waypoint.telemetry.model.TelemetryObjects;
 import dev.ambit.operator.waypoint.telemetry.model.WaypointReference;
 import dev.ambit.operator.waypoint.telemetry.model.WaypointTelemetry;
 import dev.ambit.operator.waypoint.traffic.model.BoundService;
+import dev.ambit.operator.waypoint.traffic.model.ConnectionPolicy;
+import dev.ambit.operator.waypoint.traffic.model.Place;
 import dev.ambit.operator.waypoint.traffic.model.ServicePolicy;
 import dev.ambit.operator.waypoint.traffic.model.Traffic;
 import dev.ambit.operator.waypoint.traffic.model.TrafficObjects;
@@ -647,6 +649,7 @@ public final class WaypointIndex {
     private final Map<Backend, ServicePolicy> policiesOfClusters = new HashMap<>();
     private List<Cluster> outsideClusters = List.of();
     private boolean listenersDiffer = true;
+    private Place place = Place.UNKNOWN;
 
     private final Map<XdsType, Map<String, Message>> sent = new HashMap<>();
 
@@ -718,14 +721,36 @@ public final class WaypointIndex {
         chainTelemetry.put(port.number(), result.chain());
         needed.addAll(result.collectors());
       }
+      ServiceRoutes routes = routesOf(service, key);
       ServicePlan.Source source =
           new ServicePlan.Source(
-              service, ranges(service), routesOf(service, key), chainTelemetry, scope.trustDomains);
+              service,
+              ranges(service),
+              routes,
+              chainTelemetry,
+              connectionPolicies(service, routes),
+              scope.trustDomains);
       if (!source.equals(sources.put(service.key(), source))) {
         plans.put(service.key(), ServicePlan.of(source));
         listenersDiffer = true;
       }
       needed.addAll(planOf(service.key()).backends());
+    }
+
+    private Map<Backend, ConnectionPolicy> connectionPolicies(
+        MeshService service, ServiceRoutes routes) {
+      Set<Backend> leadTo = new HashSet<>();
+      routes.connections().values().forEach(each -> leadTo.addAll(each.backends()));
+      service.ports().forEach(port -> leadTo.add(Backend.ofConnections(service, port)));
+      Map<Backend, ConnectionPolicy> policies = new HashMap<>();
+      for (Backend backend : leadTo) {
+        ConnectionPolicy policy =
+            traffic.policy(backend.service(), namespace(key)).of(backend).connections();
+        if (!policy.equals(ConnectionPolicy.DEFAULT)) {
+          policies.put(backend, policy);
+        }
+      }
+      return policies;
     }
 
     private ServicePlan planOf(String service) {
@@ -850,6 +875,14 @@ public final class WaypointIndex {
           .toList();
     }
 
+    /** The Service of the waypoint's own pods, which has its Gateway's name. */
+    private String ownService() {
+      String namespace = namespace(key);
+      return namespace
+          + "/"
+          + settings.mesh().hostname(namespace, key.substring(namespace.length() + 1));
+    }
+
     private boolean policiesDiffer(Backend backend) {
       ServicePolicy policy = traffic.policy(backend.service(), namespace(key));
       return !policy.equals(policiesOfClusters.put(backend, policy));
@@ -857,8 +890,11 @@ public final class WaypointIndex {
 
     /** What is different from what was sent. */
     ChangeSet update() {
+      Place before = place;
+      place = Place.common(members(ownService()).stream().map(Member::place).toList());
       for (Backend backend : backends) {
         if (!clusters.containsKey(backend)
+            || !place.equals(before)
             || policiesDiffer(backend)
             || changedServices.contains(backend.service().key())) {
           services
@@ -872,7 +908,8 @@ public final class WaypointIndex {
                                   backend,
                                   message,
                                   members(backend.service().key()),
-                                  traffic.policy(backend.service(), namespace(key))))),
+                                  traffic.policy(backend.service(), namespace(key)),
+                                  place))),
                   () -> clusters.remove(backend));
         }
       }

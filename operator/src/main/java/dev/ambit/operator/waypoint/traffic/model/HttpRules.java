@@ -38,12 +38,12 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Translates rules for requests to Envoy's routes, for one port of a service. */
-final class HttpRules {
+public final class HttpRules {
   /** Never the name of a cluster: requests that are sent to it are answered with 503. */
   static final String NOWHERE = "nowhere";
 
   /** As long as waypoints' route configurations allow; Istio has the same limit. */
-  static final int LONGEST_BODY = 1024 * 1024;
+  public static final int LONGEST_BODY = 1024 * 1024;
 
   private static final String FAULT = "envoy.filters.http.fault";
   private static final String CORS = "envoy.filters.http.cors";

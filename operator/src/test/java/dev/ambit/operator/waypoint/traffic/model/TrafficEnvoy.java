@@ -1,6 +1,7 @@
 package dev.ambit.operator.waypoint.traffic.model;
 
 import com.google.protobuf.Any;
+import com.google.protobuf.Empty;
 import com.google.protobuf.Message;
 import com.google.protobuf.Struct;
 import com.google.protobuf.UInt32Value;
@@ -10,6 +11,7 @@ import dev.ambit.operator.waypoint.model.FilterState;
 import dev.ambit.operator.waypoint.model.MeshService;
 import dev.ambit.operator.waypoint.model.PortProtocol;
 import dev.ambit.operator.waypoint.model.RegularExpression;
+import dev.ambit.operator.waypoint.model.TokenMetadata;
 import dev.ambit.operator.waypoint.route.model.HttpPortRoutes;
 import dev.ambit.operator.waypoint.testing.EnvoyProcess;
 import io.envoyproxy.envoy.config.bootstrap.v3.Admin;
@@ -35,10 +37,16 @@ import io.envoyproxy.envoy.config.listener.v3.FilterChain;
 import io.envoyproxy.envoy.config.listener.v3.Listener;
 import io.envoyproxy.envoy.config.listener.v3.ListenerFilter;
 import io.envoyproxy.envoy.config.route.v3.RouteConfiguration;
+import io.envoyproxy.envoy.config.route.v3.RouteMatch;
 import io.envoyproxy.envoy.extensions.bootstrap.internal_listener.v3.InternalListener;
 import io.envoyproxy.envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue;
 import io.envoyproxy.envoy.extensions.filters.http.cors.v3.Cors;
 import io.envoyproxy.envoy.extensions.filters.http.fault.v3.HTTPFault;
+import io.envoyproxy.envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication;
+import io.envoyproxy.envoy.extensions.filters.http.jwt_authn.v3.JwtProvider;
+import io.envoyproxy.envoy.extensions.filters.http.jwt_authn.v3.JwtRequirement;
+import io.envoyproxy.envoy.extensions.filters.http.jwt_authn.v3.JwtRequirementOrList;
+import io.envoyproxy.envoy.extensions.filters.http.jwt_authn.v3.RequirementRule;
 import io.envoyproxy.envoy.extensions.filters.http.router.v3.Router;
 import io.envoyproxy.envoy.extensions.filters.listener.original_dst.v3.OriginalDst;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
@@ -55,12 +63,16 @@ import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.security.GeneralSecurityException;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import javax.crypto.Mac;
+import javax.crypto.spec.SecretKeySpec;
 
 /**
  * An Envoy that serves a port of a service as a waypoint does, with an inner hop in front of each
@@ -75,6 +87,8 @@ final class TrafficEnvoy implements AutoCloseable {
           "spiffe://cluster.local/ns/web/sa/web",
           "spiffe://cluster.local/ns/web2/sa/web",
           "spiffe://cluster.local/ns/other/sa/ns/web/sa/web");
+
+  private static final String KEY = "a key that is long enough for tests";
 
   private final EnvoyProcess envoy;
   private final Map<String, Integer> ports = new TreeMap<>();
@@ -165,6 +179,7 @@ final class TrafficEnvoy implements AutoCloseable {
                     .setMaxDirectResponseBodySizeBytes(UInt32Value.of(HttpRules.LONGEST_BODY))
                     .setValidateClusters(com.google.protobuf.BoolValue.of(false))
                     .addAllVirtualHosts(routes.virtualHosts()))
+            .addHttpFilters(httpFilter(TokenMetadata.FILTER, tokens()))
             .addHttpFilters(httpFilter("envoy.filters.http.cors", Cors.getDefaultInstance()))
             .addHttpFilters(httpFilter("envoy.filters.http.fault", HTTPFault.getDefaultInstance()))
             .addHttpFilters(httpFilter("envoy.filters.http.router", Router.getDefaultInstance()))
@@ -190,6 +205,60 @@ final class TrafficEnvoy implements AutoCloseable {
                             .build()))
                 .addFilters(filter("envoy.filters.network.http_connection_manager", manager)))
         .build();
+  }
+
+  /** Takes tokens of {@link #token}, and requests without. */
+  private static JwtAuthentication tokens() {
+    return JwtAuthentication.newBuilder()
+        .putProviders(
+            "test",
+            JwtProvider.newBuilder()
+                .setIssuer("test")
+                .setPayloadInMetadata(TokenMetadata.PAYLOAD)
+                .setClearRouteCache(true)
+                .setLocalJwks(
+                    DataSource.newBuilder()
+                        .setInlineString(
+                            "{\"keys\": [{\"kty\": \"oct\", \"alg\": \"HS256\", \"k\": \""
+                                + encoded(KEY)
+                                + "\"}]}"))
+                .build())
+        .addRules(
+            RequirementRule.newBuilder()
+                .setMatch(RouteMatch.newBuilder().setPrefix("/"))
+                .setRequires(
+                    JwtRequirement.newBuilder()
+                        .setRequiresAny(
+                            JwtRequirementOrList.newBuilder()
+                                .addRequirements(
+                                    JwtRequirement.newBuilder().setProviderName("test"))
+                                .addRequirements(
+                                    JwtRequirement.newBuilder()
+                                        .setAllowMissing(Empty.getDefaultInstance())))))
+        .build();
+  }
+
+  /** A header with a token that makes these claims, in JSON. */
+  static String token(String claims) {
+    try {
+      String signed =
+          encoded("{\"alg\": \"HS256\"}") + "." + encoded("{\"iss\": \"test\", " + claims + "}");
+      Mac mac = Mac.getInstance("HmacSHA256");
+      mac.init(new SecretKeySpec(KEY.getBytes(StandardCharsets.UTF_8), "HmacSHA256"));
+      byte[] signature = mac.doFinal(signed.getBytes(StandardCharsets.UTF_8));
+      return "Authorization: Bearer "
+          + signed
+          + "."
+          + Base64.getUrlEncoder().withoutPadding().encodeToString(signature);
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static String encoded(String text) {
+    return Base64.getUrlEncoder()
+        .withoutPadding()
+        .encodeToString(text.getBytes(StandardCharsets.UTF_8));
   }
 
   private static Listener originate() {

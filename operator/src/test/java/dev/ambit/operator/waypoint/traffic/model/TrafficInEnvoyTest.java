@@ -384,6 +384,36 @@ class TrafficInEnvoyTest {
   }
 
   @Test
+  void choosesByWhatATokenClaims() throws IOException {
+    TestMesh mesh =
+        shop()
+            .virtualService(
+                "shop/cart",
+                """
+                hosts: [cart]
+                http:
+                - {match: [{headers: {"@request.auth.claims.team[name]": {prefix: blue}}}], directResponse: {status: 201}}
+                - {match: [{headers: {"@request.auth.claims.groups": {exact: testers}}}], directResponse: {status: 202}}
+                - {match: [{headers: {"@request.auth.claims.sub": {}}, withoutHeaders: {"@request.auth.claims.sub": {exact: bob}}}], directResponse: {status: 203}}
+                - directResponse: {status: 200}
+                """);
+    try (TrafficEnvoy envoy = start(mesh)) {
+      assertThat(status(envoy, "\"team\": {\"name\": \"blue-1\"}")).isEqualTo(201);
+      assertThat(status(envoy, "\"groups\": [\"a\", \"testers\"]")).isEqualTo(202);
+      assertThat(status(envoy, "\"groups\": \"testers\"")).isEqualTo(202);
+      assertThat(status(envoy, "\"groups\": [\"testers2\"]")).isEqualTo(200);
+      assertThat(status(envoy, "\"sub\": \"alice\"")).isEqualTo(203);
+      assertThat(status(envoy, "\"sub\": \"bob\"")).isEqualTo(200);
+      assertThat(envoy.get("/").status()).isEqualTo(200);
+      assertThat(envoy.get("/", "x-groups: testers").status()).isEqualTo(200);
+    }
+  }
+
+  private static int status(TrafficEnvoy envoy, String claims) throws IOException {
+    return envoy.get("/", TrafficEnvoy.token(claims)).status();
+  }
+
+  @Test
   void takesLargeExpressions() throws IOException {
     String large = "/(?:[0-9a-f]{80}|[a-z]{90}|[\\p{L}]{50}|[^a]{100}|(?i:.{90}))x";
     TestMesh mesh =
