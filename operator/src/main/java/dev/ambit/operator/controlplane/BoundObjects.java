@@ -5,6 +5,8 @@ import io.fabric8.istio.api.networking.v1.DestinationRule;
 import io.fabric8.istio.api.networking.v1.ServiceEntry;
 import io.fabric8.istio.api.networking.v1.VirtualService;
 import io.fabric8.istio.api.networking.v1.WorkloadEntry;
+import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
+import io.fabric8.istio.api.security.v1.RequestAuthentication;
 import io.fabric8.istio.api.telemetry.v1.Telemetry;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Service;
@@ -41,6 +43,8 @@ final class BoundObjects {
           case VirtualService _ -> BoundObject.Kind.VIRTUAL_SERVICE;
           case DestinationRule _ -> BoundObject.Kind.DESTINATION_RULE;
           case Telemetry _ -> BoundObject.Kind.TELEMETRY;
+          case AuthorizationPolicy _ -> BoundObject.Kind.AUTHORIZATION_POLICY;
+          case RequestAuthentication _ -> BoundObject.Kind.REQUEST_AUTHENTICATION;
           default -> throw new IllegalArgumentException("nothing is said on a " + object.getKind());
         };
     return new BoundObject(

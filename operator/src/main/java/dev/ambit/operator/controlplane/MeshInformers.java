@@ -82,12 +82,14 @@ final class MeshInformers implements AutoCloseable {
         client,
         "authorizationpolicies.security.istio.io",
         () ->
-            forWaypoints(
-                feeding(
-                    client.resources(AuthorizationPolicy.class).inAnyNamespace(),
-                    Trimming::annotations,
-                    MeshIndex::put,
-                    MeshIndex::remove)));
+            told(
+                BoundObject.Kind.AUTHORIZATION_POLICY,
+                forWaypoints(
+                    feeding(
+                        client.resources(AuthorizationPolicy.class).inAnyNamespace(),
+                        Trimming::annotations,
+                        MeshIndex::put,
+                        MeshIndex::remove))));
     whereDefined(
         client,
         "peerauthentications.security.istio.io",
@@ -151,7 +153,11 @@ final class MeshInformers implements AutoCloseable {
     forWaypoints(client, "tlsroutes.gateway.networking.k8s.io", TLSRoute.class);
     forWaypoints(client, "tcproutes.gateway.networking.k8s.io", TCPRoute.class);
     forWaypoints(client, "referencegrants.gateway.networking.k8s.io", ReferenceGrant.class);
-    forWaypoints(client, "requestauthentications.security.istio.io", RequestAuthentication.class);
+    toldAndForWaypoints(
+        client,
+        "requestauthentications.security.istio.io",
+        BoundObject.Kind.REQUEST_AUTHENTICATION,
+        RequestAuthentication.class);
     forWaypoints(client, "telemetries.telemetry.istio.io", Telemetry.class);
     toldAndForWaypoints(
         client,

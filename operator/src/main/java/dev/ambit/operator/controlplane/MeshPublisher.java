@@ -38,6 +38,7 @@ final class MeshPublisher implements AutoCloseable {
   private final ScheduledExecutorService scheduler;
   private final InstantSource clock;
   private final Debounce debounce;
+  private final PolicyConditions policyConditions;
 
   // Guarded by this.
   private final MeshIndex index;
@@ -64,6 +65,7 @@ final class MeshPublisher implements AutoCloseable {
     this.clock = clock;
     this.waypoints = new WaypointIndex(settings);
     this.trafficConditions = new TrafficConditions(conditions);
+    this.policyConditions = new PolicyConditions(conditions);
     this.debounce = new Debounce(scheduler, quiet, longest, this::publish);
     this.index =
         new MeshIndex(
@@ -154,6 +156,7 @@ final class MeshPublisher implements AutoCloseable {
       LOG.atError().setCause(e).log("cannot work out what waypoints are to be told");
       return;
     }
+    policyConditions.update(waypoints.policyReports());
     for (String waypoint : update.removed()) {
       accounts.remove(waypoint);
       discovery.remove(waypoint);

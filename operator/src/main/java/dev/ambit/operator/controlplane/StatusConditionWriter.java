@@ -14,6 +14,10 @@ import io.fabric8.istio.api.networking.v1.VirtualService;
 import io.fabric8.istio.api.networking.v1.VirtualServiceBuilder;
 import io.fabric8.istio.api.networking.v1.WorkloadEntry;
 import io.fabric8.istio.api.networking.v1.WorkloadEntryBuilder;
+import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
+import io.fabric8.istio.api.security.v1.AuthorizationPolicyBuilder;
+import io.fabric8.istio.api.security.v1.RequestAuthentication;
+import io.fabric8.istio.api.security.v1.RequestAuthenticationBuilder;
 import io.fabric8.istio.api.telemetry.v1.Telemetry;
 import io.fabric8.istio.api.telemetry.v1.TelemetryBuilder;
 import io.fabric8.kubernetes.api.model.Condition;
@@ -235,6 +239,12 @@ final class StatusConditionWriter implements AutoCloseable {
       case DestinationRule rule when rule.getStatus() != null ->
           orEmpty(rule.getStatus().getConditions())
               .forEach(condition -> present.add(present(condition)));
+      case AuthorizationPolicy policy when policy.getStatus() != null ->
+          orEmpty(policy.getStatus().getConditions())
+              .forEach(condition -> present.add(present(condition)));
+      case RequestAuthentication policy when policy.getStatus() != null ->
+          orEmpty(policy.getStatus().getConditions())
+              .forEach(condition -> present.add(present(condition)));
       case Telemetry telemetry when telemetry.getStatus() != null ->
           orEmpty(telemetry.getStatus().getConditions())
               .forEach(condition -> present.add(present(condition)));
@@ -314,6 +324,20 @@ final class StatusConditionWriter implements AutoCloseable {
               .build();
       case DESTINATION_RULE ->
           new DestinationRuleBuilder()
+              .withMetadata(metadata)
+              .withNewStatus()
+              .withConditions(istio(conditions))
+              .endStatus()
+              .build();
+      case AUTHORIZATION_POLICY ->
+          new AuthorizationPolicyBuilder()
+              .withMetadata(metadata)
+              .withNewStatus()
+              .withConditions(istio(conditions))
+              .endStatus()
+              .build();
+      case REQUEST_AUTHENTICATION ->
+          new RequestAuthenticationBuilder()
               .withMetadata(metadata)
               .withNewStatus()
               .withConditions(istio(conditions))

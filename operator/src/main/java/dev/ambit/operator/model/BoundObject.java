@@ -9,7 +9,9 @@ public record BoundObject(Kind kind, String namespace, String name) {
     WORKLOAD_ENTRY("WorkloadEntry"),
     VIRTUAL_SERVICE("VirtualService"),
     DESTINATION_RULE("DestinationRule"),
-    TELEMETRY("Telemetry");
+    TELEMETRY("Telemetry"),
+    AUTHORIZATION_POLICY("AuthorizationPolicy"),
+    REQUEST_AUTHENTICATION("RequestAuthentication");
 
     private final String text;
 

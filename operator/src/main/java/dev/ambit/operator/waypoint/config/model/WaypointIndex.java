@@ -6,6 +6,8 @@ import dev.ambit.operator.model.IpAddresses;
 import dev.ambit.operator.model.NamespaceSelection;
 import dev.ambit.operator.waypoint.life.model.WaypointClass;
 import dev.ambit.operator.waypoint.model.Backend;
+import dev.ambit.operator.model.Revision;
+import dev.ambit.operator.waypoint.model.MeshServices;
 import dev.ambit.operator.waypoint.model.MeshService;
 import dev.ambit.operator.waypoint.model.PortProtocol;
 import dev.ambit.operator.waypoint.model.ServicePort;
@@ -23,6 +25,8 @@ import dev.ambit.operator.waypoint.security.model.AttachedPolicies;
 import dev.ambit.operator.waypoint.security.model.ConnectSecurity;
 import dev.ambit.operator.waypoint.security.model.Destination;
 import dev.ambit.operator.waypoint.security.model.PolicyIndex;
+import dev.ambit.operator.waypoint.security.model.PolicyTargets;
+import dev.ambit.operator.waypoint.security.model.SecurityReport;
 import dev.ambit.operator.waypoint.security.model.SecuritySettings;
 import dev.ambit.operator.waypoint.security.model.ServiceSecurity;
 import dev.ambit.operator.waypoint.security.model.WaypointGateway;
@@ -82,6 +86,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -131,6 +136,7 @@ public final class WaypointIndex {
   private Routing routing = new Routing(Map.of(), List.of());
   private PolicyIndex policies = PolicyIndex.of(List.of(), List.of(), "");
   private TelemetryObjects telemetry = TelemetryObjects.none("");
+  private List<SecurityReport> policyReports = List.of();
   private Traffic traffic;
 
   /** An index of nothing yet. */
@@ -313,6 +319,84 @@ public final class WaypointIndex {
     return traffic.statuses();
   }
 
+  /** What AuthorizationPolicies and RequestAuthentications came to at the last update. */
+  public List<SecurityReport> policyReports() {
+    return policyReports;
+  }
+
+  private List<SecurityReport> reports() {
+    PolicyTargets targets = new Targets();
+    SecuritySettings security = security();
+    List<SecurityReport> reports = new ArrayList<>();
+    for (AuthorizationPolicy policy : objects.all(AuthorizationPolicy.class)) {
+      if (Revision.isOurs(policy)) {
+        SecurityReport.of(policy, policies, targets, security).ifPresent(reports::add);
+      }
+    }
+    for (RequestAuthentication policy : objects.all(RequestAuthentication.class)) {
+      if (Revision.isOurs(policy)) {
+        reports.add(SecurityReport.of(policy, targets, security));
+      }
+    }
+    return List.copyOf(reports);
+  }
+
+  private SecuritySettings security() {
+    return new SecuritySettings(
+        settings.mesh().rootNamespace(), settings.mesh().trustDomains(), settings.providers());
+  }
+
+  /** What policies attach to, as this index knows it. */
+  private final class Targets implements PolicyTargets {
+    private final Map<String, WaypointGateway> present = new TreeMap<>();
+
+    Targets() {
+      for (Gateway gateway : objects.all(Gateway.class)) {
+        if (isWaypoint(gateway)) {
+          present.put(
+              ObjectStore.key(gateway),
+              new WaypointGateway(
+                  gateway.getMetadata().getNamespace(),
+                  gateway.getMetadata().getName(),
+                  className(gateway)));
+        }
+      }
+    }
+
+    @Override
+    public MeshServices services() {
+      return services;
+    }
+
+    @Override
+    public Collection<WaypointGateway> waypoints() {
+      return present.values();
+    }
+
+    @Override
+    public Set<String> classes() {
+      Set<String> classes = new TreeSet<>(CLASSES);
+      present.values().forEach(waypoint -> classes.add(waypoint.className()));
+      return classes;
+    }
+
+    @Override
+    public List<WaypointGateway> waypointsOf(MeshService service) {
+      return through.getOrDefault(service.key(), Set.of()).stream()
+          .sorted()
+          .flatMap(key -> Stream.ofNullable(present.get(key)))
+          .toList();
+    }
+
+    @Override
+    public Collection<MeshService> behind(WaypointGateway waypoint) {
+      String key = waypoint.namespace() + "/" + waypoint.name();
+      return services.all().stream()
+          .filter(service -> through.getOrDefault(service.key(), Set.of()).contains(key))
+          .toList();
+    }
+  }
+
   /** The waypoints there are. */
   public Set<String> waypoints() {
     return Set.copyOf(waypoints.keySet());
@@ -325,6 +409,15 @@ public final class WaypointIndex {
 
   /** Works out what all changes since the last time come to. */
   public Update update(Instant now) {
+    boolean reportsChanged = gatewaysChanged || policiesChanged || plansChanged;
+    Update update = work(now);
+    if (reportsChanged || policyReports.isEmpty()) {
+      policyReports = reports();
+    }
+    return update;
+  }
+
+  private Update work(Instant now) {
     Set<String> removed = new TreeSet<>();
     if (gatewaysChanged) {
       Map<String, Gateway> present = new TreeMap<>();
@@ -592,11 +685,7 @@ public final class WaypointIndex {
               Providers.of(settings.providers()),
               Defaults.of(settings.defaults()),
               services);
-      this.security =
-          new SecuritySettings(
-              settings.mesh().rootNamespace(),
-              settings.mesh().trustDomains(),
-              settings.providers());
+      this.security = security();
       this.trustDomains = new ArrayList<>();
       trustDomains.add(settings.mesh().trustDomain());
       trustDomains.addAll(settings.mesh().trustDomainAliases());

@@ -59,6 +59,9 @@ record KeySource(RemoteJwks remote, Optional<Backend> backend, Optional<Cluster>
       return Optional.empty();
     }
     int port = uri.getPort() > 0 ? uri.getPort() : tls ? 443 : 80;
+    if (port > 65535) {
+      return Optional.empty();
+    }
     Optional<Backend> backend =
         tls
             ? Optional.empty()

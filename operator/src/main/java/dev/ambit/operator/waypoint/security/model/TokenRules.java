@@ -38,6 +38,8 @@ import org.jspecify.annotations.Nullable;
 record TokenRules(JwtAuthentication filter, Set<Backend> backends, List<Cluster> clusters) {
   private static final Duration TIMEOUT = Duration.newBuilder().setSeconds(5).build();
 
+  private static final java.time.Duration LONGEST = java.time.Duration.ofHours(1);
+
   /** Those claims that are lists written as one text, with blanks between. */
   private static final List<String> SPACED = List.of("scope", "permission");
 
@@ -172,7 +174,7 @@ record TokenRules(JwtAuthentication filter, Set<Backend> backends, List<Cluster>
     }
     try {
       java.time.Duration timeout = ProviderTimeout.parse(text);
-      return timeout.isPositive()
+      return timeout.isPositive() && timeout.compareTo(LONGEST) <= 0
           ? Optional.of(
               Duration.newBuilder()
                   .setSeconds(timeout.getSeconds())
