@@ -6,6 +6,7 @@ import dev.ambit.api.CertificateAuthorityStatus;
 import dev.ambit.api.Conditions;
 import dev.ambit.api.NodeCounts;
 import dev.ambit.api.StageCounts;
+import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.apps.DaemonSetBuilder;
 import java.time.Duration;
 import java.time.Instant;
@@ -54,6 +55,35 @@ class MeshProgressTest {
         .isEqualTo(new MeshProgress.RollingOut(NodeCounts.of(2, 2, 1)));
     assertThat(MeshProgress.of(nodes(ComponentState.UNKNOWN, ComponentState.UNKNOWN)))
         .isInstanceOf(MeshProgress.RollingOut.class);
+  }
+
+  @Test
+  void whatWaypointsCannotDoOfProvidersIsToldAndElseNothingIs() {
+    var fine = nodes(new ComponentState(2, 2, 2), new ComponentState(2, 2, 2));
+    var odd =
+        new MeshObservation(
+            fine.name(),
+            fine.trustDomain(),
+            null,
+            null,
+            fine.authority(),
+            fine.revocations(),
+            fine.ztunnel(),
+            fine.agent(),
+            fine.namespaces(),
+            List.of("spec.defaultProviders.tracing: the mesh has no provider nobody"));
+
+    assertThat(
+            MeshStatusReport.of(null, fine, MeshProgress.of(fine), 1L, NOW).conditions().stream()
+                .map(Condition::getType))
+        .doesNotContain(Conditions.PROVIDERS_ACCEPTED);
+    var condition =
+        Conditions.find(
+                MeshStatusReport.of(null, odd, MeshProgress.of(odd), 1L, NOW).conditions(),
+                Conditions.PROVIDERS_ACCEPTED)
+            .orElseThrow();
+    assertThat(condition.getStatus()).isEqualTo("False");
+    assertThat(condition.getMessage()).contains("the mesh has no provider nobody");
   }
 
   @Test

@@ -3,6 +3,7 @@ package dev.ambit.operator.waypoint.telemetry.model;
 import static dev.ambit.operator.waypoint.telemetry.model.Objects.telemetry;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.ambit.operator.model.ObjectCondition;
 import dev.ambit.operator.waypoint.telemetry.model.TelemetryReport.Verdict;
 import io.fabric8.istio.api.telemetry.v1.Telemetry;
 import java.util.List;
@@ -35,6 +36,10 @@ class TelemetryReportTest {
     assertThat(report.verdict()).isEqualTo(Verdict.ACCEPTED);
     assertThat(report.generation()).isEqualTo(3);
     assertThat(report.object()).hasToString("Telemetry store/one");
+    assertThat(report.condition())
+        .isEqualTo(
+            new ObjectCondition("WaypointAccepted", true, "Accepted", "waypoints do all of it")
+                .of(3));
   }
 
   @Test
