@@ -158,7 +158,8 @@ final class MeshInformers implements AutoCloseable {
         "requestauthentications.security.istio.io",
         BoundObject.Kind.REQUEST_AUTHENTICATION,
         RequestAuthentication.class);
-    forWaypoints(client, "telemetries.telemetry.istio.io", Telemetry.class);
+    toldAndForWaypoints(
+        client, "telemetries.telemetry.istio.io", BoundObject.Kind.TELEMETRY, Telemetry.class);
     toldAndForWaypoints(
         client,
         "virtualservices.networking.istio.io",

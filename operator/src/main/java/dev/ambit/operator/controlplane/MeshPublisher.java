@@ -38,12 +38,11 @@ final class MeshPublisher implements AutoCloseable {
   private final ScheduledExecutorService scheduler;
   private final InstantSource clock;
   private final Debounce debounce;
-  private final PolicyConditions policyConditions;
 
   // Guarded by this.
   private final MeshIndex index;
   private final WaypointIndex waypoints;
-  private final TrafficConditions trafficConditions;
+  private final WaypointConditions waypointConditions;
   private boolean waypointsChanged;
   private ChangeSet.Builder pending = new ChangeSet.Builder();
   private boolean open;
@@ -64,8 +63,7 @@ final class MeshPublisher implements AutoCloseable {
     this.scheduler = scheduler;
     this.clock = clock;
     this.waypoints = new WaypointIndex(settings);
-    this.trafficConditions = new TrafficConditions(conditions);
-    this.policyConditions = new PolicyConditions(conditions);
+    this.waypointConditions = new WaypointConditions(conditions);
     this.debounce = new Debounce(scheduler, quiet, longest, this::publish);
     this.index =
         new MeshIndex(
@@ -156,7 +154,6 @@ final class MeshPublisher implements AutoCloseable {
       LOG.atError().setCause(e).log("cannot work out what waypoints are to be told");
       return;
     }
-    policyConditions.update(waypoints.policyReports());
     for (String waypoint : update.removed()) {
       accounts.remove(waypoint);
       discovery.remove(waypoint);
@@ -169,7 +166,7 @@ final class MeshPublisher implements AutoCloseable {
               discovery.commit(waypoint, changes);
               accounts.put(waypoint, WaypointIndex.serviceAccount(waypoint));
             });
-    trafficConditions.update(waypoints.trafficStatuses());
+    waypointConditions.update(waypoints.conditions());
     routeStatuses.put(waypoints.routeStatuses());
     update.again().ifPresent(this::again);
   }

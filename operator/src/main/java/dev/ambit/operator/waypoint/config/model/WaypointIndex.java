@@ -4,11 +4,13 @@ import com.github.xds.core.v3.CidrRange;
 import com.google.protobuf.Message;
 import dev.ambit.operator.model.IpAddresses;
 import dev.ambit.operator.model.NamespaceSelection;
+import dev.ambit.operator.model.ObjectCondition;
 import dev.ambit.operator.model.Revision;
 import dev.ambit.operator.waypoint.life.model.WaypointClass;
 import dev.ambit.operator.waypoint.model.Backend;
 import dev.ambit.operator.waypoint.model.MeshService;
 import dev.ambit.operator.waypoint.model.MeshServices;
+import dev.ambit.operator.waypoint.model.ObjectReference;
 import dev.ambit.operator.waypoint.model.PortProtocol;
 import dev.ambit.operator.waypoint.model.ServicePort;
 import dev.ambit.operator.waypoint.route.model.ConnectionRoutes;
@@ -34,6 +36,7 @@ import dev.ambit.operator.waypoint.telemetry.model.ChainTelemetry;
 import dev.ambit.operator.waypoint.telemetry.model.Defaults;
 import dev.ambit.operator.waypoint.telemetry.model.Providers;
 import dev.ambit.operator.waypoint.telemetry.model.TelemetryObjects;
+import dev.ambit.operator.waypoint.telemetry.model.TelemetryReport;
 import dev.ambit.operator.waypoint.telemetry.model.WaypointReference;
 import dev.ambit.operator.waypoint.telemetry.model.WaypointTelemetry;
 import dev.ambit.operator.waypoint.traffic.model.BoundService;
@@ -42,7 +45,6 @@ import dev.ambit.operator.waypoint.traffic.model.Place;
 import dev.ambit.operator.waypoint.traffic.model.ServicePolicy;
 import dev.ambit.operator.waypoint.traffic.model.Traffic;
 import dev.ambit.operator.waypoint.traffic.model.TrafficObjects;
-import dev.ambit.operator.waypoint.traffic.model.TrafficStatus;
 import dev.ambit.operator.xds.ChangeSet;
 import dev.ambit.operator.xds.XdsResource;
 import dev.ambit.operator.xds.XdsType;
@@ -86,6 +88,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -137,6 +140,7 @@ public final class WaypointIndex {
   private PolicyIndex policies = PolicyIndex.of(List.of(), List.of(), "");
   private TelemetryObjects telemetry = TelemetryObjects.none("");
   private List<SecurityReport> policyReports = List.of();
+  private List<TelemetryReport> telemetryReports = List.of();
   private Traffic traffic;
 
   /** An index of nothing yet. */
@@ -314,14 +318,15 @@ public final class WaypointIndex {
     return routing.statuses();
   }
 
-  /** What VirtualServices and DestinationRules came to at the last update. */
-  public List<TrafficStatus> trafficStatuses() {
-    return traffic.statuses();
-  }
-
-  /** What AuthorizationPolicies and RequestAuthentications came to at the last update. */
-  public List<SecurityReport> policyReports() {
-    return policyReports;
+  /**
+   * What is to be said on objects' status since the last update; of routes there is more to say.
+   */
+  public Map<ObjectReference, ObjectCondition> conditions() {
+    Map<ObjectReference, ObjectCondition> conditions = new HashMap<>();
+    traffic.statuses().forEach(status -> conditions.put(status.object(), status.condition()));
+    policyReports.forEach(report -> conditions.put(report.object(), report.condition()));
+    telemetryReports.forEach(report -> conditions.put(report.object(), report.condition()));
+    return conditions;
   }
 
   private List<SecurityReport> reports() {
@@ -339,6 +344,18 @@ public final class WaypointIndex {
       }
     }
     return List.copyOf(reports);
+  }
+
+  private Set<WaypointReference> waypointReferences() {
+    return objects.all(Gateway.class).stream()
+        .filter(this::isWaypoint)
+        .map(WaypointIndex::reference)
+        .collect(Collectors.toSet());
+  }
+
+  private static WaypointReference reference(Gateway gateway) {
+    return new WaypointReference(
+        gateway.getMetadata().getNamespace(), gateway.getMetadata().getName(), className(gateway));
   }
 
   private SecuritySettings security() {
@@ -409,10 +426,13 @@ public final class WaypointIndex {
 
   /** Works out what all changes since the last time come to. */
   public Update update(Instant now) {
-    boolean reportsChanged = gatewaysChanged || policiesChanged || plansChanged;
+    boolean reportsChanged = gatewaysChanged || policiesChanged || telemetryChanged || plansChanged;
     Update update = work(now);
-    if (reportsChanged || policyReports.isEmpty()) {
+    if (reportsChanged) {
       policyReports = reports();
+      telemetryReports =
+          TelemetryReport.of(
+              telemetry, Providers.of(settings.providers()), waypointReferences(), services);
     }
     return update;
   }
@@ -680,7 +700,7 @@ public final class WaypointIndex {
               className(object));
       this.telemetryOf =
           new WaypointTelemetry(
-              new WaypointReference(gateway.namespace(), gateway.name(), gateway.className()),
+              reference(object),
               telemetry,
               Providers.of(settings.providers()),
               Defaults.of(settings.defaults()),

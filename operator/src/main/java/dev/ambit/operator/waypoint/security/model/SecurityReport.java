@@ -1,5 +1,6 @@
 package dev.ambit.operator.waypoint.security.model;
 
+import dev.ambit.operator.model.ObjectCondition;
 import dev.ambit.operator.waypoint.model.MeshService;
 import dev.ambit.operator.waypoint.model.MeshServices;
 import dev.ambit.operator.waypoint.model.ObjectReference;
@@ -28,6 +29,13 @@ public record SecurityReport(
   public static final String CONDITION = "WaypointAccepted";
 
   private static final int MOST_LISTED = 20;
+
+  /** For the object's status. */
+  public ObjectCondition condition() {
+    return new ObjectCondition(
+            ObjectCondition.WAYPOINT_ACCEPTED, verdict.isAccepted(), verdict.reason(), message)
+        .of(generation);
+  }
 
   /** The short answer, with Istio's reasons. */
   public enum Verdict {

@@ -3,27 +3,29 @@ package dev.ambit.operator.controlplane;
 import dev.ambit.operator.model.BoundObject;
 import dev.ambit.operator.model.ObjectCondition;
 import dev.ambit.operator.waypoint.model.ObjectReference;
-import dev.ambit.operator.waypoint.traffic.model.TrafficStatus;
+import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
- * Passes on what waypoints make of VirtualServices and DestinationRules to where it is said on
+ * Passes on what waypoints make of the objects that users wrote for them to where it is said on
  * their status: what is new, what is different, and what is no longer to be said. Not thread-safe.
  */
-final class TrafficConditions {
+final class WaypointConditions {
   private final StatusConditions conditions;
   private Map<BoundObject, ObjectCondition> told = Map.of();
 
-  TrafficConditions(StatusConditions conditions) {
+  WaypointConditions(StatusConditions conditions) {
     this.conditions = conditions;
   }
 
   /** All that is to be said now. */
-  void update(List<TrafficStatus> statuses) {
+  void update(Map<ObjectReference, ObjectCondition> wanted) {
     Map<BoundObject, ObjectCondition> next = new HashMap<>();
-    statuses.forEach(status -> next.put(key(status.object()), status.condition()));
+    wanted.forEach((object, condition) -> next.put(key(object), condition));
     Map<BoundObject, ObjectCondition> before = told;
     told = next;
     next.forEach(
@@ -32,22 +34,18 @@ final class TrafficConditions {
             conditions.put(object, List.of(condition));
           }
         });
-    before
-        .keySet()
-        .forEach(
-            object -> {
-              if (!next.containsKey(object)) {
-                conditions.put(object, List.of());
-              }
-            });
+    Set<BoundObject> over = new HashSet<>(before.keySet());
+    over.removeAll(next.keySet());
+    over.forEach(object -> conditions.put(object, List.of()));
   }
 
   private static BoundObject key(ObjectReference object) {
-    return new BoundObject(
-        object.kind().equals(BoundObject.Kind.VIRTUAL_SERVICE.text())
-            ? BoundObject.Kind.VIRTUAL_SERVICE
-            : BoundObject.Kind.DESTINATION_RULE,
-        object.namespace(),
-        object.name());
+    BoundObject.Kind kind =
+        Arrays.stream(BoundObject.Kind.values())
+            .filter(each -> each.text().equals(object.kind()))
+            .findFirst()
+            .orElseThrow(
+                () -> new IllegalArgumentException("nothing is said on a " + object.kind()));
+    return new BoundObject(kind, object.namespace(), object.name());
   }
 }
