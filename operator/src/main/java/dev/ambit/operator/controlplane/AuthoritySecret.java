@@ -1,13 +1,16 @@
 package dev.ambit.operator.controlplane;
 
+import dev.ambit.api.WellKnown;
 import dev.ambit.operator.ca.CertificateAuthority;
 import dev.ambit.operator.ca.InvalidAuthorityException;
+import dev.ambit.operator.ca.RevocationLists;
 import dev.ambit.operator.ca.SigningMaterial;
 import io.fabric8.kubernetes.api.model.Secret;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
 import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
 import java.time.Instant;
+import java.util.Base64;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
@@ -29,6 +32,8 @@ final class AuthoritySecret implements AutoCloseable {
   // Guarded by this.
   private String name = "";
   private @Nullable SharedIndexInformer<Secret> informer;
+  private volatile Optional<String> revocationLists = Optional.empty();
+  private volatile Runnable revocationListener = () -> {};
   private volatile Optional<String> problem =
       Optional.of("no AmbientMesh names a certificate authority yet");
 
@@ -46,6 +51,16 @@ final class AuthoritySecret implements AutoCloseable {
   /** Why what the Secret says now is not in use. */
   Optional<String> problem() {
     return problem;
+  }
+
+  /** The Secret's revocation lists in PEM; the last that could be used. */
+  Optional<String> revocationLists() {
+    return revocationLists;
+  }
+
+  /** Calls back when the lists have become others. */
+  void onRevocation(Runnable listener) {
+    revocationListener = listener;
   }
 
   /** Watches that Secret from now on, and no other. */
@@ -87,7 +102,13 @@ final class AuthoritySecret implements AutoCloseable {
     try {
       SigningMaterial material =
           SigningMaterial.fromSecret(namespace + "/" + secret, present.getData(), Instant.now());
+      Optional<String> listsBefore = revocationLists;
+      // Before the authority, whose listeners read them.
+      loadRevocationLists(secret, present, material);
       authority.load(material);
+      if (!listsBefore.equals(revocationLists)) {
+        revocationListener.run();
+      }
       problem = Optional.empty();
       loaded.complete(null);
       authority
@@ -106,6 +127,30 @@ final class AuthoritySecret implements AutoCloseable {
           .addKeyValue("inUse", authority.loaded())
           .addKeyValue("problem", e.getMessage())
           .log("cannot use the certificate authority's Secret");
+    }
+  }
+
+  /** What is wrong with lists is said on the AmbientMesh's status, by who publishes them. */
+  private void loadRevocationLists(String secret, Secret present, SigningMaterial material) {
+    String encoded =
+        present.getData() == null ? null : present.getData().get(WellKnown.REVOCATION_KEY);
+    if (encoded == null) {
+      revocationLists = Optional.empty();
+      return;
+    }
+    try {
+      revocationLists =
+          Optional.of(
+              RevocationLists.read(
+                      "Secret " + namespace + "/" + secret + ", key " + WellKnown.REVOCATION_KEY,
+                      Base64.getMimeDecoder().decode(encoded),
+                      material)
+                  .pem());
+    } catch (InvalidAuthorityException | IllegalArgumentException e) {
+      LOG.atError()
+          .addKeyValue("secret", namespace + "/" + secret)
+          .addKeyValue("problem", e.getMessage())
+          .log("cannot use the certificate authority's revocation lists; the last ones stay");
     }
   }
 

@@ -329,8 +329,14 @@ public final class ControlPlane implements AutoCloseable {
     CertificateService certificates = new CertificateService(authority, nodes, refusals, registry);
     SecretDiscovery waypointSecrets =
         new SecretDiscovery(
-            authority, Optional::empty, InstantSource.system(), registry, executor, scheduler);
+            authority,
+            authoritySecret::revocationLists,
+            InstantSource.system(),
+            registry,
+            executor,
+            scheduler);
     secrets = waypointSecrets;
+    authoritySecret.onRevocation(waypointSecrets::changed);
     return NettyServerBuilder.forPort(settings.port())
         .sslContext(tls(own))
         .executor(executor)

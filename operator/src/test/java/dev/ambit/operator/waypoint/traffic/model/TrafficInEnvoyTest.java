@@ -137,7 +137,8 @@ class TrafficInEnvoyTest {
       assertThat(envoy.get("/teapot").status()).isEqualTo(418);
       Answer late = envoy.get("/late");
       assertThat(late.status()).isEqualTo(200);
-      assertThat(late.millis()).isGreaterThanOrEqualTo(400);
+      // Envoy counts from the beginning of its loop turn, so a timer may seem short by as much.
+      assertThat(late.millis()).isGreaterThanOrEqualTo(390);
       Answer rpc = envoy.send("POST", "/rpc", "content-type: application/grpc");
       assertThat(rpc.headers()).containsEntry("grpc-status", "14");
       int failed = 0;
