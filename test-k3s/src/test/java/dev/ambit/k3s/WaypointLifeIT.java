@@ -9,6 +9,7 @@ import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -40,6 +41,15 @@ class WaypointLifeIT {
     sample.loop(NAMESPACE, "looper", ambit.node(0), SERVER, 8080);
     sample.keep(NAMESPACE, "keeper", ambit.node(0), SERVER, 8080);
     sample.keep(NAMESPACE, "neighbour", ambit.node(1), SERVER, 8080);
+  }
+
+  /** Other tests look at what is on the wire, and this load would be there too. */
+  @AfterAll
+  static void end() {
+    ambit.client().namespaces().withName(NAMESPACE).withGracePeriod(0).delete();
+    await("the namespace gone")
+        .atMost(Duration.ofMinutes(3))
+        .until(() -> ambit.client().namespaces().withName(NAMESPACE).get() == null);
   }
 
   @AfterEach
