@@ -42,7 +42,7 @@ class EnrollmentJourneyIT {
       assertThat(sample.request("journey", "client", ip(server), 8080, "before-mesh").output())
           .contains("path=/before-mesh");
       await().atMost(InstalledAmbit.SOON).until(() -> wire.shows("before-mesh"));
-      assertThat(wire.touches(15008)).isFalse();
+      assertThat(wire.touches(15008, ip(server))).isFalse();
 
       // A connection that is open all along.
       sample.talk("journey", "talker", ambit.node(0), "server.journey.svc.cluster.local", 8080);

@@ -36,7 +36,8 @@ final class InstalledAmbit {
 
   /** Ambit on this run's cluster, installed by the first test that asks. */
   static synchronized InstalledAmbit on(TwoNodeCluster cluster) {
-    if (instance == null) {
+    // Where failed tests are run once more, that is on a cluster of their own.
+    if (instance == null || instance.cluster != cluster) {
       var started = new InstalledAmbit(cluster);
       started.install();
       instance = started;

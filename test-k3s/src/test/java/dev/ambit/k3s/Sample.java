@@ -317,12 +317,14 @@ final class Sample {
             () -> {
               var log = log(namespace, name);
               if (!phase(namespace, name).equals("Running") || log.lines().count() <= before) {
+                // What ended it comes first: reports may keep only a few lines.
                 throw new AssertionError(
-                    name
-                        + " is "
-                        + phase(namespace, name)
-                        + " and said last: "
-                        + log.substring(Math.max(0, log.length() - 400)));
+                    "%s is %s; its last line: %s%nand before it: %s"
+                        .formatted(
+                            name,
+                            phase(namespace, name),
+                            log.lines().reduce("", (earlier, later) -> later),
+                            log.substring(Math.max(0, log.length() - 400))));
               }
             });
   }

@@ -56,6 +56,9 @@ public final class Rehearsal implements MeshState {
   /** For what hangs: pods are served, whatever became of this. */
   private static final Duration PATIENCE = Duration.ofSeconds(3);
 
+  /** For the last connection to end at the other half too, which takes a moment. */
+  private static final Duration END_WITHIN = Duration.ofMillis(200);
+
   private static final byte[] LOOPBACK = {127, 0, 0, 1};
   private static final byte[] MESSAGE = new byte[512];
   private static final Identity IDENTITY =
@@ -126,7 +129,7 @@ public final class Rehearsal implements MeshState {
             (done, failure) ->
                 rehearsal
                     .proxy
-                    .drain(Duration.ZERO)
+                    .drain(END_WITHIN)
                     .thenCompose(
                         drained ->
                             failure == null
