@@ -292,8 +292,6 @@ static void get(int count, char **arguments) {
   while ((option = getopt(count, arguments, "+m:H:i")) != -1) {
     if (option == 'm') {
       method = optarg;
-    } else if (option == 'H' && strncasecmp(optarg, "connection:", 11) == 0) {
-      headers[0] = optarg;
     } else if (option == 'H' && given <= MAX_HEADERS) {
       headers[given++] = optarg;
     } else if (option == 'i') {

@@ -142,6 +142,27 @@ class EnvoyIT {
   }
 
   @Test
+  void theAnswerBeforeAConnectionsEndArrivesWhole() throws Exception {
+    mesh.service("ending", "10.96.0.7", "server", USE, "{name: http, port: 80, targetPort: 8080}");
+    mesh.service("ending-x", "10.96.0.8", "server", USE, "{name: x, port: 80, targetPort: 8080}");
+    Pod pod =
+        mesh.captured(
+            1, WaypointMesh.NAMESPACE, "ending", Map.of("istio.io/use-waypoint", "waypoint"));
+    mesh.closing(Web.serve(pod, 8080));
+    for (InetSocketAddress address :
+        List.of(at("10.96.0.7", 80), at("10.96.0.8", 80), pod.at(8080))) {
+      becomes(address, EnvoyIT::throughWaypoint);
+      for (int size : List.of(10, 10, 10, 300_000)) {
+        try (Web.Connection connection = Web.connect(client, address)) {
+          Web.Message answer = connection.get("/bytes/" + size, "connection: close");
+          assertThat(answer.body()).as("%s", address).hasSize(size);
+          assertThat(connection.client().awaitEnd()).isEqualTo(TcpClient.End.FINISHED);
+        }
+      }
+    }
+  }
+
+  @Test
   void aPolicyJudgesTheClientThatItsCertificateProves() throws Exception {
     mesh.service("guarded", "10.96.0.5", "server", USE, "{name: http, port: 80, targetPort: 8080}");
     becomes(at("10.96.0.5", 80), EnvoyIT::throughWaypoint);

@@ -31,8 +31,8 @@ final class Web {
 
   /**
    * Answers each request with the name of the pod in header {@code x-pod} and the request's head as
-   * the body; {@code /status/503} with that status, and a request to upgrade by an echo of all that
-   * follows.
+   * the body; {@code /status/503} with that status, {@code /bytes/1000} with so many bytes, and a
+   * request to upgrade by an echo of all that follows.
    */
   static TcpServer serve(Pod pod, int port) throws IOException {
     return TcpServer.start(
@@ -51,7 +51,10 @@ final class Web {
             String path = request.first().split(" ", 3)[1];
             String status =
                 path.startsWith("/status/") ? path.substring("/status/".length()) : "200";
-            String body = request.first() + "\n" + request.headers();
+            String body =
+                path.startsWith("/bytes/")
+                    ? "b".repeat(Integer.parseInt(path.substring("/bytes/".length())))
+                    : request.first() + "\n" + request.headers();
             write(
                 socket,
                 "HTTP/1.1 %s OK\r\nx-pod: %s\r\ncontent-length: %d\r\n\r\n%s"

@@ -185,13 +185,15 @@ public record EnvoyBootstrap(
       admin:
         address: {pipe: {path: "${admin}"}}
 
-      # The operator sends only expressions that it has measured; of itself, Envoy takes only short ones.
       layered_runtime:
         layers:
         - name: static
           static_layer:
+            # The operator sends only expressions that it has measured; of itself, Envoy takes only short ones.
             re2.max_program_size.error_level: ${largestProgram}
             re2.max_program_size.warn_level: ${largestProgram}
+            # Otherwise each end of a connection between its own listeners is a reset, which overtakes the last answer.
+            envoy.reloadable_features.enable_send_rst_on_user_space_socket: false
 
       bootstrap_extensions:
       - name: envoy.bootstrap.internal_listener
