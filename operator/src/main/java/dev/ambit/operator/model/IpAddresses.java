@@ -77,4 +77,37 @@ public final class IpAddresses {
       throw new IllegalArgumentException("an address has 4 or 16 bytes, not " + address.size(), e);
     }
   }
+
+  /** As RFC 5952 has it written, which is as clients write it: IPv6 in its shortest form. */
+  public static String canonical(ByteString address) {
+    if (address.size() != 16) {
+      return text(address);
+    }
+    int[] groups = new int[8];
+    for (int i = 0; i < groups.length; i++) {
+      groups[i] = (address.byteAt(2 * i) & 0xff) << 8 | address.byteAt(2 * i + 1) & 0xff;
+    }
+    int start = 0;
+    int longest = 1;
+    for (int i = 0; i < groups.length; i++) {
+      int end = i;
+      while (end < groups.length && groups[end] == 0) {
+        end++;
+      }
+      if (end - i > longest) {
+        longest = end - i;
+        start = i;
+      }
+    }
+    if (longest == 1) {
+      return joined(groups, 0, groups.length);
+    }
+    return joined(groups, 0, start) + "::" + joined(groups, start + longest, groups.length);
+  }
+
+  private static String joined(int[] groups, int from, int to) {
+    return java.util.Arrays.stream(groups, from, to)
+        .mapToObj(Integer::toHexString)
+        .collect(java.util.stream.Collectors.joining(":"));
+  }
 }

@@ -8,7 +8,6 @@ import io.grpc.stub.ServerCallStreamObserver;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -31,6 +30,12 @@ final class DeltaStream {
   private static final Logger LOG = LoggerFactory.getLogger(DeltaStream.class);
   private static final int MOST_UNACKNOWLEDGED = 4096;
 
+  /**
+   * A conclusion says that all else is in force, so it has more patience than other types: by so
+   * much.
+   */
+  private static final int CONCLUSION_PATIENCE = 5;
+
   private final DiscoveryServer server;
   private final ServerCallStreamObserver<DeltaDiscoveryResponse> observer;
   private final ConcurrentLinkedQueue<ChangeSet> inbox = new ConcurrentLinkedQueue<>();
@@ -48,6 +53,10 @@ final class DeltaStream {
   private final Map<String, Set<String>> followers = new HashMap<>();
 
   private long followersSince;
+
+  /** By type, since when its conclusion waits for the others. */
+  private final Map<String, Long> conclusionsSince = new HashMap<>();
+
   private long nonce;
 
   private record Sent(XdsType type, long nanoTime, Set<String> names) {}
@@ -230,6 +239,9 @@ final class DeltaStream {
       while (subscription.hasUpserts()
           || subscription.owesAnswer()
           || (last && subscription.hasRemovals())) {
+        if (concludes(type, subscription) && othersAwaited(own, type, subscription)) {
+          return false;
+        }
         if (!send(own, type, subscription, last)) {
           return false;
         }
@@ -256,11 +268,48 @@ final class DeltaStream {
           types.subList(0, index).stream()
               .anyMatch(earlier -> !followers.getOrDefault(earlier.url(), Set.of()).isEmpty());
     }
-    if (awaited && !answerTimer) {
+    if (awaited) {
+      watchAnswers();
+    }
+    return awaited;
+  }
+
+  /** Whether what is left to be sent of a type is its conclusion. */
+  private static boolean concludes(XdsType type, Subscription subscription) {
+    return subscription.upserts().containsKey(type.conclusion())
+        && !subscription.hasUpsertsBut(type.conclusion());
+  }
+
+  /**
+   * Whether the client has yet to ask for some of a type, or to answer to it, or to what it asked
+   * for of earlier types because of it; for as long as patience lasts.
+   */
+  private boolean othersAwaited(XdsRealm own, XdsType type, Subscription subscription) {
+    long now = System.nanoTime();
+    long patience = server.settings().patience().multipliedBy(CONCLUSION_PATIENCE).toNanos();
+    boolean awaited =
+        unacknowledged.values().stream().anyMatch(sent -> now - sent.nanoTime() < patience);
+    if (!awaited && now - conclusionsSince.computeIfAbsent(type.url(), _ -> now) < patience) {
+      synchronized (own) {
+        awaited =
+            own.table(type).all().stream()
+                .map(XdsResource::name)
+                .anyMatch(name -> !name.equals(type.conclusion()) && !subscription.holds(name));
+      }
+    }
+    if (awaited) {
+      watchAnswers();
+    } else {
+      conclusionsSince.remove(type.url());
+    }
+    return awaited;
+  }
+
+  private void watchAnswers() {
+    if (!answerTimer) {
       answerTimer = true;
       server.later(this::endOfAnswerTimer, server.settings().patience().plusMillis(10));
     }
-    return awaited;
   }
 
   private synchronized void endOfAnswerTimer() {
@@ -311,12 +360,16 @@ final class DeltaStream {
         DeltaDiscoveryResponse.newBuilder().setTypeUrl(type.url());
     Set<String> names = new HashSet<>();
     int size = 0;
-    for (Iterator<XdsResource> next = List.copyOf(subscription.upserts().values()).iterator();
-        next.hasNext(); ) {
-      XdsResource resource = next.next();
+    for (XdsResource resource : List.copyOf(subscription.upserts().values())) {
+      if (resource.name().equals(type.conclusion())
+          && subscription.hasUpsertsBut(type.conclusion())) {
+        continue;
+      }
       int bytes = resource.message().getSerializedSize() + 8;
       if (size > 0
-          && (size + bytes > limit || type.delivery() == XdsType.Delivery.ALONE_AFTER_EARLIER)) {
+          && (size + bytes > limit
+              || resource.name().equals(type.conclusion())
+              || type.delivery() == XdsType.Delivery.ALONE_AFTER_EARLIER)) {
         break;
       }
       size += bytes;

@@ -233,6 +233,15 @@ final class Subscription {
     return !upserts.isEmpty();
   }
 
+  /** Whether others than the resource of that name are to be sent. */
+  boolean hasUpsertsBut(String name) {
+    return upserts.size() > (upserts.containsKey(name) ? 1 : 0);
+  }
+
+  boolean holds(String name) {
+    return held.containsKey(name);
+  }
+
   boolean hasRemovals() {
     return !removals.isEmpty();
   }

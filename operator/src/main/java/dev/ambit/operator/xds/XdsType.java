@@ -10,8 +10,11 @@ package dev.ambit.operator.xds;
  * @param delivery how its resources travel
  * @param follows URL of an earlier type, of whose resources each wants the one of the same name of
  *     this type again whenever it is sent itself; empty for none
+ * @param conclusion name of the resource that goes out last, once the client has asked for all
+ *     others of this type and has answered to them; empty for none
  */
-public record XdsType(String url, boolean awaitsEarlier, Delivery delivery, String follows) {
+public record XdsType(
+    String url, boolean awaitsEarlier, Delivery delivery, String follows, String conclusion) {
   private static final String PREFIX = "type.googleapis.com/";
 
   /** How resources of a type travel. */
@@ -28,7 +31,7 @@ public record XdsType(String url, boolean awaitsEarlier, Delivery delivery, Stri
   }
 
   public XdsType(String url, boolean awaitsEarlier) {
-    this(url, awaitsEarlier, Delivery.TOGETHER, "");
+    this(url, awaitsEarlier, Delivery.TOGETHER, "", "");
   }
 
   /** A type by its protobuf name. */
@@ -38,12 +41,17 @@ public record XdsType(String url, boolean awaitsEarlier, Delivery delivery, Stri
 
   /** The same, travelling in that way. */
   public XdsType delivered(Delivery next) {
-    return new XdsType(url, awaitsEarlier, next, follows);
+    return new XdsType(url, awaitsEarlier, next, follows, conclusion);
   }
 
   /** The same, whose resources follow those of another type. */
   public XdsType following(XdsType leader) {
-    return new XdsType(url, awaitsEarlier, delivery, leader.url());
+    return new XdsType(url, awaitsEarlier, delivery, leader.url(), conclusion);
+  }
+
+  /** The same, of which the resource of that name goes out last. */
+  public XdsType concluding(String name) {
+    return new XdsType(url, awaitsEarlier, delivery, follows, name);
   }
 
   /** As a metric's label. */

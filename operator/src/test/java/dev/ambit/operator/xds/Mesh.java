@@ -38,9 +38,19 @@ final class Mesh implements AutoCloseable {
   }
 
   Mesh(XdsSettings settings, StreamAdmission admission) throws IOException {
+    this(settings, admission, List.of(POLICY, ADDRESS));
+  }
+
+  /** One that serves those types. */
+  Mesh(XdsSettings settings, List<XdsType> types) throws IOException {
+    this(settings, _ -> new StreamAdmission.Admission.Admitted(REALM), types);
+  }
+
+  private Mesh(XdsSettings settings, StreamAdmission admission, List<XdsType> types)
+      throws IOException {
     discovery =
         new DiscoveryServer(settings, admission, rejections::add, registry, executor, scheduler);
-    discovery.open(REALM, List.of(POLICY, ADDRESS));
+    discovery.open(REALM, types);
     server =
         NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
             .addService(discovery)

@@ -24,6 +24,14 @@ record ConnectionFailure(String error, ResponseFlag flag, boolean ours) {
     return new ConnectionFailure(error, flag, true);
   }
 
+  /**
+   * Whether a waypoint may let the same connection pass in a moment: it was not reached, or does
+   * not know of the destination. What it thinks of the caller does not pass.
+   */
+  boolean mayPass() {
+    return flag == ResponseFlag.CONNECT_FAILED && !ours;
+  }
+
   /** What went wrong while a tunnel was set up. */
   static ConnectionFailure ofTunnel(String what, @Nullable Throwable cause) {
     Throwable root = unwrap(cause);

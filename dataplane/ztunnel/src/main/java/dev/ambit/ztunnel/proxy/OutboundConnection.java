@@ -16,6 +16,7 @@ import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.HashSet;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +30,11 @@ final class OutboundConnection extends ProxiedConnection {
 
   /** Endpoints, the first one included. */
   private static final int MAX_ATTEMPTS = 3;
+
+  /** Between rounds of attempts at a waypoint, the first pause and the longest; each doubles. */
+  private static final Duration FIRST_PAUSE = Duration.ofMillis(20);
+
+  private static final Duration LONGEST_PAUSE = Duration.ofSeconds(1);
 
   /** No attempt begins later than this after the connection. */
   private static final Duration ATTEMPTS_BEGIN_WITHIN = Duration.ofSeconds(15);
@@ -45,6 +51,7 @@ final class OutboundConnection extends ProxiedConnection {
   private final long begin = System.nanoTime();
   private Set<String> tried = Set.of();
   private int attempts = 1;
+  private Duration pause = FIRST_PAUSE;
   private int tunnels;
 
   private OutboundConnection(PodLoop pod, EpollSocketChannel channel) {
@@ -129,34 +136,71 @@ final class OutboundConnection extends ProxiedConnection {
     }
   }
 
-  /** Whoever was chosen was not reached: tries another, where there is one. */
+  /**
+   * Whoever was chosen was not reached: tries another, where there is one. A waypoint is asked
+   * again where there is none, since it may hear of what it is to serve later than this node did.
+   */
   private void attemptFailed(ConnectionFailure failure) {
     MeshWorkload self = workload;
-    String chosen = route == null ? "" : route.chosen();
     if (isDone()) {
       return;
     }
-    if (self == null
-        || chosen.isEmpty()
-        || failure.ours()
-        || attempts >= MAX_ATTEMPTS
-        || System.nanoTime() - begin > ATTEMPTS_BEGIN_WITHIN.toNanos()) {
+    boolean late = System.nanoTime() - begin > ATTEMPTS_BEGIN_WITHIN.toNanos();
+    if (self == null || failure.ours() || late) {
       abort(failure);
       return;
+    }
+    OutboundRoute other = another(self);
+    if (other != null) {
+      retry(failure);
+      take(self, other);
+    } else if (route instanceof OutboundRoute.Tunnel tunnel
+        && tunnel.waypoint()
+        && failure.mayPass()) {
+      retry(failure);
+      askAgain();
+    } else {
+      abort(failure);
+    }
+  }
+
+  /** The way to one that was not tried yet; null where there is none. */
+  private @Nullable OutboundRoute another(MeshWorkload self) {
+    String chosen = route == null ? "" : route.chosen();
+    if (chosen.isEmpty() || attempts >= MAX_ATTEMPTS) {
+      return null;
     }
     Set<String> failed = new HashSet<>(tried);
     failed.add(chosen);
     tried = failed;
     OutboundRoute other = pod().state().route(self, destination, failed);
-    if (other instanceof OutboundRoute.Refused) {
-      // There is no other. What went wrong with this one says more.
-      abort(failure);
-      return;
-    }
+    // Where there is no other, what went wrong with this one says more.
+    return other instanceof OutboundRoute.Refused ? null : other;
+  }
+
+  private void retry(ConnectionFailure failure) {
     pod().log().retried(info(), failure.error(), failure.flag());
     attempts++;
     peer = null;
-    take(self, other);
+  }
+
+  /** After a pause, by the way that leads there then: it may lead past the waypoint. */
+  private void askAgain() {
+    Duration next = pause;
+    pause =
+        next.multipliedBy(2).compareTo(LONGEST_PAUSE) < 0 ? next.multipliedBy(2) : LONGEST_PAUSE;
+    pod()
+        .loop()
+        .schedule(
+            () -> {
+              MeshWorkload self = workload;
+              if (self != null && !isDone()) {
+                tried = Set.of();
+                take(self, pod().state().route(self, destination, tried));
+              }
+            },
+            next.toMillis(),
+            TimeUnit.MILLISECONDS);
   }
 
   private void openTunnel(MeshWorkload self, OutboundRoute.Tunnel tunnel) {
@@ -249,12 +293,17 @@ final class OutboundConnection extends ProxiedConnection {
           new ConnectionFailure(
               "the next hop answered CONNECT with " + status,
               denied ? ResponseFlag.DENIED : ResponseFlag.CONNECT_FAILED);
-      if (status != null && "503".contentEquals(status)) {
+      if (status != null && ("503".contentEquals(status) || isUnknownYet(status))) {
         // Not connected to the application behind it, so another one may be asked.
         leave(failure);
       } else {
         abort(failure);
       }
+    }
+
+    /** A waypoint has no way to the destination. */
+    private static boolean isUnknownYet(CharSequence status) {
+      return "404".contentEquals(status);
     }
 
     /** Gives up this stream, and maybe the connection. */

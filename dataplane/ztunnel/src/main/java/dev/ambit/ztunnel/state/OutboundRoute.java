@@ -22,13 +22,16 @@ public sealed interface OutboundRoute {
    * @param nextHop where the tunnel's TCP connection goes: a workload or its waypoint
    * @param authority of the CONNECT request
    * @param expected the next hop has to prove to be one of these; never empty
+   * @param waypoint whether it leads to a waypoint, for something that this is to serve: it may
+   *     hear of that a little later than this node did
    */
   record Tunnel(
       InetSocketAddress nextHop,
       String authority,
       List<Identity> expected,
       Endpoint destination,
-      String chosen)
+      String chosen,
+      boolean waypoint)
       implements OutboundRoute {
     public Tunnel {
       expected = List.copyOf(expected);
@@ -36,6 +39,16 @@ public sealed interface OutboundRoute {
         throw new IllegalArgumentException(
             "a tunnel to " + nextHop + " needs an expected identity");
       }
+    }
+
+    /** To a workload itself. */
+    public Tunnel(
+        InetSocketAddress nextHop,
+        String authority,
+        List<Identity> expected,
+        Endpoint destination,
+        String chosen) {
+      this(nextHop, authority, expected, destination, chosen, false);
     }
 
     /** To the only one that it may go to. */

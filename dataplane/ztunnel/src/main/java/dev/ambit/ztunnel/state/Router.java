@@ -409,7 +409,20 @@ public final class Router implements MeshState {
         endpoint,
         chosen,
         address ->
-            new OutboundRoute.Tunnel(address, authority(target), expected, endpoint, chosen));
+            new OutboundRoute.Tunnel(
+                address,
+                authority(target),
+                expected,
+                endpoint,
+                chosen,
+                isServed(destination, target.getPort())));
+  }
+
+  /** Whether a waypoint of that destination is to know that port; a pod's it knows all. */
+  private static boolean isServed(Endpoint destination, int port) {
+    MeshService service = destination.service();
+    return service == null
+        || service.ports().stream().anyMatch(mapping -> mapping.servicePort() == port);
   }
 
   /** The address whose family the gateway's is to have. */

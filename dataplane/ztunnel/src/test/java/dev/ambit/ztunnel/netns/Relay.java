@@ -5,14 +5,20 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.util.HashSet;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 
-/** Leads connections out of a network namespace to a port on the test's own loopback. */
+/**
+ * Leads connections out of a network namespace to a port on the test's own loopback. What comes
+ * back to one of those who connect can be held up for a while.
+ */
 final class Relay implements AutoCloseable {
   private final ServerSocket listener;
   private final int target;
   private final Set<Socket> open = ConcurrentHashMap.newKeySet();
+  private final Set<InetAddress> held = new HashSet<>();
 
   private Relay(ServerSocket listener, int target) {
     this.listener = listener;
@@ -40,8 +46,8 @@ final class Relay implements AutoCloseable {
         var outside = new Socket(InetAddress.getLoopbackAddress(), target);
         open.add(inside);
         open.add(outside);
-        pump(inside, outside);
-        pump(outside, inside);
+        pump(inside, outside, null);
+        pump(outside, inside, inside.getInetAddress());
       } catch (IOException e) {
         if (listener.isClosed()) {
           return;
@@ -50,7 +56,34 @@ final class Relay implements AutoCloseable {
     }
   }
 
-  private void pump(Socket from, Socket to) {
+  /** From now on nothing comes back to {@code client}, until {@link #release}. */
+  void hold(InetAddress client) {
+    synchronized (held) {
+      held.add(client);
+    }
+  }
+
+  void release(InetAddress client) {
+    synchronized (held) {
+      held.remove(client);
+      held.notifyAll();
+    }
+  }
+
+  private void awaitRelease(@Nullable InetAddress client) throws IOException {
+    synchronized (held) {
+      while (client != null && held.contains(client)) {
+        try {
+          held.wait();
+        } catch (InterruptedException e) {
+          Thread.currentThread().interrupt();
+          throw new IOException(e);
+        }
+      }
+    }
+  }
+
+  private void pump(Socket from, Socket to, @Nullable InetAddress client) {
     Thread.ofPlatform()
         .daemon()
         .name("relay-pump")
@@ -58,7 +91,13 @@ final class Relay implements AutoCloseable {
             () -> {
               try (from;
                   to) {
-                from.getInputStream().transferTo(to.getOutputStream());
+                byte[] buffer = new byte[1 << 14];
+                for (int n = from.getInputStream().read(buffer);
+                    n >= 0;
+                    n = from.getInputStream().read(buffer)) {
+                  awaitRelease(client);
+                  to.getOutputStream().write(buffer, 0, n);
+                }
               } catch (IOException ended) {
                 // Both ends are closed now.
               } finally {
@@ -71,6 +110,10 @@ final class Relay implements AutoCloseable {
   @Override
   public void close() throws IOException {
     listener.close();
+    synchronized (held) {
+      held.clear();
+      held.notifyAll();
+    }
     for (Socket socket : open) {
       socket.close();
     }

@@ -222,6 +222,15 @@ final class WaypointMesh implements AutoCloseable {
     relay = Relay.start(network.control(), PORT, controlPlane.port());
   }
 
+  /** What the control plane tells a pod from now on reaches it only once it is released. */
+  void holdUp(Pod pod) {
+    relay.hold(pod.ipv4());
+  }
+
+  void release(Pod pod) {
+    relay.release(pod.ipv4());
+  }
+
   ControlPlane controlPlane() {
     return controlPlane;
   }

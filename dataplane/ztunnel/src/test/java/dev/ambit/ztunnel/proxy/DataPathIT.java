@@ -36,6 +36,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.awaitility.Awaitility;
 import org.awaitility.core.ConditionFactory;
@@ -656,6 +657,96 @@ class DataPathIT {
     assertThat(report(Reporter.SOURCE).flag()).isEqualTo(ResponseFlag.IDENTITY_ERROR);
     assertThat(mesh.handshakeFailures).contains("SOURCE IDENTITY_MISMATCH");
     assertThat(served).hasValue(0);
+  }
+
+  private OutboundRoute.Tunnel toServer(
+      InetSocketAddress destination, int tunnelPort, boolean waypoint) {
+    return new OutboundRoute.Tunnel(
+        new InetSocketAddress(server.ipv4, tunnelPort),
+        Addresses.text(destination),
+        List.of(serverWorkload.identity()),
+        new Endpoint(serverWorkload, null),
+        "",
+        waypoint);
+  }
+
+  @Test
+  void aWaypointThatDoesNotKnowTheDestinationYetIsAskedAgain() throws Exception {
+    AtomicInteger asked = new AtomicInteger();
+    mesh.routes = destination -> toServer(destination, ProxySettings.INBOUND_PORT, true);
+    mesh.refusals = authority -> asked.incrementAndGet() <= 5 ? 404 : 0;
+    try (ServerSocketChannel listener = serve(server, PORT, DataPathIT::echo);
+        SocketChannel connection = client.connect(server.ipv4, PORT)) {
+      // What the application has sent meanwhile is not lost.
+      write(connection, "early\n");
+      readLine(connection);
+      assertThat(readLine(connection)).isEqualTo("early");
+    }
+    assertThat(asked).hasValue(6);
+    await().until(() -> mesh.reports(Reporter.SOURCE).size() == 1);
+    assertThat(report(Reporter.SOURCE).info().attempts()).isEqualTo(6);
+    assertThat(report(Reporter.SOURCE).error()).isNull();
+  }
+
+  @Test
+  void aWaypointThatCannotBeReachedYetIsAskedAgain() throws Exception {
+    AtomicInteger asked = new AtomicInteger();
+    mesh.routes =
+        destination ->
+            toServer(
+                destination,
+                asked.incrementAndGet() <= 3 ? 15999 : ProxySettings.INBOUND_PORT,
+                true);
+    try (ServerSocketChannel listener = serve(server, PORT, DataPathIT::echo);
+        SocketChannel connection = client.connect(server.ipv4, PORT)) {
+      readLine(connection);
+    }
+    assertThat(asked).hasValue(4);
+  }
+
+  @Test
+  void whatNoLongerGoesThroughAWaypointThatForgotItGoesPastIt() throws Exception {
+    AtomicInteger asked = new AtomicInteger();
+    mesh.routes =
+        destination ->
+            asked.incrementAndGet() == 1
+                ? toServer(destination, ProxySettings.INBOUND_PORT, true)
+                : new OutboundRoute.Plain(
+                    new InetSocketAddress(outsider.ipv4, PORT), Endpoint.UNKNOWN);
+    mesh.refusals = authority -> 404;
+    try (ServerSocketChannel listener = serve(outsider, PORT, DataPathIT::echo);
+        SocketChannel connection = client.connect(server.ipv4, PORT)) {
+      readLine(connection);
+    }
+    assertThat(asked).hasValue(2);
+  }
+
+  @Test
+  void aRefusalThatWillNotPassIsFinal() throws Exception {
+    record Refusal(boolean waypoint, int status) {}
+    AtomicInteger asked = new AtomicInteger();
+    for (Refusal refusal :
+        List.of(
+            new Refusal(false, 404),
+            new Refusal(false, 503),
+            new Refusal(true, 401),
+            new Refusal(true, 403),
+            new Refusal(true, 400))) {
+      asked.set(0);
+      mesh.reports.clear();
+      mesh.routes =
+          destination -> toServer(destination, ProxySettings.INBOUND_PORT, refusal.waypoint());
+      mesh.refusals =
+          authority -> {
+            asked.incrementAndGet();
+            return refusal.status();
+          };
+      try (SocketChannel connection = client.connect(server.ipv4, PORT)) {
+        assertReset(connection);
+      }
+      assertThat(asked).as(refusal.toString()).hasValue(1);
+      await().until(() -> mesh.reports(Reporter.SOURCE).size() == 1);
+    }
   }
 
   @Test

@@ -56,6 +56,9 @@ final class TestMesh implements MeshState, Authorizer, Certificates, ConnectionL
   volatile Function<PolicyInput, Verdict> policy = input -> Verdict.ALLOWED;
   volatile @Nullable Function<InetSocketAddress, OutboundRoute> routes;
 
+  /** The status to refuse a tunnel's authority with; 0 lets it pass. */
+  volatile Function<String, Integer> refusals = authority -> 0;
+
   MeshWorkload add(LocalPod pod, String trustDomain, List<InetAddress> addresses) {
     return add(pod, trustDomain, addresses, null);
   }
@@ -142,6 +145,10 @@ final class TestMesh implements MeshState, Authorizer, Certificates, ConnectionL
   @Override
   public InboundRoute inbound(
       MeshWorkload self, InetSocketAddress tunnelDestination, String authority) {
+    int refusal = refusals.apply(authority);
+    if (refusal != 0) {
+      return new InboundRoute.Rejected(refusal, "the test says no");
+    }
     int colon = authority.lastIndexOf(':');
     String expected = Addresses.text(new InetSocketAddress(tunnelDestination.getAddress(), 0));
     return colon > 0 && expected.startsWith(authority.substring(0, colon + 1))

@@ -338,7 +338,12 @@ class RouterTest {
               assertThat(tunnel.nextHop()).isEqualTo(socket("10.0.0.9", 15008));
               assertThat(tunnel.authority()).isEqualTo("10.96.0.1:80");
               assertThat(tunnel.expected()).containsExactly(gateway.identity());
+              assertThat(tunnel.waypoint()).isTrue();
             });
+    assertThat(route("10.96.0.1", 81))
+        .as("a port that the service has not, so the waypoint will never know it")
+        .isInstanceOfSatisfying(
+            OutboundRoute.Tunnel.class, tunnel -> assertThat(tunnel.waypoint()).isFalse());
     assertThat(router.route(gateway, socket("10.96.0.1", 80)))
         .as("the waypoint itself goes straight")
         .isInstanceOfSatisfying(

@@ -20,10 +20,14 @@ public final class EnvoyTypes {
       XdsType.of("envoy.config.listener.v3.Listener", false)
           .delivered(XdsType.Delivery.ALONE_AFTER_EARLIER);
 
-  /** No route leads to a cluster that is not there yet. */
+  /**
+   * No route leads to a cluster that is not there yet, and no tunnel is taken before the routes are
+   * there that its chain waits for.
+   */
   static final XdsType ROUTES =
       XdsType.of("envoy.config.route.v3.RouteConfiguration", false)
-          .delivered(XdsType.Delivery.ALONE_AFTER_EARLIER);
+          .delivered(XdsType.Delivery.ALONE_AFTER_EARLIER)
+          .concluding(TunnelRoutes.NAME);
 
   /** In the order of dependence. */
   public static final List<XdsType> ALL = List.of(CLUSTER, ENDPOINTS, EXTENSION, LISTENER, ROUTES);

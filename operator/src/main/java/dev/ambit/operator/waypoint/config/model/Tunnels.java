@@ -20,15 +20,11 @@ import io.envoyproxy.envoy.config.endpoint.v3.LocalityLbEndpoints;
 import io.envoyproxy.envoy.config.listener.v3.FilterChain;
 import io.envoyproxy.envoy.config.listener.v3.Listener;
 import io.envoyproxy.envoy.config.listener.v3.ListenerFilter;
-import io.envoyproxy.envoy.config.route.v3.Route;
-import io.envoyproxy.envoy.config.route.v3.RouteAction;
-import io.envoyproxy.envoy.config.route.v3.RouteConfiguration;
-import io.envoyproxy.envoy.config.route.v3.RouteMatch;
-import io.envoyproxy.envoy.config.route.v3.VirtualHost;
 import io.envoyproxy.envoy.extensions.filters.common.set_filter_state.v3.FilterStateValue;
 import io.envoyproxy.envoy.extensions.filters.http.set_filter_state.v3.Config;
 import io.envoyproxy.envoy.extensions.filters.listener.original_dst.v3.OriginalDst;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
+import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.Rds;
 import io.envoyproxy.envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
 import io.envoyproxy.envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport;
 import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext;
@@ -111,29 +107,8 @@ final class Tunnels {
                 HttpConnectionManager.UpgradeConfig.newBuilder().setUpgradeType("CONNECT"))
             .setHttp2ProtocolOptions(http2())
             .addAllAccessLog(WaypointTelemetry.refusedTunnels())
-            .setRouteConfig(
-                RouteConfiguration.newBuilder()
-                    .setName("tunnels")
-                    .addVirtualHosts(
-                        VirtualHost.newBuilder()
-                            .setName("tunnels")
-                            .addDomains("*")
-                            .addRoutes(
-                                Route.newBuilder()
-                                    .setMatch(
-                                        RouteMatch.newBuilder()
-                                            .setConnectMatcher(
-                                                RouteMatch.ConnectMatcher.getDefaultInstance()))
-                                    .setRoute(
-                                        RouteAction.newBuilder()
-                                            .setCluster(MAIN)
-                                            .setTimeout(Envoy.ZERO)
-                                            .addUpgradeConfigs(
-                                                RouteAction.UpgradeConfig.newBuilder()
-                                                    .setUpgradeType("CONNECT")
-                                                    .setConnectConfig(
-                                                        RouteAction.UpgradeConfig.ConnectConfig
-                                                            .getDefaultInstance()))))));
+            .setRds(
+                Rds.newBuilder().setConfigSource(Envoy.ADS).setRouteConfigName(TunnelRoutes.NAME));
     manager.addHttpFilters(SourceWorkload.reader());
     List<FilterStateValue> state = new ArrayList<>();
     state.add(Envoy.shared(FilterState.DESTINATION, "%REQ(:AUTHORITY)%"));

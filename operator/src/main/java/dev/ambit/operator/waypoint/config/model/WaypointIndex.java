@@ -752,6 +752,7 @@ public final class WaypointIndex {
     private PodsPlan pods = PodsPlan.NONE;
     private List<Message> shared = List.of();
     private List<TypedExtensionConfig> connect = List.of();
+    private RouteConfiguration tunnelRoutes = new TunnelRoutes().build();
     private List<Listener> inner = List.of();
     private Set<Backend> backends = Set.of();
     private final Map<Backend, Clusters.Planned> clusters = new HashMap<>();
@@ -800,13 +801,17 @@ public final class WaypointIndex {
       Set<Backend> needed = new LinkedHashSet<>();
       List<ConnectSecurity.Port> ports = new ArrayList<>();
       Map<String, AttachedPolicies> attached = new TreeMap<>();
+      TunnelRoutes routes = new TunnelRoutes();
+      podMembers.forEach(routes::add);
       for (String name : bound) {
         MeshService service = services.get(name).orElseThrow();
+        routes.add(services.message(name).orElseThrow().getAddressesList(), service.ports());
         AttachedPolicies policiesOf = policies.at(scope.gateway, Optional.of(service));
         attached.put(name, policiesOf);
         plan(scope, service, needed);
         ports.addAll(ports(service, policiesOf));
       }
+      tunnelRoutes = routes.build();
       AttachedPolicies ofPods = policies.at(scope.gateway, Optional.empty());
       planPods(scope, podMembers, ofPods, needed, ports);
       secure(scope, attached, needed);
@@ -1053,6 +1058,7 @@ public final class WaypointIndex {
       inner.forEach(each -> put(next, EnvoyTypes.LISTENER, each.getName(), each));
       plans.values().forEach(plan -> routes(next, plan.routes()));
       routes(next, pods.routes());
+      routes(next, List.of(tunnelRoutes));
       return difference(next);
     }
 

@@ -1,0 +1,173 @@
+package dev.ambit.ztunnel.netns;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.ambit.ztunnel.netns.WaypointMesh.Waypoint;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/**
+ * Services that are bound to a waypoint and let go of it again while requests come in all the time:
+ * the nodes hear of it at another moment than the waypoint, and no request is lost.
+ */
+@Timeout(600)
+class BindingIT {
+  private static final String USE = "istio.io/use-waypoint: waypoint";
+  private static final String PORTS = "{name: http, port: 80, targetPort: 8080}";
+
+  private static WaypointMesh mesh;
+  private static Waypoint waypoint;
+  private static Pod client;
+
+  @BeforeAll
+  static void start() throws Exception {
+    mesh = WaypointMesh.start();
+    waypoint = mesh.waypoint("waypoint", 1, "service");
+    client = mesh.captured(0, "client");
+    mesh.closing(Web.serve(mesh.captured(1, "server"), 8080));
+  }
+
+  @AfterAll
+  static void stop() {
+    if (mesh != null) {
+      mesh.close();
+    }
+  }
+
+  private static InetSocketAddress at(String address, int port) {
+    try {
+      return new InetSocketAddress(InetAddress.getByName(address), port);
+    } catch (java.net.UnknownHostException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private static boolean isThroughWaypoint(InetSocketAddress service) {
+    try {
+      return Web.get(client, service, "/").body().contains("sa/waypoint");
+    } catch (IOException lost) {
+      return false;
+    }
+  }
+
+  private static void becomes(InetSocketAddress service, boolean throughWaypoint) {
+    await(service + (throughWaypoint ? " bound" : " not bound"))
+        .atMost(Patience.LONG)
+        .pollInterval(Duration.ofMillis(50))
+        .until(() -> isThroughWaypoint(service) == throughWaypoint);
+  }
+
+  /** Requests one after another, each over a connection of its own, until it is closed. */
+  private static final class Load implements AutoCloseable {
+    private final AtomicBoolean ended = new AtomicBoolean();
+    private final AtomicInteger answered = new AtomicInteger();
+    private final List<String> lost = new CopyOnWriteArrayList<>();
+    private final List<Thread> threads = new ArrayList<>();
+
+    Load(InetSocketAddress service, int threads) {
+      for (int i = 0; i < threads; i++) {
+        this.threads.add(Thread.ofPlatform().name("load").start(() -> run(service)));
+      }
+    }
+
+    private void run(InetSocketAddress service) {
+      while (!ended.get()) {
+        try {
+          Web.Message answer = Web.get(client, service, "/");
+          if (answer.status() == 200) {
+            answered.incrementAndGet();
+          } else {
+            lost.add(answer.first());
+          }
+        } catch (IOException e) {
+          lost.add(e.toString());
+        }
+      }
+    }
+
+    void goesOn() {
+      int before = answered.get();
+      await("requests that go on")
+          .atMost(Patience.LONG)
+          .until(() -> answered.get() >= before + 2 * threads.size());
+      assertThat(lost).isEmpty();
+    }
+
+    @Override
+    public void close() throws InterruptedException {
+      ended.set(true);
+      for (Thread thread : threads) {
+        thread.join();
+      }
+      assertThat(lost).isEmpty();
+    }
+  }
+
+  @Test
+  void noRequestIsLostWhileServicesComeAndGo() throws Exception {
+    List<InetSocketAddress> services = new ArrayList<>();
+    for (int i = 1; i <= 8; i++) {
+      mesh.service("coming-" + i, "10.96.2." + i, "server", "", PORTS);
+      services.add(at("10.96.2." + i, 80));
+    }
+    // Not all at once: each is news for the waypoint.
+    for (int i = 1; i <= 8; i++) {
+      InetSocketAddress service = services.get(i - 1);
+      becomes(service, false);
+      try (Load load = new Load(service, 3)) {
+        load.goesOn();
+        mesh.service("coming-" + i, "10.96.2." + i, "server", USE, PORTS);
+        becomes(service, true);
+        load.goesOn();
+        mesh.service("coming-" + i, "10.96.2." + i, "server", "", PORTS);
+        becomes(service, false);
+        load.goesOn();
+      }
+    }
+  }
+
+  @Test
+  void noRequestIsLostWhereTheWaypointHearsOfAServiceLate() throws Exception {
+    InetSocketAddress service = at("10.96.1.2", 80);
+    mesh.service("late", "10.96.1.2", "server", "", PORTS);
+    becomes(service, false);
+    try (Load load = new Load(service, 2)) {
+      load.goesOn();
+      mesh.holdUp(waypoint.pod());
+      try {
+        mesh.service("late", "10.96.1.2", "server", USE, PORTS);
+        await("the ztunnel asking the waypoint for what that does not know")
+            .atMost(Patience.LONG)
+            .until(() -> waypoint.envoy().logText().contains("10.96.1.2:80"));
+      } finally {
+        mesh.release(waypoint.pod());
+      }
+      becomes(service, true);
+      load.goesOn();
+    }
+  }
+
+  @Test
+  void whatTheWaypointDoesNotServeIsRefused() throws Exception {
+    mesh.service("bound", "10.96.1.3", "server", USE, PORTS);
+    becomes(at("10.96.1.3", 80), true);
+    // The service has no such port, which the client's node knows too: nothing is waited for.
+    long begin = System.nanoTime();
+    org.assertj.core.api.Assertions.assertThatThrownBy(
+            () -> Web.get(client, at("10.96.1.3", 81), "/"))
+        .isInstanceOf(IOException.class);
+    assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(Duration.ofSeconds(15));
+  }
+}
