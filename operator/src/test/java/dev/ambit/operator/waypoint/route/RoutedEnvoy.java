@@ -1,8 +1,10 @@
 package dev.ambit.operator.waypoint.route;
 
-import com.google.protobuf.Any;
+import static dev.ambit.operator.waypoint.testing.EnvoyParts.httpFilter;
+import static dev.ambit.operator.waypoint.testing.EnvoyParts.loopback;
+import static dev.ambit.operator.waypoint.testing.EnvoyParts.networkFilter;
+
 import com.google.protobuf.BoolValue;
-import com.google.protobuf.Message;
 import com.google.protobuf.Struct;
 import com.google.protobuf.Value;
 import dev.ambit.operator.waypoint.model.Backend;
@@ -16,15 +18,12 @@ import io.envoyproxy.envoy.config.bootstrap.v3.Bootstrap.StaticResources;
 import io.envoyproxy.envoy.config.bootstrap.v3.LayeredRuntime;
 import io.envoyproxy.envoy.config.bootstrap.v3.RuntimeLayer;
 import io.envoyproxy.envoy.config.cluster.v3.Cluster;
-import io.envoyproxy.envoy.config.core.v3.Address;
 import io.envoyproxy.envoy.config.core.v3.DataSource;
-import io.envoyproxy.envoy.config.core.v3.SocketAddress;
 import io.envoyproxy.envoy.config.core.v3.SubstitutionFormatString;
 import io.envoyproxy.envoy.config.endpoint.v3.ClusterLoadAssignment;
 import io.envoyproxy.envoy.config.endpoint.v3.Endpoint;
 import io.envoyproxy.envoy.config.endpoint.v3.LbEndpoint;
 import io.envoyproxy.envoy.config.endpoint.v3.LocalityLbEndpoints;
-import io.envoyproxy.envoy.config.listener.v3.Filter;
 import io.envoyproxy.envoy.config.listener.v3.FilterChain;
 import io.envoyproxy.envoy.config.listener.v3.Listener;
 import io.envoyproxy.envoy.config.route.v3.RouteConfiguration;
@@ -33,7 +32,6 @@ import io.envoyproxy.envoy.extensions.filters.http.cors.v3.Cors;
 import io.envoyproxy.envoy.extensions.filters.http.router.v3.Router;
 import io.envoyproxy.envoy.extensions.filters.http.stateful_session.v3.StatefulSession;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
-import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter;
 import io.envoyproxy.envoy.extensions.filters.network.set_filter_state.v3.Config;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -118,10 +116,11 @@ final class RoutedEnvoy implements AutoCloseable {
                     // As where routes come by xDS.
                     .setValidateClusters(BoolValue.of(false))
                     .addAllVirtualHosts(routes.virtualHosts()))
-            .addHttpFilters(filter("envoy.filters.http.cors", Cors.getDefaultInstance()))
+            .addHttpFilters(httpFilter("envoy.filters.http.cors", Cors.getDefaultInstance()))
             .addHttpFilters(
-                filter("envoy.filters.http.stateful_session", StatefulSession.getDefaultInstance()))
-            .addHttpFilters(filter("envoy.filters.http.router", Router.getDefaultInstance()))
+                httpFilter(
+                    "envoy.filters.http.stateful_session", StatefulSession.getDefaultInstance()))
+            .addHttpFilters(httpFilter("envoy.filters.http.router", Router.getDefaultInstance()))
             .build();
     Config state =
         Config.newBuilder()
@@ -139,22 +138,9 @@ final class RoutedEnvoy implements AutoCloseable {
         .setAddress(loopback(0))
         .addFilterChains(
             FilterChain.newBuilder()
-                .addFilters(network("envoy.filters.network.set_filter_state", state))
-                .addFilters(network("envoy.filters.network.http_connection_manager", manager)))
-        .build();
-  }
-
-  private static HttpFilter filter(String name, Message config) {
-    return HttpFilter.newBuilder().setName(name).setTypedConfig(Any.pack(config)).build();
-  }
-
-  private static Filter network(String name, Message config) {
-    return Filter.newBuilder().setName(name).setTypedConfig(Any.pack(config)).build();
-  }
-
-  private static Address loopback(int port) {
-    return Address.newBuilder()
-        .setSocketAddress(SocketAddress.newBuilder().setAddress("127.0.0.1").setPortValue(port))
+                .addFilters(networkFilter("envoy.filters.network.set_filter_state", state))
+                .addFilters(
+                    networkFilter("envoy.filters.network.http_connection_manager", manager)))
         .build();
   }
 

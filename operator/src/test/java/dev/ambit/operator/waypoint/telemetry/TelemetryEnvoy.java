@@ -1,5 +1,10 @@
 package dev.ambit.operator.waypoint.telemetry;
 
+import static dev.ambit.operator.waypoint.testing.EnvoyParts.httpFilter;
+import static dev.ambit.operator.waypoint.testing.EnvoyParts.loopback;
+import static dev.ambit.operator.waypoint.testing.EnvoyParts.networkFilter;
+import static dev.ambit.operator.waypoint.testing.EnvoyParts.socket;
+
 import com.google.protobuf.Any;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.Duration;
@@ -25,15 +30,12 @@ import io.envoyproxy.envoy.config.core.v3.HeaderValue;
 import io.envoyproxy.envoy.config.core.v3.HeaderValueOption;
 import io.envoyproxy.envoy.config.core.v3.Http2ProtocolOptions;
 import io.envoyproxy.envoy.config.core.v3.Metadata;
-import io.envoyproxy.envoy.config.core.v3.SocketAddress;
 import io.envoyproxy.envoy.config.core.v3.SubstitutionFormatString;
-import io.envoyproxy.envoy.config.core.v3.TransportSocket;
 import io.envoyproxy.envoy.config.core.v3.TypedExtensionConfig;
 import io.envoyproxy.envoy.config.endpoint.v3.ClusterLoadAssignment;
 import io.envoyproxy.envoy.config.endpoint.v3.Endpoint;
 import io.envoyproxy.envoy.config.endpoint.v3.LbEndpoint;
 import io.envoyproxy.envoy.config.endpoint.v3.LocalityLbEndpoints;
-import io.envoyproxy.envoy.config.listener.v3.Filter;
 import io.envoyproxy.envoy.config.listener.v3.FilterChain;
 import io.envoyproxy.envoy.config.listener.v3.FilterChainMatch;
 import io.envoyproxy.envoy.config.listener.v3.Listener;
@@ -87,7 +89,7 @@ final class TelemetryEnvoy {
   TelemetryEnvoy(int tunnelPort) throws Exception {
     Identities identities = new Identities();
     bootstrap
-        .setAdmin(Admin.newBuilder().setAddress(address("127.0.0.1", 0)))
+        .setAdmin(Admin.newBuilder().setAddress(loopback(0)))
         .setStatsFlushInterval(seconds(1))
         .addBootstrapExtensions(
             TypedExtensionConfig.newBuilder()
@@ -120,11 +122,11 @@ final class TelemetryEnvoy {
         .addListeners(
             Listener.newBuilder()
                 .setName(name)
-                .setAddress(address("127.0.0.1", 0))
+                .setAddress(loopback(0))
                 .addFilterChains(
                     FilterChain.newBuilder()
                         .addFilters(
-                            filter(
+                            networkFilter(
                                 "envoy.filters.network.tcp_proxy",
                                 TcpProxy.newBuilder()
                                     .setStatPrefix(name)
@@ -156,7 +158,7 @@ final class TelemetryEnvoy {
                                     .setMatch(RouteMatch.newBuilder().setPrefix("/"))
                                     .setRoute(RouteAction.newBuilder().setCluster(cluster)))));
     telemetry.applyTo(manager);
-    manager.addHttpFilters(router());
+    manager.addHttpFilters(httpFilter("envoy.filters.http.router", Router.getDefaultInstance()));
     chain(port, service, "envoy.filters.network.http_connection_manager", manager.build());
     return this;
   }
@@ -180,7 +182,7 @@ final class TelemetryEnvoy {
             .setFilterChainMatch(
                 FilterChainMatch.newBuilder().setDestinationPort(UInt32Value.of(port)))
             .setMetadata(metadata(TelemetryMetadata.NAMESPACE, TelemetryMetadata.chain(service)))
-            .addFilters(filter(name, configuration)));
+            .addFilters(networkFilter(name, configuration)));
   }
 
   /** A cluster of one endpoint on loopback, the workload cart-v1 of the service. */
@@ -202,7 +204,7 @@ final class TelemetryEnvoy {
             .setLoadAssignment(
                 assignment(
                     name,
-                    address("127.0.0.1", port),
+                    loopback(port),
                     metadata(
                         TelemetryMetadata.NAMESPACE,
                         TelemetryMetadata.endpoint(workload, SERVER))));
@@ -277,7 +279,7 @@ final class TelemetryEnvoy {
                 HttpFilter.newBuilder()
                     .setName("envoy.filters.http.set_filter_state")
                     .setTypedConfig(Any.pack(states.build())))
-            .addHttpFilters(router())
+            .addHttpFilters(httpFilter("envoy.filters.http.router", Router.getDefaultInstance()))
             .setRouteConfig(
                 RouteConfiguration.newBuilder()
                     .setName("tunnels")
@@ -304,7 +306,7 @@ final class TelemetryEnvoy {
             .build();
     return Listener.newBuilder()
         .setName("terminate")
-        .setAddress(address("127.0.0.1", port))
+        .setAddress(loopback(port))
         .addFilterChains(
             FilterChain.newBuilder()
                 .setTransportSocket(
@@ -314,7 +316,8 @@ final class TelemetryEnvoy {
                             .setRequireClientCertificate(com.google.protobuf.BoolValue.of(true))
                             .setCommonTlsContext(identities.context(WAYPOINT))
                             .build()))
-                .addFilters(filter("envoy.filters.network.http_connection_manager", manager)))
+                .addFilters(
+                    networkFilter("envoy.filters.network.http_connection_manager", manager)))
         .build();
   }
 
@@ -322,8 +325,7 @@ final class TelemetryEnvoy {
     return Cluster.newBuilder()
         .setName("tunnels")
         .setType(Cluster.DiscoveryType.STATIC)
-        .setLoadAssignment(
-            assignment("tunnels", address("127.0.0.1", port), Metadata.getDefaultInstance()))
+        .setLoadAssignment(assignment("tunnels", loopback(port), Metadata.getDefaultInstance()))
         .putTypedExtensionProtocolOptions(
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions", http2(CONNECT))
         .setTransportSocket(
@@ -393,30 +395,6 @@ final class TelemetryEnvoy {
 
   private static Metadata metadata(String namespace, Struct values) {
     return Metadata.newBuilder().putFilterMetadata(namespace, values).build();
-  }
-
-  private static HttpFilter router() {
-    return HttpFilter.newBuilder()
-        .setName("envoy.filters.http.router")
-        .setTypedConfig(Any.pack(Router.getDefaultInstance()))
-        .build();
-  }
-
-  private static Filter filter(String name, com.google.protobuf.Message configuration) {
-    return Filter.newBuilder().setName(name).setTypedConfig(Any.pack(configuration)).build();
-  }
-
-  private static TransportSocket socket(String name, com.google.protobuf.Message configuration) {
-    return TransportSocket.newBuilder()
-        .setName(name)
-        .setTypedConfig(Any.pack(configuration))
-        .build();
-  }
-
-  private static Address address(String address, int port) {
-    return Address.newBuilder()
-        .setSocketAddress(SocketAddress.newBuilder().setAddress(address).setPortValue(port))
-        .build();
   }
 
   private static Duration seconds(long seconds) {

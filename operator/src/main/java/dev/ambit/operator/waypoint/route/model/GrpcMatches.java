@@ -5,9 +5,7 @@ import io.envoyproxy.envoy.config.route.v3.HeaderMatcher;
 import io.envoyproxy.envoy.config.route.v3.RouteMatch;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.GRPCMethodMatch;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.GRPCRouteMatch;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -33,14 +31,7 @@ final class GrpcMatches {
    * @return those that can be asked for; the rule's problems say what is wrong with the others
    */
   static List<RequestMatch> of(List<GRPCRouteMatch> matches, Problems.Rule rule) {
-    if (matches.isEmpty()) {
-      return of(new GRPCRouteMatch(), rule, "matches").stream().toList();
-    }
-    List<RequestMatch> usable = new ArrayList<>();
-    for (int i = 0; i < matches.size(); i++) {
-      of(matches.get(i), rule, "matches[" + i + "]").ifPresent(usable::add);
-    }
-    return usable;
+    return RuleMatches.of(matches, new GRPCRouteMatch(), (match, field) -> of(match, rule, field));
   }
 
   private static Optional<RequestMatch> of(GRPCRouteMatch match, Problems.Rule rule, String field) {
@@ -70,28 +61,15 @@ final class GrpcMatches {
             Optional.empty()));
   }
 
-  /** A condition that is not known cannot be left out: the match would fit more than it says. */
   private static boolean knows(GRPCRouteMatch match, Problems.Rule rule, String field) {
-    List<Map.Entry<String, Map<String, Object>>> parts = new ArrayList<>();
-    parts.add(Map.entry(field, Lists.orEmpty(match.getAdditionalProperties())));
+    RuleMatches.Unknown unknown =
+        new RuleMatches.Unknown().add(field, match.getAdditionalProperties());
     if (match.getMethod() != null) {
-      parts.add(
-          Map.entry(field + ".method", Lists.orEmpty(match.getMethod().getAdditionalProperties())));
+      unknown.add(field + ".method", match.getMethod().getAdditionalProperties());
     }
     Lists.orEmpty(match.getHeaders())
-        .forEach(
-            header ->
-                parts.add(
-                    Map.entry(
-                        field + ".headers", Lists.orEmpty(header.getAdditionalProperties()))));
-    boolean complete = true;
-    for (Map.Entry<String, Map<String, Object>> part : parts) {
-      for (String unknown : part.getValue().keySet()) {
-        rule.unsupported(part.getKey() + "." + unknown, "is not known");
-        complete = false;
-      }
-    }
-    return complete;
+        .forEach(header -> unknown.add(field + ".headers", header.getAdditionalProperties()));
+    return unknown.isNone(rule);
   }
 
   private static Optional<Method> method(

@@ -11,7 +11,6 @@ import io.fabric8.kubernetes.api.model.gatewayapi.v1.HTTPRouteMatch;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Pattern;
@@ -45,14 +44,7 @@ final class HttpMatches {
    * @return those that can be asked for; the rule's problems say what is wrong with the others
    */
   static List<RequestMatch> of(List<HTTPRouteMatch> matches, Problems.Rule rule) {
-    if (matches.isEmpty()) {
-      return of(new HTTPRouteMatch(), rule, "matches").stream().toList();
-    }
-    List<RequestMatch> usable = new ArrayList<>();
-    for (int i = 0; i < matches.size(); i++) {
-      of(matches.get(i), rule, "matches[" + i + "]").ifPresent(usable::add);
-    }
-    return usable;
+    return RuleMatches.of(matches, new HTTPRouteMatch(), (match, field) -> of(match, rule, field));
   }
 
   private static Optional<RequestMatch> of(HTTPRouteMatch match, Problems.Rule rule, String field) {
@@ -98,35 +90,18 @@ final class HttpMatches {
             path.get().prefix()));
   }
 
-  /** A condition that is not known cannot be left out: the match would fit more than it says. */
   private static boolean knows(HTTPRouteMatch match, Problems.Rule rule, String field) {
-    List<Map.Entry<String, Map<String, Object>>> parts = new ArrayList<>();
-    parts.add(Map.entry(field, Lists.orEmpty(match.getAdditionalProperties())));
+    RuleMatches.Unknown unknown =
+        new RuleMatches.Unknown().add(field, match.getAdditionalProperties());
     if (match.getPath() != null) {
-      parts.add(
-          Map.entry(field + ".path", Lists.orEmpty(match.getPath().getAdditionalProperties())));
+      unknown.add(field + ".path", match.getPath().getAdditionalProperties());
     }
     Lists.orEmpty(match.getHeaders())
-        .forEach(
-            header ->
-                parts.add(
-                    Map.entry(
-                        field + ".headers", Lists.orEmpty(header.getAdditionalProperties()))));
+        .forEach(header -> unknown.add(field + ".headers", header.getAdditionalProperties()));
     Lists.orEmpty(match.getQueryParams())
         .forEach(
-            parameter ->
-                parts.add(
-                    Map.entry(
-                        field + ".queryParams",
-                        Lists.orEmpty(parameter.getAdditionalProperties()))));
-    boolean complete = true;
-    for (Map.Entry<String, Map<String, Object>> part : parts) {
-      for (String unknown : part.getValue().keySet()) {
-        rule.unsupported(part.getKey() + "." + unknown, "is not known");
-        complete = false;
-      }
-    }
-    return complete;
+            parameter -> unknown.add(field + ".queryParams", parameter.getAdditionalProperties()));
+    return unknown.isNone(rule);
   }
 
   private static Optional<Path> path(

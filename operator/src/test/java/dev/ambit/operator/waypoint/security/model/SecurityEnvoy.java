@@ -1,9 +1,11 @@
 package dev.ambit.operator.waypoint.security.model;
 
+import static dev.ambit.operator.waypoint.testing.EnvoyParts.httpFilter;
+import static dev.ambit.operator.waypoint.testing.EnvoyParts.loopback;
+
 import com.google.protobuf.Any;
 import com.google.protobuf.BoolValue;
 import com.google.protobuf.Duration;
-import com.google.protobuf.Message;
 import com.google.protobuf.Value;
 import dev.ambit.operator.waypoint.model.FilterState;
 import dev.ambit.operator.waypoint.testing.EnvoyProcess;
@@ -12,11 +14,9 @@ import io.envoyproxy.envoy.config.bootstrap.v3.Bootstrap;
 import io.envoyproxy.envoy.config.bootstrap.v3.LayeredRuntime;
 import io.envoyproxy.envoy.config.bootstrap.v3.RuntimeLayer;
 import io.envoyproxy.envoy.config.cluster.v3.Cluster;
-import io.envoyproxy.envoy.config.core.v3.Address;
 import io.envoyproxy.envoy.config.core.v3.DataSource;
 import io.envoyproxy.envoy.config.core.v3.HeaderValue;
 import io.envoyproxy.envoy.config.core.v3.HeaderValueOption;
-import io.envoyproxy.envoy.config.core.v3.SocketAddress;
 import io.envoyproxy.envoy.config.core.v3.SubstitutionFormatString;
 import io.envoyproxy.envoy.config.core.v3.TypedExtensionConfig;
 import io.envoyproxy.envoy.config.listener.v3.Filter;
@@ -61,12 +61,6 @@ final class SecurityEnvoy {
                                   .putFields(
                                       "re2.max_program_size.warn_level",
                                       Value.newBuilder().setNumberValue(65536).build()))));
-
-  static Address loopback(int port) {
-    return Address.newBuilder()
-        .setSocketAddress(SocketAddress.newBuilder().setAddress("127.0.0.1").setPortValue(port))
-        .build();
-  }
 
   /** Adds a listener with those filters. */
   SecurityEnvoy listener(String name, List<TypedExtensionConfig> filters) {
@@ -113,7 +107,7 @@ final class SecurityEnvoy {
                                                 + ":PLAIN)%")))));
     PathHandling.apply(manager);
     manager.addHttpFilters(
-        filter(
+        httpFilter(
             "identity",
             Config.newBuilder()
                 .addOnRequestHeaders(
@@ -135,7 +129,7 @@ final class SecurityEnvoy {
                 HttpFilter.newBuilder()
                     .setName(each.getName())
                     .setTypedConfig(each.getTypedConfig())));
-    manager.addHttpFilters(filter("router", Router.getDefaultInstance()));
+    manager.addHttpFilters(httpFilter("router", Router.getDefaultInstance()));
     bootstrap
         .getStaticResourcesBuilder()
         .addListeners(
@@ -201,10 +195,6 @@ final class SecurityEnvoy {
     return HeaderValueOption.newBuilder()
         .setHeader(HeaderValue.newBuilder().setKey(name).setValue(format))
         .build();
-  }
-
-  private static HttpFilter filter(String name, Message config) {
-    return HttpFilter.newBuilder().setName(name).setTypedConfig(Any.pack(config)).build();
   }
 
   private static FilterStateValue state(String key, String factory, String format) {

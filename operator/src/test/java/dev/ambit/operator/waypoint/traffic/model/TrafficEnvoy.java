@@ -1,8 +1,12 @@
 package dev.ambit.operator.waypoint.traffic.model;
 
+import static dev.ambit.operator.waypoint.testing.EnvoyParts.extension;
+import static dev.ambit.operator.waypoint.testing.EnvoyParts.httpFilter;
+import static dev.ambit.operator.waypoint.testing.EnvoyParts.loopback;
+import static dev.ambit.operator.waypoint.testing.EnvoyParts.networkFilter;
+
 import com.google.protobuf.Any;
 import com.google.protobuf.Empty;
-import com.google.protobuf.Message;
 import com.google.protobuf.Struct;
 import com.google.protobuf.UInt32Value;
 import com.google.protobuf.Value;
@@ -24,15 +28,12 @@ import io.envoyproxy.envoy.config.core.v3.DataSource;
 import io.envoyproxy.envoy.config.core.v3.EnvoyInternalAddress;
 import io.envoyproxy.envoy.config.core.v3.Locality;
 import io.envoyproxy.envoy.config.core.v3.Metadata;
-import io.envoyproxy.envoy.config.core.v3.SocketAddress;
 import io.envoyproxy.envoy.config.core.v3.SubstitutionFormatString;
 import io.envoyproxy.envoy.config.core.v3.TransportSocket;
-import io.envoyproxy.envoy.config.core.v3.TypedExtensionConfig;
 import io.envoyproxy.envoy.config.endpoint.v3.ClusterLoadAssignment;
 import io.envoyproxy.envoy.config.endpoint.v3.Endpoint;
 import io.envoyproxy.envoy.config.endpoint.v3.LbEndpoint;
 import io.envoyproxy.envoy.config.endpoint.v3.LocalityLbEndpoints;
-import io.envoyproxy.envoy.config.listener.v3.Filter;
 import io.envoyproxy.envoy.config.listener.v3.FilterChain;
 import io.envoyproxy.envoy.config.listener.v3.Listener;
 import io.envoyproxy.envoy.config.listener.v3.ListenerFilter;
@@ -50,7 +51,6 @@ import io.envoyproxy.envoy.extensions.filters.http.jwt_authn.v3.RequirementRule;
 import io.envoyproxy.envoy.extensions.filters.http.router.v3.Router;
 import io.envoyproxy.envoy.extensions.filters.listener.original_dst.v3.OriginalDst;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
-import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter;
 import io.envoyproxy.envoy.extensions.filters.network.set_filter_state.v3.Config;
 import io.envoyproxy.envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
 import io.envoyproxy.envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport;
@@ -190,7 +190,7 @@ final class TrafficEnvoy implements AutoCloseable {
         .addFilterChains(
             FilterChain.newBuilder()
                 .addFilters(
-                    filter(
+                    networkFilter(
                         "envoy.filters.network.set_filter_state",
                         Config.newBuilder()
                             .addOnNewConnection(
@@ -203,7 +203,8 @@ final class TrafficEnvoy implements AutoCloseable {
                                                 DataSource.newBuilder()
                                                     .setInlineString(principal))))
                             .build()))
-                .addFilters(filter("envoy.filters.network.http_connection_manager", manager)))
+                .addFilters(
+                    networkFilter("envoy.filters.network.http_connection_manager", manager)))
         .build();
   }
 
@@ -272,7 +273,7 @@ final class TrafficEnvoy implements AutoCloseable {
         .addFilterChains(
             FilterChain.newBuilder()
                 .addFilters(
-                    filter(
+                    networkFilter(
                         "envoy.filters.network.tcp_proxy",
                         TcpProxy.newBuilder()
                             .setStatPrefix("originate")
@@ -369,24 +370,6 @@ final class TrafficEnvoy implements AutoCloseable {
                             .setName("envoy.transport_sockets.raw_buffer")
                             .setTypedConfig(Any.pack(RawBuffer.getDefaultInstance())))
                     .build()))
-        .build();
-  }
-
-  private static Filter filter(String name, Message config) {
-    return Filter.newBuilder().setName(name).setTypedConfig(Any.pack(config)).build();
-  }
-
-  private static HttpFilter httpFilter(String name, Message config) {
-    return HttpFilter.newBuilder().setName(name).setTypedConfig(Any.pack(config)).build();
-  }
-
-  private static TypedExtensionConfig extension(String name, Message config) {
-    return TypedExtensionConfig.newBuilder().setName(name).setTypedConfig(Any.pack(config)).build();
-  }
-
-  private static Address loopback(int port) {
-    return Address.newBuilder()
-        .setSocketAddress(SocketAddress.newBuilder().setAddress("127.0.0.1").setPortValue(port))
         .build();
   }
 

@@ -609,7 +609,7 @@ class TrafficInEnvoyTest {
                 .answering(
                     _ -> {
                       try {
-                        release.await(15, TimeUnit.SECONDS);
+                        release.await(90, TimeUnit.SECONDS);
                       } catch (InterruptedException e) {
                         Thread.currentThread().interrupt();
                       }
@@ -622,12 +622,12 @@ class TrafficInEnvoyTest {
         answers.add(executor.submit((Callable<Answer>) () -> envoy.send("POST", "/")));
       }
       await()
-          .atMost(Duration.ofSeconds(10))
+          .atMost(Duration.ofSeconds(60))
           .until(() -> answers.stream().filter(Future::isDone).count() == 4);
       release.countDown();
       Map<Integer, Integer> statuses = new TreeMap<>();
       for (Future<Answer> answer : answers) {
-        statuses.merge(answer.get(10, TimeUnit.SECONDS).status(), 1, Integer::sum);
+        statuses.merge(answer.get(60, TimeUnit.SECONDS).status(), 1, Integer::sum);
       }
       assertThat(statuses).containsEntry(200, 2).containsEntry(503, 4);
     }
