@@ -666,7 +666,8 @@ public final class WaypointIndex {
 
   private void plan(WaypointState waypoint, Instant now) {
     Gateway gateway = objects.get(Gateway.class, waypoint.key).orElseThrow();
-    Scope scope = new Scope(gateway);
+    Scope scope = new Scope(gateway, waypoint.telemetryOf);
+    waypoint.telemetryOf = Optional.of(scope.telemetryOf);
     Set<String> bound = new TreeSet<>();
     List<Member> pods = new ArrayList<>();
     through.forEach(
@@ -692,19 +693,20 @@ public final class WaypointIndex {
     final SecuritySettings security;
     final List<String> trustDomains;
 
-    Scope(Gateway object) {
+    Scope(Gateway object, Optional<WaypointTelemetry> before) {
       this.gateway =
           new WaypointGateway(
               object.getMetadata().getNamespace(),
               object.getMetadata().getName(),
               className(object));
-      this.telemetryOf =
+      WaypointTelemetry current =
           new WaypointTelemetry(
               reference(object),
               telemetry,
               Providers.of(settings.providers()),
               Defaults.of(settings.defaults()),
               services);
+      this.telemetryOf = before.map(current::after).orElse(current);
       this.security = security();
       this.trustDomains = new ArrayList<>();
       trustDomains.add(settings.mesh().trustDomain());
@@ -744,6 +746,7 @@ public final class WaypointIndex {
     private final Map<String, Instant> lingering = new HashMap<>();
     private Set<String> boundBefore = Set.of();
 
+    private Optional<WaypointTelemetry> telemetryOf = Optional.empty();
     private final Map<String, ServicePlan.Source> sources = new HashMap<>();
     private final Map<String, ServicePlan> plans = new TreeMap<>();
     private final Map<String, Object> securitySources = new HashMap<>();

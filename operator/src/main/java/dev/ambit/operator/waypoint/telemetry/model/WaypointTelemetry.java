@@ -8,6 +8,7 @@ import io.envoyproxy.envoy.config.accesslog.v3.AccessLog;
 import io.envoyproxy.envoy.config.accesslog.v3.AccessLogFilter;
 import io.envoyproxy.envoy.data.accesslog.v3.AccessLogType;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -22,6 +23,8 @@ public final class WaypointTelemetry {
   private final Providers providers;
   private final Defaults defaults;
   private final MeshServices services;
+  private final Map<Choice, Result> earlier;
+  private final Map<Choice, Result> results = new HashMap<>();
 
   /** With the mesh's objects and providers as they are. */
   public WaypointTelemetry(
@@ -30,12 +33,35 @@ public final class WaypointTelemetry {
       Providers providers,
       Defaults defaults,
       MeshServices services) {
+    this(waypoint, objects, providers, defaults, services, Map.of());
+  }
+
+  private WaypointTelemetry(
+      WaypointReference waypoint,
+      TelemetryObjects objects,
+      Providers providers,
+      Defaults defaults,
+      MeshServices services,
+      Map<Choice, Result> earlier) {
     this.waypoint = waypoint;
     this.objects = objects;
     this.providers = providers;
     this.defaults = defaults;
     this.services = services;
+    this.earlier = earlier;
   }
+
+  /**
+   * The same, which gives the very results that another gave, as far as they are equal: those are
+   * quick to compare, and most ports have the same.
+   */
+  public WaypointTelemetry after(WaypointTelemetry before) {
+    return new WaypointTelemetry(
+        waypoint, objects, providers, defaults, services, Map.copyOf(before.results));
+  }
+
+  /** What a result turns on. */
+  private record Choice(Policy policy, boolean messages) {}
 
   /**
    * What a chain carries, and where that sends anything.
@@ -56,11 +82,21 @@ public final class WaypointTelemetry {
 
   private Result of(Optional<MeshService> service, PortProtocol protocol) {
     Policy policy = Policy.of(defaults, providers, objects.of(waypoint, service));
+    return results.computeIfAbsent(
+        new Choice(
+            policy,
+            protocol == PortProtocol.GRPC && MetricLoggers.countsMessages(policy.metrics())),
+        choice -> {
+          Result result = result(choice.policy(), choice.messages());
+          Result before = earlier.get(choice);
+          return before != null && before.equals(result) ? before : result;
+        });
+  }
+
+  private Result result(Policy policy, boolean messages) {
     Set<Backend> collectors = new LinkedHashSet<>();
     List<AccessLog> http = new ArrayList<>();
     List<AccessLog> tcp = new ArrayList<>();
-    boolean messages =
-        protocol == PortProtocol.GRPC && MetricLoggers.countsMessages(policy.metrics());
     http.addAll(MetricLoggers.http(policy.metrics(), messages));
     tcp.addAll(MetricLoggers.tcp(policy.metrics()));
     policy
