@@ -23,7 +23,7 @@ MVN := mvn -B -ntp
 AGAIN := -Dfailsafe.rerunFailingTestsCount=1
 ARCHIVES := $(addprefix .build/images/,operator.tar ztunnel.tar agent.tar waypoint.tar sample.tar)
 
-.PHONY: help build test bench jmh soak conformance images engine cluster demo demo-down format clean jdk packages
+.PHONY: help build test bench bench-waypoint jmh soak conformance images engine cluster demo demo-down format clean jdk packages
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ test: jdk packages engine images ## Run every test, from units to the cluster
 
 bench: jdk packages build ## Measure the ztunnel, beside another one where PEER=command is given
 	@dataplane/ztunnel/bench/run
+
+bench-waypoint: jdk packages build ## Measure the hop through a waypoint, and waypoints with many services
+	@dataplane/ztunnel/bench/waypoint
 
 soak: jdk packages ## Run the ztunnels under load for MINUTES (10) while all that is around them comes and goes
 	$(MVN) verify -pl dataplane/ztunnel -am -Dtest=None -Dsurefire.failIfNoSpecifiedTests=false \

@@ -4,6 +4,7 @@ import static org.awaitility.Awaitility.await;
 
 import dev.ambit.api.AmbientMesh;
 import dev.ambit.operator.ca.SelfSignedRoot;
+import dev.ambit.operator.ca.SigningMaterial;
 import dev.ambit.operator.ca.TrustDomain;
 import dev.ambit.operator.controlplane.ControlPlane;
 import dev.ambit.operator.controlplane.ControlPlaneSettings;
@@ -12,6 +13,7 @@ import dev.ambit.operator.waypoint.testing.EnvoyBinary;
 import dev.ambit.operator.waypoint.testing.EnvoyProcess;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.Secret;
 import io.fabric8.kubernetes.api.model.authentication.TokenReviewStatusBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.dsl.NonDeletingOperation;
@@ -19,15 +21,19 @@ import io.fabric8.kubernetes.client.server.mock.KubernetesCrudDispatcher;
 import io.fabric8.kubernetes.client.server.mock.KubernetesMockServer;
 import io.fabric8.mockwebserver.Context;
 import io.fabric8.mockwebserver.MockWebServer;
+import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashMap;
@@ -128,7 +134,7 @@ final class WaypointMesh implements AutoCloseable {
     keep(server::destroy);
     client = keep(server.createClient());
     define();
-    controlPlane = serve();
+    controlPlane = serve(client, registry);
     keep(() -> controlPlane.close());
     NameServer names = keep(NameServer.start(network.control(), Network.CONTROL_ADDRESS));
     names.answer(CONTROL_PLANE, InetAddress.getByName(Network.CONTROL_ADDRESS));
@@ -175,13 +181,28 @@ final class WaypointMesh implements AutoCloseable {
                                 kind.substring(0, kind.indexOf('/')),
                                 group,
                                 kind.substring(kind.indexOf('/') + 1)))));
-    AmbientMesh mesh = new AmbientMesh();
-    mesh.getMetadata().setName("default");
-    client.resource(mesh).create();
+    client
+        .resource(
+            client
+                .getKubernetesSerialization()
+                .unmarshal(
+                    """
+                    apiVersion: ambit.dev/v1alpha1
+                    kind: AmbientMesh
+                    metadata: {name: default}
+                    spec:
+                      extensionProviders:
+                      - name: spans
+                        opentelemetry: {service: collector.shop.svc.cluster.local, port: 4318, http: {path: /v1/traces}}
+                      - name: logs
+                        envoyOtelAls: {service: collector.shop.svc.cluster.local, port: 4317}
+                    """,
+                    AmbientMesh.class))
+        .create();
   }
 
   /** A token is "namespace/account/pod". */
-  private ControlPlane serve() throws Exception {
+  static ControlPlane serve(KubernetesClient client, MeterRegistry registry) throws Exception {
     SelfSignedRoot.ensure(client, ROOT, new TrustDomain("cluster.local"));
     ControlPlane started =
         new ControlPlane(
@@ -218,7 +239,7 @@ final class WaypointMesh implements AutoCloseable {
   void restartControlPlane() throws Exception {
     relay.close();
     controlPlane.close();
-    controlPlane = serve();
+    controlPlane = serve(client, registry);
     relay = Relay.start(network.control(), PORT, controlPlane.port());
   }
 
@@ -229,6 +250,43 @@ final class WaypointMesh implements AutoCloseable {
 
   void release(Pod pod) {
     relay.release(pod.ipv4());
+  }
+
+  /** Ends the control plane, and has one in its place that serves at that port of this machine. */
+  void useControlPlane(int port) throws IOException {
+    relay.close();
+    controlPlane.close();
+    relay = Relay.start(network.control(), PORT, port);
+  }
+
+  /**
+   * Has a second root trusted, as in the first step of a change of roots; with it, waypoints get
+   * new certificates.
+   */
+  void addRoot() throws Exception {
+    String other = "next";
+    SelfSignedRoot.ensure(client, other, new TrustDomain("cluster.local"));
+    String added = root(client.secrets().inNamespace(other).withName(SelfSignedRoot.SECRET).get());
+    client
+        .secrets()
+        .inNamespace(ROOT)
+        .withName(SelfSignedRoot.SECRET)
+        .edit(
+            secret -> {
+              Map<String, String> data = new HashMap<>(secret.getData());
+              data.put(
+                  SigningMaterial.ROOT_CERT,
+                  Base64.getEncoder()
+                      .encodeToString((root(secret) + added).getBytes(StandardCharsets.US_ASCII)));
+              secret.setData(data);
+              return secret;
+            });
+  }
+
+  private static String root(Secret secret) {
+    return new String(
+        Base64.getDecoder().decode(secret.getData().get(SigningMaterial.ROOT_CERT)),
+        StandardCharsets.US_ASCII);
   }
 
   ControlPlane controlPlane() {
@@ -287,12 +345,7 @@ final class WaypointMesh implements AutoCloseable {
 
   /** Creates or replaces the objects of a manifest; in {@link #NAMESPACE} where none is said. */
   void apply(String manifest) {
-    for (HasMetadata object :
-        client
-            .load(
-                new java.io.ByteArrayInputStream(
-                    manifest.getBytes(java.nio.charset.StandardCharsets.UTF_8)))
-            .items()) {
+    for (HasMetadata object : load(manifest)) {
       boolean namespaced =
           !List.of("CustomResourceDefinition", "GatewayClass", "Namespace", "Node")
               .contains(object.getKind());
@@ -302,6 +355,10 @@ final class WaypointMesh implements AutoCloseable {
       // The simulated server may be asked once more for what it has done already.
       client.resource(object).createOr(NonDeletingOperation::update);
     }
+  }
+
+  List<HasMetadata> load(String manifest) {
+    return client.load(new ByteArrayInputStream(manifest.getBytes(StandardCharsets.UTF_8))).items();
   }
 
   void delete(Class<? extends HasMetadata> kind, String name) {
@@ -343,6 +400,13 @@ final class WaypointMesh implements AutoCloseable {
     return pod;
   }
 
+  /**
+   * An object of a captured pod with that service account, at the addresses of a pod with another.
+   */
+  void claimAddresses(Pod pod, String serviceAccount) {
+    announce(pod, serviceAccount + "-" + ++lastPod, serviceAccount, true, Map.of());
+  }
+
   /** A pod outside the mesh. */
   Pod uncaptured(int node, String serviceAccount) {
     Pod pod =
@@ -357,20 +421,25 @@ final class WaypointMesh implements AutoCloseable {
   }
 
   private void announce(Pod pod, boolean captured, Map<String, String> labels) {
-    Map<String, String> all = new HashMap<>(Map.of("app", pod.serviceAccount()));
+    announce(pod, pod.name(), pod.serviceAccount(), captured, labels);
+  }
+
+  private void announce(
+      Pod pod, String name, String serviceAccount, boolean captured, Map<String, String> labels) {
+    Map<String, String> all = new HashMap<>(Map.of("app", serviceAccount));
     all.putAll(labels);
     client
         .resource(
             new PodBuilder()
                 .withNewMetadata()
                 .withNamespace(pod.namespace())
-                .withName(pod.name())
+                .withName(name)
                 .withLabels(all)
                 .withAnnotations(
                     captured ? Map.of("ambient.istio.io/redirection", "enabled") : Map.of())
                 .endMetadata()
                 .withNewSpec()
-                .withServiceAccountName(pod.serviceAccount())
+                .withServiceAccountName(serviceAccount)
                 .withNodeName(pod.node().name())
                 .endSpec()
                 .withNewStatus()

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 
 /** HTTP/1.1 as far as tests speak it, in pods: a server that shows what it got, and a client. */
 final class Web {
@@ -35,6 +36,13 @@ final class Web {
    * request to upgrade by an echo of all that follows.
    */
   static TcpServer serve(Pod pod, int port) throws IOException {
+    return serve(pod, port, _ -> {});
+  }
+
+  /**
+   * The same, which tells of each request's first line and body, with what is not text as it is.
+   */
+  static TcpServer serve(Pod pod, int port, Consumer<String> seen) throws IOException {
     return TcpServer.start(
         pod,
         port,
@@ -48,6 +56,7 @@ final class Web {
               in.transferTo(socket.getOutputStream());
               return;
             }
+            seen.accept(request.first() + "\n" + request.body());
             String path = request.first().split(" ", 3)[1];
             String status =
                 path.startsWith("/status/") ? path.substring("/status/".length()) : "200";
