@@ -1,19 +1,33 @@
 package dev.ambit.ztunnel.netns;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.ambit.ztunnel.netns.WaypointMesh.Waypoint;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.stub.StreamObserver;
+import io.opentelemetry.proto.collector.logs.v1.ExportLogsServiceRequest;
+import io.opentelemetry.proto.collector.logs.v1.ExportLogsServiceResponse;
+import io.opentelemetry.proto.collector.logs.v1.LogsServiceGrpc;
+import io.opentelemetry.proto.logs.v1.ResourceLogs;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLEngine;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -119,6 +133,40 @@ class EnvoyIT {
   }
 
   @Test
+  void theBytesOfAConnectionAreSeenWhileItIsOpen() throws Exception {
+    Pod echo = mesh.captured(1, "echo");
+    mesh.closing(TcpServer.echo(echo, 9000));
+    mesh.service("long", "10.96.1.40", "echo", USE, "{name: tcp, port: 90, targetPort: 9000}");
+    await("the service")
+        .atMost(Patience.SHORT)
+        .ignoreExceptionsInstanceOf(IOException.class)
+        .untilAsserted(
+            () -> {
+              try (TcpClient connection = TcpClient.connect(client, at("10.96.1.40", 90))) {
+                assertThat(connection.echo("ready")).isEqualTo("ready");
+              }
+            });
+    try (TcpClient connection = TcpClient.connect(client, at("10.96.1.40", 90))) {
+      long before = receivedBytes();
+      connection.echo("x".repeat(5000));
+      await("its bytes").atMost(Patience.SHORT).until(() -> receivedBytes() >= before + 5000);
+    }
+  }
+
+  private static long receivedBytes() throws IOException {
+    return waypoint
+        .inspect("/stats/prometheus")
+        .body()
+        .lines()
+        .filter(
+            line ->
+                line.startsWith(
+                    "envoy_tcp_downstream_cx_rx_bytes_total{envoy_tcp_prefix=\"tcp|shop/long_shop_svc_cluster_local|90\"}"))
+        .mapToLong(line -> Long.parseLong(line.substring(line.lastIndexOf(' ') + 1)))
+        .sum();
+  }
+
+  @Test
   void aWebSocketIsUpgraded() throws Exception {
     mesh.service("socket", "10.96.0.4", "server", USE, "{name: http, port: 80, targetPort: 8080}");
     becomes(at("10.96.0.4", 80), EnvoyIT::throughWaypoint);
@@ -160,6 +208,276 @@ class EnvoyIT {
         }
       }
     }
+  }
+
+  @Test
+  void callsOfGrpcAreRoutedOneByOne() throws Exception {
+    Pod first = mesh.captured(1, "caller-1");
+    Pod second = mesh.captured(1, "caller-2");
+    for (Pod pod : List.of(first, second)) {
+      mesh.closing(GrpcEcho.serve(pod, 9090));
+      mesh.service(
+          pod.serviceAccount(),
+          pod == first ? "10.96.1.1" : "10.96.1.2",
+          pod.serviceAccount(),
+          USE,
+          "{name: grpc, port: 80, targetPort: 9090}");
+    }
+    mesh.apply(
+        """
+        apiVersion: gateway.networking.k8s.io/v1
+        kind: GRPCRoute
+        metadata: {name: calls}
+        spec:
+          parentRefs: [{group: "", kind: Service, name: caller-1}]
+          rules:
+          - matches: [{method: {service: test.Echo, method: Talk}}]
+            backendRefs: [{name: caller-2, port: 80}]
+          - backendRefs: [{name: caller-1, port: 80}]
+        """);
+    try (GrpcEcho.Client calls = new GrpcEcho.Client(client, at("10.96.1.1", 80))) {
+      BlockingQueue<String> heard = new LinkedBlockingQueue<>();
+      await("a conversation with the second")
+          .atMost(Patience.SHORT)
+          .ignoreExceptionsInstanceOf(StatusRuntimeException.class)
+          .until(
+              () -> {
+                heard.clear();
+                StreamObserver<String> said = calls.talk(collecting(heard));
+                said.onNext("one");
+                String answer = heard.poll(5, TimeUnit.SECONDS);
+                // Each is answered before the next is said.
+                said.onNext("two");
+                String next = heard.poll(5, TimeUnit.SECONDS);
+                said.onCompleted();
+                return (second.name() + " one").equals(answer)
+                    && (second.name() + " two").equals(next)
+                    && "OK".equals(heard.poll(5, TimeUnit.SECONDS));
+              });
+      assertThat(calls.say("hello")).isEqualTo(first.name() + " hello");
+      assertThatThrownBy(() -> calls.say("fail"))
+          .isInstanceOfSatisfying(
+              StatusRuntimeException.class,
+              failure -> {
+                assertThat(failure.getStatus().getCode()).isEqualTo(Status.Code.RESOURCE_EXHAUSTED);
+                assertThat(failure.getStatus().getDescription()).isEqualTo("full");
+              });
+    }
+  }
+
+  private static StreamObserver<String> collecting(BlockingQueue<String> heard) {
+    return new StreamObserver<>() {
+      @Override
+      public void onNext(String text) {
+        heard.add(text);
+      }
+
+      @Override
+      public void onError(Throwable failure) {
+        heard.add(failure.toString());
+      }
+
+      @Override
+      public void onCompleted() {
+        heard.add("OK");
+      }
+    };
+  }
+
+  @Test
+  void iPv6GoesThroughItAsWell() throws Exception {
+    mesh.service("six", "fd00:96::1", "server", USE, "{name: http, port: 80, targetPort: 8080}");
+    Web.Message answer = becomes(at("fd00:96::1", 80), EnvoyIT::throughWaypoint);
+    assertThat(answer.header("x-pod")).isEqualTo(server.name());
+    assertThat(answer.body()).contains("x-forwarded-for=fd00:");
+    Pod pod =
+        mesh.captured(
+            1, WaypointMesh.NAMESPACE, "six", Map.of("istio.io/use-waypoint", "waypoint"));
+    mesh.closing(Web.serve(pod, 8080));
+    assertThat(becomes(pod.at6(8080), EnvoyIT::throughWaypoint).header("x-pod"))
+        .isEqualTo(pod.name());
+  }
+
+  @Test
+  void whatLeavesTheMeshGoesThroughTheWaypointOfItsServiceEntry() throws Exception {
+    Pod outside = mesh.uncaptured(1, "outside");
+    mesh.closing(Web.serve(outside, 8080));
+    mesh.apply(
+        """
+        apiVersion: networking.istio.io/v1
+        kind: ServiceEntry
+        metadata: {name: outside, labels: {istio.io/use-waypoint: waypoint}}
+        spec:
+          hosts: [api.example.com]
+          addresses: [10.96.1.10]
+          location: MESH_EXTERNAL
+          resolution: STATIC
+          ports: [{number: 80, name: http, protocol: HTTP, targetPort: 8080}]
+          endpoints: [{address: %s}]
+        ---
+        apiVersion: gateway.networking.k8s.io/v1
+        kind: HTTPRoute
+        metadata: {name: outside}
+        spec:
+          parentRefs: [{group: networking.istio.io, kind: ServiceEntry, name: outside}]
+          rules:
+          - filters:
+            - type: RequestHeaderModifier
+              requestHeaderModifier: {set: [{name: x-from, value: egress}]}
+            backendRefs: [{group: networking.istio.io, kind: ServiceEntry, name: outside, port: 80}]
+        """
+            .formatted(outside.ipv4().getHostAddress()));
+    Web.Message answer =
+        becomes(
+            at("10.96.1.10", 80),
+            found -> throughWaypoint(found) && found.body().contains("x-from=egress"));
+    assertThat(answer.header("x-pod")).isEqualTo(outside.name());
+  }
+
+  /** Says which pod it is once a client has said something. */
+  private static Pod named(String name) throws IOException {
+    Pod pod = mesh.captured(1, name);
+    mesh.closing(
+        TcpServer.start(
+            pod,
+            9000,
+            socket -> {
+              if (socket.getInputStream().read() >= 0) {
+                socket
+                    .getOutputStream()
+                    .write((pod.name() + "\n").getBytes(StandardCharsets.US_ASCII));
+              }
+            }));
+    return pod;
+  }
+
+  private static void awaitReached(InetSocketAddress address, byte[] first, Pod pod) {
+    await("connections to " + address + " to reach " + pod)
+        .atMost(Patience.SHORT)
+        .ignoreExceptionsInstanceOf(IOException.class)
+        .until(
+            () -> {
+              try (TcpClient connection = TcpClient.connect(client, address)) {
+                connection.send(first);
+                return connection.receive(pod.name().length()).equals(pod.name());
+              }
+            });
+  }
+
+  @Test
+  void connectionsFollowTcpRoutesAndTlsRoutes() throws Exception {
+    Pod first = named("routed-1");
+    Pod second = named("routed-2");
+    mesh.service(
+        "routed-1",
+        "10.96.1.20",
+        "routed-1",
+        USE,
+        "{name: tcp, port: 90, targetPort: 9000}, {name: tls, port: 91, targetPort: 9000}");
+    mesh.service(
+        "routed-2",
+        "10.96.1.21",
+        "routed-2",
+        USE,
+        "{name: tcp, port: 90, targetPort: 9000}, {name: tls, port: 91, targetPort: 9000}");
+    byte[] hello = "hello".getBytes(StandardCharsets.US_ASCII);
+    awaitReached(at("10.96.1.20", 90), hello, first);
+    mesh.apply(
+        """
+        apiVersion: gateway.networking.k8s.io/v1
+        kind: TCPRoute
+        metadata: {name: routed}
+        spec:
+          parentRefs: [{group: "", kind: Service, name: routed-1, port: 90}]
+          rules: [{backendRefs: [{name: routed-2, port: 90}]}]
+        ---
+        apiVersion: gateway.networking.k8s.io/v1
+        kind: TLSRoute
+        metadata: {name: routed}
+        spec:
+          parentRefs: [{group: "", kind: Service, name: routed-1, port: 91}]
+          hostnames: [second.example.com]
+          rules: [{backendRefs: [{name: routed-2, port: 91}]}]
+        ---
+        apiVersion: gateway.networking.k8s.io/v1
+        kind: TLSRoute
+        metadata: {name: others}
+        spec:
+          parentRefs: [{group: "", kind: Service, name: routed-1, port: 91}]
+          hostnames: ["*.example.com"]
+          rules: [{backendRefs: [{name: routed-1, port: 91}]}]
+        """);
+    awaitReached(at("10.96.1.20", 90), hello, second);
+    awaitReached(at("10.96.1.20", 91), clientHello("second.example.com"), second);
+    awaitReached(at("10.96.1.20", 91), clientHello("other.example.com"), first);
+  }
+
+  /** What a client begins TLS with that wants to talk to a server of that name. */
+  private static byte[] clientHello(String name) throws Exception {
+    SSLEngine engine = SSLContext.getDefault().createSSLEngine(name, 443);
+    engine.setUseClientMode(true);
+    ByteBuffer hello = ByteBuffer.allocate(engine.getSession().getPacketBufferSize());
+    engine.wrap(ByteBuffer.allocate(0), hello);
+    hello.flip();
+    byte[] bytes = new byte[hello.remaining()];
+    hello.get(bytes);
+    return bytes;
+  }
+
+  @Test
+  void spansAndLogsReachCollectorsInTheMesh() throws Exception {
+    Pod collector = mesh.captured(1, "collector");
+    List<String> posted = new CopyOnWriteArrayList<>();
+    List<ResourceLogs> logged = new CopyOnWriteArrayList<>();
+    mesh.closing(Web.serve(collector, 4318, posted::add));
+    mesh.closing(
+        GrpcEcho.serve(
+            collector,
+            4317,
+            new LogsServiceGrpc.LogsServiceImplBase() {
+              @Override
+              public void export(
+                  ExportLogsServiceRequest request,
+                  StreamObserver<ExportLogsServiceResponse> answers) {
+                logged.addAll(request.getResourceLogsList());
+                answers.onNext(ExportLogsServiceResponse.getDefaultInstance());
+                answers.onCompleted();
+              }
+            }.bindService()));
+    mesh.service(
+        "collector",
+        "10.96.1.30",
+        "collector",
+        "istio.io/use-waypoint: none",
+        "{name: grpc, port: 4317}, {name: http, port: 4318}");
+    mesh.service("traced", "10.96.1.31", "server", USE, "{name: http, port: 80, targetPort: 8080}");
+    mesh.apply(
+        """
+        apiVersion: telemetry.istio.io/v1
+        kind: Telemetry
+        metadata: {name: traced}
+        spec:
+          targetRefs: [{group: "", kind: Service, name: traced}]
+          tracing: [{providers: [{name: spans}], randomSamplingPercentage: 100}]
+          accessLogging: [{providers: [{name: logs}]}]
+        ---
+        apiVersion: security.istio.io/v1
+        kind: AuthorizationPolicy
+        metadata: {name: collector}
+        spec:
+          selector: {matchLabels: {app: collector}}
+          rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/waypoint]}}]}]
+        """);
+    await("spans and logs")
+        .atMost(Patience.LONG)
+        .ignoreExceptionsInstanceOf(IOException.class)
+        .until(
+            () -> {
+              Web.get(client, at("10.96.1.31", 80), "/seen");
+              return posted.stream().anyMatch(span -> span.contains("/seen"))
+                  && logged.stream().anyMatch(log -> log.toString().contains("/seen"));
+            });
+    assertThat(posted.getFirst()).contains("POST /v1/traces");
   }
 
   @Test
