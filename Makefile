@@ -35,6 +35,7 @@ jdk:
 build: jdk ## Compile, package and lay out the programs, so that they run from here
 	$(MVN) -q package -DskipTests
 	@bin/archive-classes dataplane/ztunnel ztunnel
+	@bin/archive-classes operator/cli cli
 
 packages:
 	@test-k3s/bin/packages

@@ -1,0 +1,187 @@
+package dev.ambit.cli;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.ambit.cli.model.Objects;
+import dev.ambit.cli.model.ZtunnelDump;
+import dev.ambit.cli.output.Cell;
+import dev.ambit.cli.output.Table;
+import dev.ambit.cli.output.Tone;
+import dev.ambit.operator.waypoint.life.model.WaypointLabels;
+import java.io.IOException;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(
+    name = "proxy-config",
+    description =
+        "Shows what a ztunnel has been told: workloads, services or policies, or all of it as JSON;"
+            + " and of a waypoint's pod all of Envoy's configuration.")
+final class ProxyConfigCommand extends ClusterCommand {
+  /** What is shown. */
+  enum What {
+    WORKLOADS,
+    SERVICES,
+    POLICIES,
+    ALL;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  @Parameters(index = "0", paramLabel = "WHAT", description = "${COMPLETION-CANDIDATES}.")
+  @SuppressWarnings("NullAway.Init") // set by the parser
+  private What what;
+
+  @Parameters(
+      index = "1",
+      arity = "0..1",
+      paramLabel = "POD",
+      description =
+          "A pod, NAME or NAMESPACE/NAME: the ztunnel of its node is asked, or itself where it is a"
+              + " ztunnel or a waypoint.")
+  private @Nullable String asked;
+
+  @Option(names = "--node", paramLabel = "NODE", description = "The ztunnel of this node is asked.")
+  private @Nullable String node;
+
+  ProxyConfigCommand(Environment environment) {
+    super(environment);
+  }
+
+  @Override
+  int run() {
+    String ofNode = node;
+    if (asked != null) {
+      JsonNode pod = cluster().requirePod(Reference.parse(asked, "pod", namespaceOf(asked)));
+      if (Objects.labels(pod).containsKey(WaypointLabels.GATEWAY_NAME)) {
+        return waypoint(pod);
+      }
+      ofNode = Objects.text(pod, "/spec/nodeName");
+    }
+    ZtunnelDump dump =
+        Dumps.collect(environment.adminPort(), cluster(), ofNode).orFail(environment).getFirst();
+    switch (what) {
+      case WORKLOADS -> workloads(dump);
+      case SERVICES -> services(dump);
+      case POLICIES -> policies(dump);
+      case ALL -> print(dump.dump(), page -> page.line(dump.dump().toPrettyString()));
+    }
+    return ExitCode.OK;
+  }
+
+  private int waypoint(JsonNode pod) {
+    if (what != What.ALL) {
+      throw Failure.usage(
+          "of a waypoint there is `proxy-config all`; "
+              + what
+              + " are what ztunnels know: choose one with --node");
+    }
+    try {
+      JsonNode dump =
+          Cluster.parse(
+              environment
+                  .adminPort()
+                  .get(
+                      cluster().client(),
+                      Objects.namespace(pod),
+                      Objects.name(pod),
+                      "/config_dump"));
+      print(dump, page -> page.line(dump.toPrettyString()));
+      return ExitCode.OK;
+    } catch (IOException e) {
+      throw Failure.refused("waypoint " + Objects.name(pod) + " gives no dump: " + e.getMessage());
+    }
+  }
+
+  private boolean wanted(String namespace) {
+    return askedNamespace() == null || namespace.equals(askedNamespace());
+  }
+
+  private void workloads(ZtunnelDump dump) {
+    List<ZtunnelDump.WorkloadLine> lines =
+        dump.workloads().stream().filter(line -> wanted(line.namespace())).toList();
+    print(
+        lines,
+        page -> {
+          Table table =
+              new Table(
+                  "NAMESPACE",
+                  "WORKLOAD",
+                  "ADDRESSES",
+                  "NODE",
+                  "PROTOCOL",
+                  "STATUS",
+                  "WAYPOINT",
+                  "POLICIES");
+          lines.forEach(
+              line ->
+                  table.row(
+                      line.namespace(),
+                      line.name(),
+                      String.join(",", line.addresses()),
+                      line.node(),
+                      line.protocol(),
+                      Cell.of(
+                          line.status(),
+                          line.status().equals("Healthy") ? Tone.PLAIN : Tone.WARNING),
+                      line.waypoint(),
+                      String.join(",", line.policies())));
+          page.table(table);
+        });
+  }
+
+  private void services(ZtunnelDump dump) {
+    List<ZtunnelDump.ServiceLine> lines =
+        dump.services().stream().filter(line -> wanted(line.namespace())).toList();
+    print(
+        lines,
+        page -> {
+          Table table =
+              new Table(
+                  "NAMESPACE",
+                  "SERVICE",
+                  "ADDRESSES",
+                  "PORTS",
+                  "ENDPOINTS",
+                  "WAYPOINT",
+                  "HOSTNAME");
+          lines.forEach(
+              line ->
+                  table.row(
+                      line.namespace(),
+                      line.name(),
+                      String.join(",", line.addresses()),
+                      line.ports(),
+                      line.healthy() + "/" + line.endpoints(),
+                      line.waypoint(),
+                      line.hostname()));
+          page.table(table);
+        });
+  }
+
+  private void policies(ZtunnelDump dump) {
+    List<ZtunnelDump.PolicyLine> lines =
+        dump.policies().stream().filter(line -> wanted(line.namespace())).toList();
+    print(
+        lines,
+        page -> {
+          Table table = new Table("NAMESPACE", "POLICY", "SCOPE", "ACTION", "DRY RUN", "RULES");
+          lines.forEach(
+              line ->
+                  table.row(
+                      line.namespace(),
+                      line.name(),
+                      line.scope(),
+                      line.action(),
+                      line.dryRun() ? "yes" : "no",
+                      line.rules()));
+          page.table(table);
+        });
+  }
+}

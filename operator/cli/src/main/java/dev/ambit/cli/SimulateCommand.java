@@ -1,0 +1,223 @@
+package dev.ambit.cli;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.ambit.cli.model.AccessLine;
+import dev.ambit.cli.model.Objects;
+import dev.ambit.cli.model.Simulation;
+import dev.ambit.cli.output.Cell;
+import dev.ambit.cli.output.Page;
+import dev.ambit.cli.output.ProgressBar;
+import dev.ambit.cli.output.Table;
+import dev.ambit.cli.output.Tone;
+import dev.ambit.operator.model.PolicyTranslator;
+import dev.ambit.operator.model.TrustDomains;
+import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+@Command(
+    name = "simulate",
+    description =
+        "Says which connections of the last hour policies in a file would have denied or let in, by"
+            + " the ztunnels' access logs.",
+    footer = "%nEnds with 1 where a connection that was let in would have been denied.")
+final class SimulateCommand extends ClusterCommand {
+  private static final int MOST_LOG_BYTES = 64 << 20;
+
+  @Option(
+      names = {"-f", "--file"},
+      paramLabel = "FILE",
+      required = true,
+      description =
+          "YAML with one or more AuthorizationPolicies; they take the place of those of the same name.")
+  @SuppressWarnings("NullAway.Init") // set by the parser
+  private Path file;
+
+  @Option(
+      names = "--since",
+      paramLabel = "TIME",
+      description = "How far back, such as 30m; by default ${DEFAULT-VALUE}.",
+      defaultValue = "1h",
+      converter = TimeConverter.class)
+  @SuppressWarnings("NullAway.Init") // set by the parser
+  private Duration since;
+
+  private final KubernetesSerialization serialization =
+      new KubernetesSerialization(new ObjectMapper(), false);
+
+  SimulateCommand(Environment environment) {
+    super(environment);
+  }
+
+  @Override
+  int run() {
+    List<AuthorizationPolicy> policies = read();
+    Cluster cluster = cluster();
+    List<AuthorizationPolicy> existing =
+        cluster.list(Cluster.SECURITY_API, "authorizationpolicies", null, "").stream()
+            .map(policy -> serialization.convertValue(policy, AuthorizationPolicy.class))
+            .toList();
+    List<String> notes = new ArrayList<>();
+    List<AccessLine> lines = lines(notes);
+    Simulation simulation =
+        Simulation.of(
+            policies,
+            lines,
+            new Simulation.Surroundings(
+                existing, labels(), cluster.rootNamespace(), trustDomains(cluster.mesh())));
+    notes.forEach(note -> environment.err().println("ambit: " + note));
+    print(simulation, page -> write(page, simulation));
+    return simulation.wouldDeny() == 0 ? ExitCode.OK : ExitCode.FINDINGS;
+  }
+
+  private List<AuthorizationPolicy> read() {
+    Path path = environment.folder().resolve(file);
+    String text;
+    try {
+      text = Files.readString(path);
+    } catch (IOException e) {
+      throw Failure.usage(path + " cannot be read: " + Failures.cause(e));
+    }
+    List<AuthorizationPolicy> policies = new ArrayList<>();
+    for (String document : text.split("(?m)^---\\s*$")) {
+      if (!document.lines().allMatch(line -> line.isBlank() || line.startsWith("#"))) {
+        policies.add(policy(path, document));
+      }
+    }
+    if (policies.isEmpty()) {
+      throw Failure.usage(path + " has no AuthorizationPolicy");
+    }
+    return policies;
+  }
+
+  private AuthorizationPolicy policy(Path path, String document) {
+    AuthorizationPolicy policy;
+    try {
+      Map<?, ?> object = serialization.unmarshal(document, Map.class);
+      if (!"AuthorizationPolicy".equals(object.get("kind"))) {
+        throw Failure.usage(path + " has a " + object.get("kind") + ", not an AuthorizationPolicy");
+      }
+      policy = serialization.convertValue(object, AuthorizationPolicy.class);
+    } catch (IllegalArgumentException | YamlEngineException | KubernetesClientException e) {
+      throw Failure.usage(path + " cannot be understood: " + Failures.cause(e));
+    }
+    if (policy.getMetadata() == null || policy.getMetadata().getName() == null) {
+      throw Failure.usage(path + ": a policy has no metadata.name");
+    }
+    if (policy.getMetadata().getNamespace() == null) {
+      policy.getMetadata().setNamespace(namespace());
+    }
+    if (PolicyTranslator.isForWaypoints(policy)) {
+      throw Failure.refused(
+          policy.getMetadata().getName()
+              + " is attached to a Gateway or Service, and so judged by a waypoint, request by"
+              + " request: only what ztunnels judge is simulated. Try it with the annotation"
+              + " istio.io/dry-run");
+    }
+    return policy;
+  }
+
+  /** What the ztunnels have logged at destinations. */
+  private List<AccessLine> lines(List<String> notes) {
+    List<JsonNode> ztunnels = cluster().componentPods("ambit-ztunnel");
+    List<AccessLine> lines = new ArrayList<>();
+    ProgressBar bar = progressBar();
+    int done = 0;
+    for (JsonNode ztunnel : ztunnels) {
+      bar.show(done++, ztunnels.size(), "Reading the log of " + Objects.name(ztunnel));
+      String log =
+          cluster()
+              .text(
+                  Cluster.path("/api/v1", "pods", cluster().rootNamespace())
+                      + "/"
+                      + Objects.name(ztunnel)
+                      + "/log?sinceSeconds="
+                      + since.toSeconds()
+                      + "&limitBytes="
+                      + MOST_LOG_BYTES);
+      if (log.length() >= MOST_LOG_BYTES / 2) {
+        notes.add(
+            "the log of "
+                + Objects.name(ztunnel)
+                + " is long, and may not have been read to its end: try a shorter --since");
+      }
+      log.lines().forEach(line -> AccessLine.parse(line).ifPresent(lines::add));
+    }
+    bar.end();
+    return lines;
+  }
+
+  private Map<String, Map<String, String>> labels() {
+    Map<String, Map<String, String>> labels = new HashMap<>();
+    for (JsonNode pod : cluster().list("/api/v1/pods")) {
+      labels.put(Objects.namespace(pod) + "/" + Objects.name(pod), Objects.labels(pod));
+    }
+    return labels;
+  }
+
+  private static TrustDomains trustDomains(Optional<JsonNode> mesh) {
+    String own = mesh.map(each -> Objects.text(each, "/spec/trustDomain")).orElse("");
+    return new TrustDomains(
+        own.isEmpty() ? "cluster.local" : own,
+        mesh.map(
+                each ->
+                    Objects.items(each, "/spec/trustDomainAliases").stream()
+                        .map(JsonNode::asText)
+                        .toList())
+            .orElse(List.of()));
+  }
+
+  private void write(Page page, Simulation simulation) {
+    simulation.notes().forEach(note -> page.line(note, Tone.WARNING));
+    page.line(
+        simulation.seen()
+            + " connections were seen in the last "
+            + TimeConverter.text(since)
+            + ", "
+            + simulation.judged()
+            + " of them to pods that this is for"
+            + (simulation.unknown() == 0
+                ? "."
+                : "; " + simulation.unknown() + " to pods that are no more were passed over."));
+    page.line(
+        simulation.wouldDeny() + " that were let in would have been denied.",
+        simulation.wouldDeny() == 0 ? Tone.GOOD : Tone.BAD);
+    if (simulation.wouldAllow() > 0) {
+      page.line(
+          simulation.wouldAllow() + " that were denied would have been let in.", Tone.WARNING);
+    }
+    if (simulation.changes().isEmpty()) {
+      return;
+    }
+    Table table =
+        new Table("CONNECTIONS", "FROM", "IDENTITY", "TO", "PORT", "WAS", "WOULD BE", "BY");
+    simulation
+        .changes()
+        .forEach(
+            change ->
+                table.row(
+                    change.connections(),
+                    change.source(),
+                    Cell.of(change.identity()),
+                    change.destination(),
+                    change.port(),
+                    change.was(),
+                    Cell.of(
+                        change.would(), change.would().equals("Denied") ? Tone.BAD : Tone.WARNING),
+                    change.by()));
+    page.gap().table(table);
+  }
+}

@@ -1,0 +1,5 @@
+/** Tests. */
+@NullMarked
+package dev.ambit.cli.model;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** Tests. */
+@NullMarked
+package dev.ambit.cli.output;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** Tests. */
+@NullMarked
+package dev.ambit.cli;
+
+import org.jspecify.annotations.NullMarked;
