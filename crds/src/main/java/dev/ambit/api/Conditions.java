@@ -16,6 +16,9 @@ public final class Conditions {
   public static final String STALLED = "Stalled";
   public static final String CAPTURED = "Captured";
 
+  /** Whether preflight has found nothing that would break. */
+  public static final String PREFLIGHT_PASSED = "PreflightPassed";
+
   /** Whether the certificate authority's revocation list is what ztunnels go by. */
   public static final String REVOCATIONS_DISTRIBUTED = "RevocationsDistributed";
 

@@ -12,6 +12,7 @@ import io.fabric8.kubernetes.model.annotation.ShortNames;
 import io.fabric8.kubernetes.model.annotation.Singular;
 import io.fabric8.kubernetes.model.annotation.Version;
 import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,6 +27,7 @@ import org.jspecify.annotations.Nullable;
 @ShortNames("menr")
 @AdditionalPrinterColumn(name = "Stage", jsonPath = ".status.stage", type = Type.STRING)
 @AdditionalPrinterColumn(name = "Phase", jsonPath = ".status.phase", type = Type.STRING)
+@AdditionalPrinterColumn(name = "Step", jsonPath = ".status.rollout.summary", type = Type.STRING)
 @AdditionalPrinterColumn(name = "Pods", jsonPath = ".status.pods.total", type = Type.INTEGER)
 @AdditionalPrinterColumn(name = "Captured", jsonPath = ".status.pods.captured", type = Type.INTEGER)
 @AdditionalPrinterColumn(name = "Excluded", jsonPath = ".status.pods.excluded", type = Type.INTEGER)
@@ -52,6 +54,16 @@ public final class MeshEnrollment extends CustomResource<MeshEnrollmentSpec, Mes
     return WellKnown.MIRROR_NAME.equals(getMetadata().getName())
         && labels != null
         && "true".equals(labels.get(WellKnown.MIRROR));
+  }
+
+  /** What the operator has released of it. */
+  public Optional<InForce> inForce() {
+    return Optional.ofNullable(getStatus()).map(MeshEnrollmentStatus::inForce);
+  }
+
+  /** Whether it is a dry run of which nothing has ever been released. */
+  public boolean onlyPlans() {
+    return effectiveSpec().dryRun() && inForce().isEmpty();
   }
 
   @Override

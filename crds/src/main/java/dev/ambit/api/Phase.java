@@ -4,9 +4,24 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 
 /** What is happening to bring a namespace to the stage that is asked for. */
 public enum Phase {
+  /** Preflight has found what would break. */
+  @JsonProperty("Preflight")
+  PREFLIGHT("Preflight"),
+  /** A dry run: what would happen is in the plan, and nothing is touched. */
+  @JsonProperty("Planned")
+  PLANNED("Planned"),
   /** Pods that should be captured are not captured yet. */
   @JsonProperty("Capturing")
   CAPTURING("Capturing"),
+  /** The pods of a step are in the mesh for its bake time. */
+  @JsonProperty("Baking")
+  BAKING("Baking"),
+  /** A person has stopped it for now. */
+  @JsonProperty("Paused")
+  PAUSED("Paused"),
+  /** Too many connections failed, and pods leave the mesh again. */
+  @JsonProperty("RollingBack")
+  ROLLING_BACK("RollingBack"),
   /** Pods that should no longer be captured still are. */
   @JsonProperty("Leaving")
   LEAVING("Leaving"),

@@ -1,7 +1,7 @@
 package dev.ambit.capture;
 
-import dev.ambit.api.Stage;
 import dev.ambit.api.WellKnown;
+import java.util.Map;
 
 /**
  * Whether a pod's traffic is to be captured.
@@ -17,10 +17,14 @@ public sealed interface CaptureDecision {
   /** An enrollment reaches the pod, and the pod is left out. */
   record Excluded(ExclusionReason reason) implements CaptureDecision {}
 
+  /** An enrollment will reach the pod, once its step of the rollout has come. */
+  record Held() implements CaptureDecision {}
+
   /** Nothing asks for the pod to be captured. */
   record NotEnrolled() implements CaptureDecision {}
 
   CaptureDecision CAPTURED = new Captured();
+  CaptureDecision HELD = new Held();
   CaptureDecision NOT_ENROLLED = new NotEnrolled();
 
   /** Decides for a pod of a namespace. */
@@ -28,13 +32,21 @@ public sealed interface CaptureDecision {
     CaptureDecision asked = asked(pod, namespace);
     return switch (asked) {
       case NotEnrolled notEnrolled -> notEnrolled;
+      case Held held -> unlessImpossible(held, pod, namespace);
       case Captured captured -> unlessImpossible(captured, pod, namespace);
       case Excluded excluded -> unlessImpossible(excluded, pod, namespace);
     };
   }
 
+  /** Whether a namespace captures every pod that does not speak for itself, whatever its name. */
+  static boolean capturesAll(NamespaceFacts namespace) {
+    boolean released = namespace.cut() == null || namespace.cut() >= PodNumber.ALL;
+    PodFacts plain = new PodFacts("", Map.of(), Map.of(), false, false);
+    return released && of(plain, namespace) instanceof Captured;
+  }
+
   private static CaptureDecision asked(PodFacts pod, NamespaceFacts namespace) {
-    CaptureDecision inherited = inherited(namespace);
+    CaptureDecision inherited = inherited(pod, namespace);
     return switch (DataplaneMode.of(pod.labels())) {
       case ABSENT -> inherited;
       case AMBIENT -> CAPTURED;
@@ -44,13 +56,13 @@ public sealed interface CaptureDecision {
     };
   }
 
-  private static CaptureDecision inherited(NamespaceFacts namespace) {
-    Stage stage = namespace.userStage();
-    if (stage != null) {
-      return switch (stage) {
-        case NONE -> NOT_ENROLLED;
-        case L4 -> CAPTURED;
-      };
+  private static CaptureDecision inherited(PodFacts pod, NamespaceFacts namespace) {
+    Integer cut = namespace.cut();
+    if (cut != null) {
+      if (cut == 0) {
+        return NOT_ENROLLED;
+      }
+      return PodNumber.of(namespace.name(), pod.name()) < cut ? CAPTURED : HELD;
     }
     return switch (DataplaneMode.of(namespace.labels())) {
       case ABSENT, NONE -> NOT_ENROLLED;

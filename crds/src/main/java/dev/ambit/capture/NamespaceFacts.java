@@ -1,6 +1,5 @@
 package dev.ambit.capture;
 
-import dev.ambit.api.Stage;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -9,14 +8,14 @@ import org.jspecify.annotations.Nullable;
  * What the capture decision needs to know of a pod's namespace.
  *
  * @param excludedNamespaces what the AmbientMesh excludes; the caller adds Ambit's own namespace
- * @param userStage the stage that the effective enrollment of a user asks for, if there is one;
- *     mirrors do not count, since they repeat the labels
+ * @param cut what a user's enrollment has released: pods whose {@link PodNumber} is below it are
+ *     captured; null where the namespace's labels decide
  */
 public record NamespaceFacts(
     String name,
     Map<String, String> labels,
     Set<String> excludedNamespaces,
-    @Nullable Stage userStage) {
+    @Nullable Integer cut) {
 
   public NamespaceFacts {
     labels = Map.copyOf(labels);

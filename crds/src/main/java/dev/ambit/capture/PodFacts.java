@@ -5,6 +5,7 @@ import java.util.Map;
 
 /** What the capture decision needs to know of a pod. */
 public record PodFacts(
+    String name,
     Map<String, String> labels,
     Map<String, String> annotations,
     boolean hostNetwork,
@@ -21,6 +22,7 @@ public record PodFacts(
     Map<String, String> annotations = pod.getMetadata().getAnnotations();
     String phase = pod.getStatus() == null ? null : pod.getStatus().getPhase();
     return new PodFacts(
+        pod.getMetadata().getName(),
         labels == null ? Map.of() : labels,
         annotations == null ? Map.of() : annotations,
         pod.getSpec() != null && Boolean.TRUE.equals(pod.getSpec().getHostNetwork()),

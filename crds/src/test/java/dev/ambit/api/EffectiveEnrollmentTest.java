@@ -45,4 +45,36 @@ class EffectiveEnrollmentTest {
     byLabel.getMetadata().setLabels(Map.of(WellKnown.MIRROR, "true"));
     assertThat(byLabel.isMirror()).isFalse();
   }
+
+  private static MeshEnrollment dryRun(MeshEnrollment enrollment) {
+    enrollment.setSpec(new MeshEnrollmentSpec(Stage.L4, null, null, null, null, true));
+    return enrollment;
+  }
+
+  private static MeshEnrollment released(MeshEnrollment enrollment, int cut) {
+    enrollment.setStatus(
+        MeshEnrollmentStatus.NOTHING_YET.withInForce(new InForce(cut, null, null)));
+    return enrollment;
+  }
+
+  @Test
+  void aDryRunCountsOnlyOnceItHasBeenMore() {
+    var plan = dryRun(enrollment("default", "2025-01-01T00:00:00Z"));
+    var acting = enrollment("team", "2026-01-01T00:00:00Z");
+    assertThat(EffectiveEnrollment.of(List.of(plan))).isEmpty();
+    assertThat(EffectiveEnrollment.of(List.of(plan, acting))).contains(acting);
+    released(plan, 7);
+    assertThat(EffectiveEnrollment.of(List.of(plan, acting))).contains(plan);
+  }
+
+  @Test
+  void whatIsInForceStaysSoUntilTheOperatorHasLookedAtANewEnrollment() {
+    var team = released(enrollment("team", "2026-01-01T00:00:00Z"), 7);
+    var byName = enrollment("default", "2026-06-01T00:00:00Z");
+    assertThat(EffectiveEnrollment.of(List.of(team, byName))).contains(byName);
+    assertThat(EffectiveEnrollment.inForce(List.of(team, byName)).orElseThrow().cut()).isEqualTo(7);
+    released(byName, 9);
+    assertThat(EffectiveEnrollment.inForce(List.of(team, byName)).orElseThrow().cut()).isEqualTo(9);
+    assertThat(EffectiveEnrollment.inForce(List.of())).isEmpty();
+  }
 }

@@ -35,14 +35,34 @@ class SerializationTest {
   @Test
   void anEnrollmentSurvivesTheWire() {
     var enrollment = new MeshEnrollment();
-    enrollment.setSpec(new MeshEnrollmentSpec(Stage.NONE, MtlsMode.STRICT, null));
+    enrollment.setSpec(
+        new MeshEnrollmentSpec(
+            Stage.NONE,
+            new RolloutSpec(
+                List.of(new RolloutStep("10%", "1h30m"), new RolloutStep("100%", null)),
+                new AbortThreshold("0.5%", 20),
+                OnAbort.HOLD),
+            MtlsMode.STRICT,
+            null,
+            true,
+            null));
     enrollment.setStatus(
         new MeshEnrollmentStatus(
             3L,
             Stage.L4,
             Phase.LEAVING,
-            new PodCounts(3, 2, 1),
+            new PodCounts(3, 2, 0, 1),
             List.of(new ExcludedPod("legacy-0", "HostNetwork")),
+            new InForce(20, MtlsMode.PERMISSIVE, WhenMissing.BYPASS),
+            new RolloutStatus(1, 2, "1/2", "1970-01-01T00:00:00Z", false, 40, 2, null),
+            List.of(new Finding(Severity.ERROR, "HostNetwork", "Pod shop/legacy-0", "m")),
+            new EnrollmentPlan(
+                Stage.L4,
+                1,
+                2,
+                3,
+                List.of(1, 6),
+                List.of(new PolicyPlan("AuthorizationPolicy shop/a", "nobody", "ztunnel", false))),
             Conditions.update(
                 List.of(),
                 List.of(new Conditions.Wanted(Conditions.READY, false, "Leaving", "m")),
@@ -51,11 +71,26 @@ class SerializationTest {
             List.of(new Transition("1970-01-01T00:00:00Z", Stage.L4, Phase.LEAVING, "Asked"))));
     String yaml = Serialization.asYaml(enrollment);
     assertThat(yaml)
-        .contains("stage: \"None\"", "mtls: \"Strict\"", "phase: \"Leaving\"")
-        .doesNotContain("mirror", "effectiveSpec");
+        .contains("stage: \"None\"", "mtls: \"Strict\"", "phase: \"Leaving\"", "onAbort: \"Hold\"")
+        .doesNotContain("mirror", "effective", "percent", "bakeTime", "exceeded", "onlyPlans");
     var read = Serialization.unmarshal(yaml, MeshEnrollment.class);
     assertThat(read.getSpec()).isEqualTo(enrollment.getSpec());
     assertThat(read.getStatus()).isEqualTo(enrollment.getStatus());
+  }
+
+  @Test
+  void sharesTimesAndThresholdsAreReadAsWritten() {
+    assertThat(new RolloutStep("10%", "1h30m").percent()).isEqualTo(10);
+    assertThat(new RolloutStep("10%", "1h30m").bakeTime()).isEqualTo(Duration.ofMinutes(90));
+    assertThat(new RolloutStep("100%", null).bakeTime()).isZero();
+    assertThat(MeshEnrollmentSpec.DEFAULTS.effectiveRollout().steps())
+        .containsExactly(new RolloutStep("100%", null));
+    var threshold = new AbortThreshold("0.5%", 200);
+    assertThat(threshold.isExceeded(100, 199)).isFalse();
+    assertThat(threshold.isExceeded(1, 200)).isFalse();
+    assertThat(threshold.isExceeded(2, 200)).isTrue();
+    assertThat(new AbortThreshold("0%", null).isExceeded(1, 50)).isTrue();
+    assertThat(new AbortThreshold("0%", null).isExceeded(0, 50)).isFalse();
   }
 
   @Test

@@ -2,7 +2,6 @@ package dev.ambit.capture;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.ambit.api.Stage;
 import dev.ambit.api.WellKnown;
 import java.util.HashMap;
 import java.util.List;
@@ -18,13 +17,14 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 class CaptureDecisionTest {
+  private static final String POD = "pod-1";
   private static final Set<String> EXCLUDED = Set.of("kube-system", "ambit-system");
 
   /** One situation, as a person would write it on a card. */
   record Situation(
       String namespace,
       @Nullable String namespaceMode,
-      @Nullable Stage userStage,
+      @Nullable Integer cut,
       @Nullable String podMode,
       boolean hostNetwork,
       boolean sidecar,
@@ -41,11 +41,12 @@ class CaptureDecisionTest {
       }
       return CaptureDecision.of(
           new PodFacts(
+              POD,
               podLabels,
               sidecar ? Map.of(WellKnown.SIDECAR_STATUS, "{}") : Map.of(),
               hostNetwork,
               completed),
-          new NamespaceFacts(namespace, namespaceLabels, EXCLUDED, userStage));
+          new NamespaceFacts(namespace, namespaceLabels, EXCLUDED, cut));
     }
   }
 
@@ -57,18 +58,24 @@ class CaptureDecisionTest {
   }
 
   private static boolean inheritsL4(Situation s) {
-    return s.userStage() == Stage.L4
-        || (s.userStage() == null && "ambient".equals(s.namespaceMode()));
+    return s.cut() == null
+        ? "ambient".equals(s.namespaceMode())
+        : s.cut() > PodNumber.of(s.namespace(), POD);
+  }
+
+  private static boolean isHeld(Situation s) {
+    return s.cut() != null && s.cut() > 0 && s.cut() <= PodNumber.of(s.namespace(), POD);
   }
 
   private static boolean inheritsUnknown(Situation s) {
-    return s.userStage() == null && unknown(s.namespaceMode());
+    return s.cut() == null && unknown(s.namespaceMode());
   }
 
   private static boolean reached(Situation s) {
     return "ambient".equals(s.podMode())
         || unknown(s.podMode())
         || inheritsL4(s)
+        || isHeld(s)
         || inheritsUnknown(s);
   }
 
@@ -90,7 +97,8 @@ class CaptureDecisionTest {
           new Rule(
               CaptureDecisionTest::inheritsUnknown,
               excluded(ExclusionReason.UNKNOWN_DATAPLANE_MODE)),
-          new Rule(CaptureDecisionTest::inheritsL4, CaptureDecision.CAPTURED));
+          new Rule(CaptureDecisionTest::inheritsL4, CaptureDecision.CAPTURED),
+          new Rule(CaptureDecisionTest::isHeld, CaptureDecision.HELD));
 
   @Property
   void decidesAsTheReferenceModelDoes(@ForAll("situations") Situation situation) {
@@ -110,7 +118,7 @@ class CaptureDecisionTest {
     return Combinators.combine(
             Arbitraries.of("shop", "kube-system", "ambit-system"),
             modes,
-            Arbitraries.of(Stage.class).injectNull(0.5),
+            Arbitraries.of(0, 1, 250_000, 500_000, 750_000, PodNumber.ALL).injectNull(0.4),
             modes,
             Arbitraries.of(true, false),
             Arbitraries.of(true, false),
@@ -132,16 +140,17 @@ class CaptureDecisionTest {
 
   @Test
   void theUsersEnrollmentWinsOverTheNamespacesLabel() {
-    assertThat(new Situation("shop", "ambient", Stage.NONE, null, false, false, false).decision())
+    assertThat(new Situation("shop", "ambient", 0, null, false, false, false).decision())
         .isEqualTo(CaptureDecision.NOT_ENROLLED);
-    assertThat(new Situation("shop", "none", Stage.L4, null, false, false, false).decision())
+    assertThat(new Situation("shop", "none", PodNumber.ALL, null, false, false, false).decision())
         .isEqualTo(CaptureDecision.CAPTURED);
   }
 
   @Test
   void anExcludedNamespaceBeatsThePodsOwnLabel() {
     assertThat(
-            new Situation("kube-system", null, Stage.L4, "ambient", false, false, false).decision())
+            new Situation("kube-system", null, PodNumber.ALL, "ambient", false, false, false)
+                .decision())
         .isEqualTo(excluded(ExclusionReason.EXCLUDED_NAMESPACE));
   }
 }

@@ -3,10 +3,12 @@ package dev.ambit.operator;
 import dev.ambit.operator.enrollment.EnrollmentMetrics;
 import dev.ambit.operator.enrollment.MeshEnrollmentReconciler;
 import dev.ambit.operator.enrollment.NamespaceReconciler;
+import dev.ambit.operator.enrollment.ZtunnelMetrics;
 import dev.ambit.operator.mesh.AmbientMeshReconciler;
 import dev.ambit.operator.mesh.RootCertificateReconciler;
 import dev.ambit.operator.mesh.RootCertificates;
 import dev.ambit.operator.mesh.SecretAuthorityInspection;
+import dev.ambit.operator.preflight.PreflightReader;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.javaoperatorsdk.operator.api.config.ControllerConfigurationOverrider;
@@ -97,9 +99,17 @@ public final class LeaderTerm implements AutoCloseable {
             clock));
     register(reconcilers, rootCertificates);
     register(reconcilers, new NamespaceReconciler(equipment.enrollments()));
+    ZtunnelMetrics traffic = new ZtunnelMetrics(equipment.client(), namespace);
+    writing.add(traffic);
     register(
         reconcilers,
-        new MeshEnrollmentReconciler(namespace, events, equipment.enrollments(), clock));
+        new MeshEnrollmentReconciler(
+            namespace,
+            events,
+            equipment.enrollments(),
+            new PreflightReader(equipment.client(), namespace),
+            traffic,
+            clock));
     start(reconcilers);
   }
 

@@ -1,7 +1,7 @@
 package dev.ambit.operator.controlplane;
 
 import dev.ambit.api.EffectiveEnrollment;
-import dev.ambit.api.EnrollmentWaypoint;
+import dev.ambit.api.InForce;
 import dev.ambit.api.MeshEnrollment;
 import dev.ambit.api.WhenMissing;
 import dev.ambit.operator.model.BoundObject;
@@ -335,14 +335,13 @@ final class MeshInformers implements AutoCloseable {
 
           private void changed(MeshEnrollment enrollment) {
             String namespace = enrollment.getMetadata().getNamespace();
-            Optional<MeshEnrollment> effective =
-                EffectiveEnrollment.of(
+            // Only what the operator has released: a spec that is new or is only to be planned
+            // changes nothing yet.
+            Optional<InForce> inForce =
+                EffectiveEnrollment.inForce(
                     informer.getIndexer().byIndex(Cache.NAMESPACE_INDEX, namespace));
-            MtlsMode mode = effective.map(MeshInformers::mode).orElse(MtlsMode.UNSET);
-            Optional<WhenMissing> whenMissing =
-                effective
-                    .map(each -> each.effectiveSpec().waypoint())
-                    .map(EnrollmentWaypoint::whenMissing);
+            MtlsMode mode = inForce.map(MeshInformers::mode).orElse(MtlsMode.UNSET);
+            Optional<WhenMissing> whenMissing = inForce.map(InForce::whenMissing);
             publisher.change(
                 describe(enrollment),
                 index -> {
@@ -354,8 +353,8 @@ final class MeshInformers implements AutoCloseable {
     return informer;
   }
 
-  private static MtlsMode mode(MeshEnrollment enrollment) {
-    dev.ambit.api.MtlsMode mode = enrollment.effectiveSpec().mtls();
+  private static MtlsMode mode(InForce inForce) {
+    dev.ambit.api.MtlsMode mode = inForce.mtls();
     if (mode == null) {
       return MtlsMode.UNSET;
     }

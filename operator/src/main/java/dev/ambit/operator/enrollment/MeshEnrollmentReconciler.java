@@ -4,23 +4,32 @@ import dev.ambit.api.AmbientMesh;
 import dev.ambit.api.AmbientMeshSpec;
 import dev.ambit.api.Conditions;
 import dev.ambit.api.EffectiveEnrollment;
+import dev.ambit.api.EnrollmentPlan;
+import dev.ambit.api.Finding;
+import dev.ambit.api.InForce;
 import dev.ambit.api.MeshEnrollment;
+import dev.ambit.api.MeshEnrollmentSpec;
 import dev.ambit.api.MeshEnrollmentStatus;
+import dev.ambit.api.Phase;
 import dev.ambit.api.Stage;
 import dev.ambit.api.WellKnown;
 import dev.ambit.capture.DataplaneMode;
-import dev.ambit.capture.NamespaceFacts;
 import dev.ambit.capture.PodFacts;
 import dev.ambit.operator.EventRecorder;
 import dev.ambit.operator.StatusWriter;
 import dev.ambit.operator.enrollment.model.Assessment;
+import dev.ambit.operator.enrollment.model.EnrolledPods;
 import dev.ambit.operator.enrollment.model.EnrollmentObservation;
 import dev.ambit.operator.enrollment.model.EnrollmentSource;
 import dev.ambit.operator.enrollment.model.LabelContradiction;
-import dev.ambit.operator.enrollment.model.PodCensus;
-import dev.ambit.operator.enrollment.model.PodObservation;
 import dev.ambit.operator.enrollment.model.Progress;
+import dev.ambit.operator.enrollment.model.Rhythm;
 import dev.ambit.operator.enrollment.model.StatusReport;
+import dev.ambit.operator.enrollment.model.Traffic;
+import dev.ambit.operator.preflight.PreflightReader;
+import dev.ambit.operator.preflight.model.Plans;
+import dev.ambit.operator.preflight.model.Preflight;
+import dev.ambit.operator.preflight.model.PreflightFacts;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Namespace;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
@@ -35,6 +44,7 @@ import io.javaoperatorsdk.operator.processing.event.ResourceID;
 import io.javaoperatorsdk.operator.processing.event.source.EventSource;
 import io.javaoperatorsdk.operator.processing.event.source.IndexerResourceCache;
 import io.javaoperatorsdk.operator.processing.event.source.informer.InformerEventSource;
+import java.time.Instant;
 import java.time.InstantSource;
 import java.util.HashSet;
 import java.util.List;
@@ -42,14 +52,15 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Says of every MeshEnrollment where its namespace is. It observes and reports; capturing is the
- * node agents' work.
+ * Says of every MeshEnrollment where its namespace is, and releases it step by step. Capturing is
+ * the node agents' work.
  */
 @ControllerConfiguration(name = "meshenrollment")
 public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment> {
@@ -59,7 +70,10 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
   private final String rootNamespace;
   private final EventRecorder events;
   private final EnrollmentMetrics metrics;
+  private final PreflightReader preflight;
+  private final TrafficCounts traffic;
   private final InstantSource clock;
+  private final Map<ResourceID, Checked> checked = new ConcurrentHashMap<>();
   private final StatusWriter<MeshEnrollmentStatus> statuses = new StatusWriter<>();
 
   private Caches caches = Caches.NONE;
@@ -71,8 +85,21 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
     static final Caches NONE = new Caches(Optional.empty(), Optional.empty(), Optional.empty());
   }
 
+  /**
+   * Reconciles, for as long as this replica leads.
+   *
+   * @param preflight reads what is checked
+   * @param traffic what ztunnels count
+   */
   public MeshEnrollmentReconciler(
-      String rootNamespace, EventRecorder events, EnrollmentMetrics metrics, InstantSource clock) {
+      String rootNamespace,
+      EventRecorder events,
+      EnrollmentMetrics metrics,
+      PreflightReader preflight,
+      TrafficCounts traffic,
+      InstantSource clock) {
+    this.preflight = preflight;
+    this.traffic = traffic;
     this.rootNamespace = rootNamespace;
     this.events = events;
     this.metrics = metrics;
@@ -131,8 +158,10 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
                 .withOnUpdateFilter(
                     (sibling, before) ->
                         !Objects.equals(
-                            sibling.getMetadata().getDeletionTimestamp(),
-                            before.getMetadata().getDeletionTimestamp()))
+                                sibling.getMetadata().getDeletionTimestamp(),
+                                before.getMetadata().getDeletionTimestamp())
+                            || sibling.onlyPlans() != before.onlyPlans()
+                            || !sibling.inForce().equals(before.inForce()))
                 .build(),
             context);
     caches = new Caches(Optional.of(pods), Optional.of(namespaces), Optional.of(meshes));
@@ -178,59 +207,150 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         || namespace.get().getMetadata().getDeletionTimestamp() != null
         || enrollment.getMetadata().getDeletionTimestamp() != null) {
       metrics.remove(namespaceName);
+      checked.remove(ResourceID.fromResource(enrollment));
+      var unused = traffic.forget(namespaceName);
       return UpdateControl.noUpdate();
     }
-    MeshEnrollmentStatus before = statuses.current(enrollment, enrollment.getStatus());
-    EnrollmentObservation observed = observe(enrollment, before, namespace.get(), context);
-    if (enrollment.isMirror() && observed.source() instanceof EnrollmentSource.Superseded) {
+    MeshEnrollmentStatus before =
+        Objects.requireNonNullElse(
+            statuses.current(enrollment, enrollment.getStatus()), MeshEnrollmentStatus.NOTHING_YET);
+    EnrollmentSource source = source(enrollment, context);
+    if (enrollment.isMirror() && source instanceof EnrollmentSource.Superseded) {
       // It is about to be deleted.
       return UpdateControl.noUpdate();
     }
-    Progress progress = Assessment.of(observed);
-    MeshEnrollmentStatus after =
-        StatusReport.of(
-            before, observed, progress, enrollment.getMetadata().getGeneration(), clock.instant());
-    if (!(observed.source() instanceof EnrollmentSource.Superseded)) {
-      metrics.set(namespaceName, progress.stage(), progress.phase(), observed.census().counts());
+    EnrolledPods pods = pods(namespace.get());
+    Checked checked = check(enrollment, source, pods);
+    EnrollmentObservation observed =
+        observe(enrollment, before, source, namespace.get(), pods, checked.findings(), context);
+    Assessment assessment = Assessment.of(observed);
+    MeshEnrollmentStatus after = StatusReport.of(observed, assessment, checked.plan());
+    Progress progress = assessment.progress();
+    if (counts(source)) {
+      metrics.set(namespaceName, progress.stage(), progress.phase(), assessment.census().counts());
     }
-    if (after.equals(before)) {
-      return UpdateControl.noUpdate();
+    if (!after.equals(before)) {
+      statuses.write(context.getClient(), enrollment, withStatus(enrollment, after), after);
+      tell(enrollment, namespace.get(), observed, progress);
     }
-    statuses.write(context.getClient(), enrollment, withStatus(enrollment, after), after);
-    tell(enrollment, namespace.get(), before, observed, progress);
-    return UpdateControl.noUpdate();
+    return UpdateControl.<MeshEnrollment>noUpdate()
+        .rescheduleAfter(Rhythm.next(progress, clock.instant()));
+  }
+
+  /** Plans and what does not count are no news of the namespace. */
+  private static boolean counts(EnrollmentSource source) {
+    return switch (source) {
+      case EnrollmentSource.Labels ignored -> true;
+      case EnrollmentSource.User ignored -> true;
+      case EnrollmentSource.Plan ignored -> false;
+      case EnrollmentSource.Superseded ignored -> false;
+    };
+  }
+
+  private AmbientMeshSpec meshSpec() {
+    return mesh().map(AmbientMesh::effectiveSpec).orElse(AmbientMeshSpec.DEFAULTS);
+  }
+
+  private Optional<AmbientMesh> mesh() {
+    return caches.meshes().flatMap(source -> source.get(new ResourceID(WellKnown.DEFAULT_NAME)));
+  }
+
+  private EnrolledPods pods(Namespace namespace) {
+    String name = namespace.getMetadata().getName();
+    Set<String> excluded = new HashSet<>(meshSpec().excludedNamespaces());
+    excluded.add(rootNamespace);
+    return new EnrolledPods(
+        name,
+        Objects.requireNonNullElse(namespace.getMetadata().getLabels(), Map.of()),
+        excluded,
+        caches.pods().map(source -> source.byIndex(BY_NAMESPACE, name)).orElse(List.of()));
+  }
+
+  /** What preflight has found, and when; read again as the enrollment's rhythm has it. */
+  private record Checked(
+      long generation, Instant at, List<Finding> findings, @Nullable EnrollmentPlan plan) {
+    static final Checked NOTHING = new Checked(-1, Instant.EPOCH, List.of(), null);
+  }
+
+  private Checked check(MeshEnrollment enrollment, EnrollmentSource source, EnrolledPods pods) {
+    MeshEnrollmentSpec spec =
+        switch (source) {
+          case EnrollmentSource.Superseded ignored -> null;
+          case EnrollmentSource.Labels ignored -> enrollment.effectiveSpec();
+          case EnrollmentSource.User(MeshEnrollmentSpec user) -> user;
+          case EnrollmentSource.Plan(MeshEnrollmentSpec plan) -> plan;
+        };
+    ResourceID id = ResourceID.fromResource(enrollment);
+    if (spec == null || (spec.stage() == Stage.NONE && !spec.dryRun())) {
+      checked.remove(id);
+      return Checked.NOTHING;
+    }
+    Checked last = checked.getOrDefault(id, Checked.NOTHING);
+    Instant now = clock.instant();
+    MeshEnrollmentStatus status = enrollment.getStatus();
+    boolean settled = status != null && status.phase() == Phase.DONE;
+    if (last.generation() == enrollment.getMetadata().getGeneration()
+        && now.isBefore(last.at().plus(settled ? Rhythm.SETTLED : Rhythm.AGAIN))) {
+      return last;
+    }
+    PreflightFacts facts =
+        preflight.read(
+            pods.namespace(),
+            spec.effectiveRollout().steps().size(),
+            meshSpec().mtls(),
+            pods.capturable(),
+            pods.pods());
+    Checked next =
+        new Checked(
+            enrollment.getMetadata().getGeneration(),
+            now,
+            spec.stage() == Stage.NONE ? List.of() : Preflight.of(facts),
+            spec.dryRun() ? Plans.of(facts, spec.stage(), spec.effectiveRollout()) : null);
+    checked.put(id, next);
+    return next;
   }
 
   private EnrollmentObservation observe(
       MeshEnrollment enrollment,
-      @Nullable MeshEnrollmentStatus before,
+      MeshEnrollmentStatus before,
+      EnrollmentSource source,
       Namespace namespace,
+      EnrolledPods pods,
+      List<Finding> findings,
       Context<MeshEnrollment> context) {
-    String name = namespace.getMetadata().getName();
-    Map<String, String> labels =
-        Objects.requireNonNullElse(namespace.getMetadata().getLabels(), Map.of());
-    Optional<AmbientMesh> mesh =
-        caches.meshes().flatMap(source -> source.get(new ResourceID(WellKnown.DEFAULT_NAME)));
-    AmbientMeshSpec spec = mesh.map(AmbientMesh::effectiveSpec).orElse(AmbientMeshSpec.DEFAULTS);
-    Set<String> excluded = new HashSet<>(spec.excludedNamespaces());
-    excluded.add(rootNamespace);
-    EnrollmentSource source = source(enrollment, context);
-    NamespaceFacts facts =
-        new NamespaceFacts(
-            name,
-            labels,
-            excluded,
-            source instanceof EnrollmentSource.User(Stage stage) ? stage : null);
-    Stage reached = before == null || before.stage() == null ? Stage.NONE : before.stage();
+    DataplaneMode mode = DataplaneMode.of(pods.namespaceLabels());
+    List<MeshEnrollment> others =
+        context.getPrimaryCache().byIndex(BY_NAMESPACE, pods.namespace()).stream()
+            .filter(
+                each -> !each.getMetadata().getName().equals(enrollment.getMetadata().getName()))
+            .toList();
     return new EnrollmentObservation(
         source,
-        DataplaneMode.of(labels),
-        labels.getOrDefault(WellKnown.DATAPLANE_MODE, ""),
-        excluded.contains(name),
-        mesh.isPresent() && mesh.get().getMetadata().getDeletionTimestamp() == null,
-        spec.leaving().drainSeconds(),
-        reached,
-        census(facts));
+        enrollment.getMetadata().getGeneration(),
+        before,
+        mode,
+        pods.namespaceLabels().getOrDefault(WellKnown.DATAPLANE_MODE, ""),
+        EffectiveEnrollment.inForce(others)
+            .map(InForce::cut)
+            .orElseGet(() -> EnrollmentObservation.cutOf(mode)),
+        pods.excludedNamespaces().contains(namespace.getMetadata().getName()),
+        mesh().filter(mesh -> mesh.getMetadata().getDeletionTimestamp() == null).isPresent(),
+        meshSpec().leaving().drainSeconds(),
+        pods,
+        findings,
+        traffic(source, before, pods.namespace()),
+        clock.instant());
+  }
+
+  /** Counted only while a rollout turns on it. */
+  private Traffic traffic(EnrollmentSource source, MeshEnrollmentStatus before, String namespace) {
+    boolean wanted =
+        source instanceof EnrollmentSource.User(MeshEnrollmentSpec spec)
+            && spec.stage() != Stage.NONE
+            && !spec.dryRun()
+            && spec.effectiveRollout().abortAbove() != null
+            && (before.rollout() == null || !before.rollout().complete());
+    return wanted ? traffic.since(namespace) : traffic.forget(namespace);
   }
 
   private static EnrollmentSource source(
@@ -239,32 +359,23 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         EffectiveEnrollment.of(
             context.getPrimaryCache().byIndex(BY_NAMESPACE, namespace(enrollment)));
     String name = enrollment.getMetadata().getName();
+    if (!enrollment.isMirror() && enrollment.onlyPlans()) {
+      return new EnrollmentSource.Plan(enrollment.effectiveSpec());
+    }
     if (effective.isPresent() && !effective.get().getMetadata().getName().equals(name)) {
       return new EnrollmentSource.Superseded(effective.get().getMetadata().getName());
     }
     return enrollment.isMirror()
         ? new EnrollmentSource.Labels()
-        : new EnrollmentSource.User(enrollment.effectiveSpec().stage());
-  }
-
-  private PodCensus census(NamespaceFacts namespace) {
-    return caches
-        .pods()
-        .map(
-            source ->
-                PodCensus.of(
-                    source.byIndex(BY_NAMESPACE, namespace.name()).stream()
-                        .map(pod -> PodObservation.of(pod, namespace))
-                        .toList()))
-        .orElse(PodCensus.EMPTY);
+        : new EnrollmentSource.User(enrollment.effectiveSpec());
   }
 
   private void tell(
       MeshEnrollment enrollment,
       Namespace namespace,
-      @Nullable MeshEnrollmentStatus before,
       EnrollmentObservation observed,
       Progress progress) {
+    MeshEnrollmentStatus before = observed.before();
     if (StatusReport.isTransition(before, progress)) {
       LOG.atInfo()
           .addKeyValue("namespace", namespace(enrollment))
@@ -274,6 +385,12 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
           .addKeyValue("reason", progress.reason())
           .log("enrollment moved on");
       switch (progress) {
+        case Progress.Planned planned -> normal(enrollment, "Planned", planned);
+        case Progress.Preflight preflight ->
+            events.warning(enrollment, preflight.reason(), preflight.message());
+        case Progress.Baking baking -> normal(enrollment, "Baking", baking);
+        case Progress.Paused paused -> normal(enrollment, "Paused", paused);
+        case Progress.RollingBack back -> events.warning(enrollment, back.reason(), back.message());
         case Progress.Capturing capturing -> normal(enrollment, "Capturing", capturing);
         case Progress.Leaving leaving -> normal(enrollment, "Leaving", leaving);
         case Progress.Done done -> normal(enrollment, done.reason(), done);
@@ -286,8 +403,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         }
       }
     }
-    boolean known =
-        before != null && Conditions.holds(before.conditions(), LabelContradiction.CONDITION);
+    boolean known = Conditions.holds(before.conditions(), LabelContradiction.CONDITION);
     if (!known) {
       LabelContradiction.in(observed)
           .ifPresent(

@@ -114,7 +114,7 @@ public final class NamespaceReconciler implements Reconciler<Namespace> {
             .withName(WellKnown.MIRROR_NAME)
             .withLabels(labels)
             .build());
-    mirror.setSpec(new MeshEnrollmentSpec(stage, null, null));
+    mirror.setSpec(MeshEnrollmentSpec.of(stage));
     FieldManager.apply(client, mirror);
     LOG.atInfo()
         .addKeyValue("namespace", namespace)

@@ -30,7 +30,8 @@ public final class NamespaceSelection {
     };
   }
 
-  private static boolean matches(@Nullable LabelSelector selector, Map<String, String> labels) {
+  /** Whether labels are selected; a selector that is not there selects nothing. */
+  public static boolean matches(@Nullable LabelSelector selector, Map<String, String> labels) {
     if (selector == null) {
       return false;
     }

@@ -285,6 +285,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
     }
     return switch (cluster.decide(pod)) {
       case CaptureDecision.Captured captured -> true;
+      case CaptureDecision.Held held -> false;
       case CaptureDecision.Excluded excluded -> false;
       case CaptureDecision.NotEnrolled notEnrolled -> false;
     };

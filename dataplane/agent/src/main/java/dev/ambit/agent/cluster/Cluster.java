@@ -28,7 +28,10 @@ public interface Cluster {
   /** What is to become of a pod by its labels, its namespace and the enrollments there. */
   CaptureDecision decide(Pod pod);
 
-  /** The namespaces in which a pod of this node is or could be asked to be captured. */
+  /**
+   * The namespaces in which a pod of this node is captured by its own label, or every pod is; not
+   * those that are taken in by steps and have not come to the last.
+   */
   Set<String> enrolledNamespaces();
 
   /** Whether there is a mesh. */

@@ -3,8 +3,8 @@ package dev.ambit.agent.cluster;
 import dev.ambit.api.AmbientMesh;
 import dev.ambit.api.AmbientMeshSpec;
 import dev.ambit.api.EffectiveEnrollment;
+import dev.ambit.api.InForce;
 import dev.ambit.api.MeshEnrollment;
-import dev.ambit.api.Stage;
 import dev.ambit.api.WellKnown;
 import dev.ambit.capture.CaptureDecision;
 import dev.ambit.capture.DataplaneMode;
@@ -218,12 +218,12 @@ public final class KubernetesCluster implements Cluster, AutoCloseable {
   private NamespaceFacts facts(String name, @Nullable Namespace namespace) {
     var labels = namespace == null ? null : namespace.getMetadata().getLabels();
     return new NamespaceFacts(
-        name, labels == null ? Map.of() : labels, excludedNamespaces(), userStage(name));
+        name, labels == null ? Map.of() : labels, excludedNamespaces(), cut(name));
   }
 
-  private @Nullable Stage userStage(String namespace) {
-    return EffectiveEnrollment.of(enrollments.getIndexer().byIndex(NAMESPACE, namespace))
-        .map(enrollment -> enrollment.effectiveSpec().stage())
+  private @Nullable Integer cut(String namespace) {
+    return EffectiveEnrollment.inForce(enrollments.getIndexer().byIndex(NAMESPACE, namespace))
+        .map(InForce::cut)
         .orElse(null);
   }
 
@@ -242,11 +242,11 @@ public final class KubernetesCluster implements Cluster, AutoCloseable {
   @Override
   public Set<String> enrolledNamespaces() {
     var enrolled = new TreeSet<String>();
-    // A pod with no labels of its own stands for those that may come.
-    var plain = new PodFacts(Map.of(), Map.of(), false, false);
+    // Those in which every pod that may come is captured. A pod whose step may not have come yet is
+    // not held back.
     for (var namespace : namespaces.getStore().list()) {
       var name = namespace.getMetadata().getName();
-      if (CaptureDecision.of(plain, facts(name, namespace)) instanceof CaptureDecision.Captured) {
+      if (CaptureDecision.capturesAll(facts(name, namespace))) {
         enrolled.add(name);
       }
     }

@@ -89,6 +89,7 @@ public final class CniAdd {
       return;
     }
     switch (cluster.decide(pod.get())) {
+      case CaptureDecision.Held held -> {}
       case CaptureDecision.Excluded excluded -> {}
       case CaptureDecision.NotEnrolled notEnrolled -> {}
       case CaptureDecision.Captured captured ->

@@ -4,10 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.ambit.api.AmbientMesh;
+import dev.ambit.api.InForce;
 import dev.ambit.api.MeshEnrollment;
 import dev.ambit.api.MeshEnrollmentSpec;
+import dev.ambit.api.MeshEnrollmentStatus;
 import dev.ambit.api.Stage;
 import dev.ambit.capture.CaptureDecision;
+import dev.ambit.capture.PodNumber;
 import io.fabric8.kubernetes.api.model.NamespaceBuilder;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -19,6 +22,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -87,12 +91,19 @@ class KubernetesClusterTest {
         .create();
   }
 
-  private void enroll(String namespace, Stage stage) {
+  private void enroll(String namespace, Stage stage, @Nullable Integer cut) {
     var enrollment = new MeshEnrollment();
     enrollment.setMetadata(
         new ObjectMetaBuilder().withNamespace(namespace).withName("default").build());
-    enrollment.setSpec(new MeshEnrollmentSpec(stage, null, null));
+    enrollment.setSpec(MeshEnrollmentSpec.of(stage));
+    if (cut != null) {
+      enrollment.setStatus(
+          MeshEnrollmentStatus.NOTHING_YET.withInForce(new InForce(cut, null, null)));
+    }
     client.resource(enrollment).createOr(NonDeletingOperation::update);
+    if (cut != null) {
+      client.resource(enrollment).updateStatus();
+    }
   }
 
   @Test
@@ -110,9 +121,11 @@ class KubernetesClusterTest {
     assertThat(cluster.enrolledNamespaces()).containsExactly("plain", "shop");
 
     changedPods.clear();
-    enroll("plain", Stage.NONE);
-    await().untilAsserted(() -> assertThat(changedPods).contains(uid));
-    assertThat(cluster.decide(pod)).isEqualTo(CaptureDecision.NOT_ENROLLED);
+    enroll("plain", Stage.NONE, 0);
+    await()
+        .untilAsserted(
+            () -> assertThat(cluster.decide(pod)).isEqualTo(CaptureDecision.NOT_ENROLLED));
+    assertThat(changedPods).contains(uid);
 
     var labelled = pod("plain", "b", Map.of("istio.io/dataplane-mode", "ambient"));
     await()
@@ -121,6 +134,32 @@ class KubernetesClusterTest {
     assertThat(cluster.decide(labelled)).isEqualTo(CaptureDecision.CAPTURED);
     assertThat(cluster.decide(pod("ambit-system", "operator", Map.of())))
         .isInstanceOf(CaptureDecision.Excluded.class);
+  }
+
+  @Test
+  void anEnrollmentTakesNoMorePodsThanTheOperatorHasReleased() {
+    var a = pod("plain", "a", Map.of());
+    var b = pod("plain", "b", Map.of());
+    enroll("plain", Stage.L4, null);
+    assertThat(cluster.decide(a)).isEqualTo(CaptureDecision.NOT_ENROLLED);
+
+    int first = PodNumber.of("plain", "a");
+    int second = PodNumber.of("plain", "b");
+    enroll("plain", Stage.L4, Math.min(first, second) + 1);
+    await()
+        .untilAsserted(
+            () ->
+                assertThat(List.of(cluster.decide(a), cluster.decide(b)))
+                    .containsExactlyInAnyOrder(CaptureDecision.CAPTURED, CaptureDecision.HELD));
+    // A pod that may not have been released must not be held back while the agent is away.
+    assertThat(cluster.enrolledNamespaces()).containsExactly("shop");
+
+    enroll("plain", Stage.L4, PodNumber.ALL);
+    await()
+        .untilAsserted(
+            () -> assertThat(cluster.enrolledNamespaces()).containsExactly("plain", "shop"));
+    assertThat(cluster.decide(a)).isEqualTo(CaptureDecision.CAPTURED);
+    assertThat(cluster.decide(b)).isEqualTo(CaptureDecision.CAPTURED);
   }
 
   @Test

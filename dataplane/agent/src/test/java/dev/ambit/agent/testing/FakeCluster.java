@@ -140,9 +140,8 @@ public final class FakeCluster implements Cluster {
 
   @Override
   public Set<String> enrolledNamespaces() {
-    var plain = new PodFacts(Map.of(), Map.of(), false, false);
     return namespaces.keySet().stream()
-        .filter(name -> CaptureDecision.of(plain, facts(name)) instanceof CaptureDecision.Captured)
+        .filter(name -> CaptureDecision.capturesAll(facts(name)))
         .collect(Collectors.toSet());
   }
 

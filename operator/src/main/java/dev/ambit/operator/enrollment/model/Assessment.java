@@ -1,28 +1,81 @@
 package dev.ambit.operator.enrollment.model;
 
+import dev.ambit.api.InForce;
+import dev.ambit.api.MeshEnrollmentSpec;
+import dev.ambit.api.RolloutStatus;
 import dev.ambit.api.Stage;
 import dev.ambit.api.WellKnown;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
-/** Judges how far an enrollment is: first whether it can be at all, then by its stage's handler. */
-public final class Assessment {
-  private Assessment() {}
+/**
+ * What becomes of an enrollment: what is released of it, and how far it is.
+ *
+ * @param inForce null where this object has no say
+ * @param rollout null where there is none
+ * @param census the pods against what is released
+ */
+public record Assessment(
+    @Nullable InForce inForce,
+    @Nullable RolloutStatus rollout,
+    PodCensus census,
+    Progress progress) {
 
-  /** Judges. */
-  public static Progress of(EnrollmentObservation observed) {
-    return obstacle(observed).orElseGet(() -> StageHandler.of(observed.asked()).progress(observed));
+  /** Judges: first whether the enrollment can be at all, then by its stage's handler. */
+  public static Assessment of(EnrollmentObservation observed) {
+    return switch (observed.source()) {
+      case EnrollmentSource.Superseded(String by) ->
+          new Assessment(
+              null,
+              null,
+              PodCensus.EMPTY,
+              new Progress.Stalled(
+                  Stage.NONE,
+                  "Superseded",
+                  "MeshEnrollment "
+                      + by
+                      + " of the same namespace counts instead. Delete one of the two."));
+      case EnrollmentSource.Labels ignored -> {
+        PodCensus census = observed.pods().census(null);
+        Progress progress =
+            obstacle(observed, census)
+                .orElseGet(
+                    () -> StageHandler.of(observed.asked()).progress(observed, census, null));
+        yield new Assessment(null, null, census, progress);
+      }
+      case EnrollmentSource.Plan(MeshEnrollmentSpec spec) -> {
+        PodCensus census = observed.pods().census(null);
+        yield new Assessment(
+            null,
+            null,
+            census,
+            obstacle(observed, census)
+                .orElse(new Progress.Planned(Stage.NONE, observed.findings(), spec.stage())));
+      }
+      case EnrollmentSource.User(MeshEnrollmentSpec spec) -> user(observed, spec);
+    };
   }
 
-  private static Optional<Progress> obstacle(EnrollmentObservation observed) {
-    if (observed.source() instanceof EnrollmentSource.Superseded(String by)) {
-      return stalled(
-          observed,
-          "Superseded",
-          "MeshEnrollment " + by + " of the same namespace counts instead. Delete one of the two.");
-    }
+  private static Assessment user(EnrollmentObservation observed, MeshEnrollmentSpec spec) {
+    Optional<Progress> obstacle =
+        obstacle(observed, observed.pods().census(Release.unchanged(observed).inForce().cut()));
+    Release release =
+        obstacle.isPresent() ? Release.unchanged(observed) : Release.of(observed, spec);
+    PodCensus census = observed.pods().census(release.inForce().cut());
+    Progress progress =
+        obstacle.orElseGet(
+            () ->
+                spec.dryRun()
+                    ? new Progress.Planned(observed.reached(), observed.findings(), spec.stage())
+                    : StageHandler.of(spec.stage()).progress(observed, census, release));
+    return new Assessment(release.inForce(), release.rollout(), census, progress);
+  }
+
+  private static Optional<Progress> obstacle(EnrollmentObservation observed, PodCensus census) {
+    Stage stage = census.lingering().isEmpty() ? Stage.NONE : observed.reached();
     if (observed.labelIsUnknown()) {
       return stalled(
-          observed,
+          stage,
           "UnknownDataplaneMode",
           "The namespace's label "
               + WellKnown.DATAPLANE_MODE
@@ -32,7 +85,7 @@ public final class Assessment {
     }
     if (observed.asked() == Stage.L4 && observed.namespaceExcluded()) {
       return stalled(
-          observed,
+          stage,
           "ExcludedNamespace",
           "The namespace is never captured, since the AmbientMesh lists it under"
               + " spec.excludedNamespaces or it is Ambit's own. Remove it there, or take back the"
@@ -40,7 +93,7 @@ public final class Assessment {
     }
     if (observed.asked() == Stage.L4 && !observed.meshInstalled()) {
       return stalled(
-          observed,
+          stage,
           "NoAmbientMesh",
           "There is no AmbientMesh, or it is being deleted, so no node captures pods. Create one"
               + " named default.");
@@ -48,9 +101,7 @@ public final class Assessment {
     return Optional.empty();
   }
 
-  private static Optional<Progress> stalled(
-      EnrollmentObservation observed, String reason, String message) {
-    Stage stage = observed.census().lingering().isEmpty() ? Stage.NONE : observed.reached();
+  private static Optional<Progress> stalled(Stage stage, String reason, String message) {
     return Optional.of(new Progress.Stalled(stage, reason, message));
   }
 }

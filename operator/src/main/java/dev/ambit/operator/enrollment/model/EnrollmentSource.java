@@ -1,6 +1,6 @@
 package dev.ambit.operator.enrollment.model;
 
-import dev.ambit.api.Stage;
+import dev.ambit.api.MeshEnrollmentSpec;
 
 /** Who asks for a namespace's enrollment. */
 public sealed interface EnrollmentSource {
@@ -8,7 +8,10 @@ public sealed interface EnrollmentSource {
   record Labels() implements EnrollmentSource {}
 
   /** A user's MeshEnrollment, which counts. */
-  record User(Stage stage) implements EnrollmentSource {}
+  record User(MeshEnrollmentSpec spec) implements EnrollmentSource {}
+
+  /** A user's MeshEnrollment of which nothing has ever been released, and which only plans. */
+  record Plan(MeshEnrollmentSpec spec) implements EnrollmentSource {}
 
   /** A MeshEnrollment that does not count, since another one of its namespace does. */
   record Superseded(String by) implements EnrollmentSource {}

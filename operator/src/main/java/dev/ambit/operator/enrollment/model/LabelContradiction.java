@@ -13,9 +13,10 @@ public record LabelContradiction(String message) {
 
   /** The contradiction, if there is one. A missing label asks for nothing. */
   public static Optional<LabelContradiction> in(EnrollmentObservation observed) {
-    if (!(observed.source() instanceof EnrollmentSource.User(Stage stage))) {
+    if (!(observed.source() instanceof EnrollmentSource.User)) {
       return Optional.empty();
     }
+    Stage stage = observed.asked();
     boolean contradicts =
         switch (observed.mode()) {
           case ABSENT -> false;

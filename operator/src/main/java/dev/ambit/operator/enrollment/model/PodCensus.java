@@ -13,6 +13,7 @@ import java.util.List;
  * The pods of a namespace, counted. Completed pods do not count.
  *
  * @param captured pods that their node agent has captured, whether they should be or not
+ * @param held pods whose step of the rollout has not come
  * @param excluded pods that are left out, by name
  * @param waiting names of pods that should be captured and are not yet
  * @param lingering names of pods that should not be captured and have not left yet
@@ -21,13 +22,14 @@ import java.util.List;
 public record PodCensus(
     int total,
     int captured,
+    int held,
     List<ExcludedPod> excluded,
     List<String> waiting,
     List<String> lingering,
     int draining) {
 
   /** A namespace without pods. */
-  public static final PodCensus EMPTY = new PodCensus(0, 0, List.of(), List.of(), List.of(), 0);
+  public static final PodCensus EMPTY = new PodCensus(0, 0, 0, List.of(), List.of(), List.of(), 0);
 
   public PodCensus {
     excluded = List.copyOf(excluded);
@@ -43,6 +45,7 @@ public record PodCensus(
             .sorted(Comparator.comparing(PodObservation::name))
             .toList();
     int captured = 0;
+    int held = 0;
     List<ExcludedPod> excluded = new ArrayList<>();
     List<String> waiting = new ArrayList<>();
     List<PodObservation> lingering = new ArrayList<>();
@@ -61,12 +64,17 @@ public record PodCensus(
           excluded.add(new ExcludedPod(pod.name(), reason.text()));
           addIfRedirected(pod, lingering);
         }
+        case CaptureDecision.Held ignored -> {
+          held++;
+          addIfRedirected(pod, lingering);
+        }
         case CaptureDecision.NotEnrolled ignored -> addIfRedirected(pod, lingering);
       }
     }
     return new PodCensus(
         living.size(),
         captured,
+        held,
         excluded,
         waiting,
         lingering.stream().map(PodObservation::name).toList(),
@@ -81,6 +89,6 @@ public record PodCensus(
 
   /** The counts as the status shows them. */
   public PodCounts counts() {
-    return new PodCounts(total, captured, excluded.size());
+    return new PodCounts(total, captured, held, excluded.size());
   }
 }

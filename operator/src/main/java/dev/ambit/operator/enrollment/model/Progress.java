@@ -1,7 +1,11 @@
 package dev.ambit.operator.enrollment.model;
 
+import dev.ambit.api.Finding;
 import dev.ambit.api.Phase;
+import dev.ambit.api.Severity;
 import dev.ambit.api.Stage;
+import dev.ambit.operator.preflight.model.PreflightReasons;
+import java.time.Instant;
 import java.util.List;
 
 /** How far a namespace is on its way to the stage that is asked for. */
@@ -18,15 +22,75 @@ public sealed interface Progress {
   /** What the status calls it. */
   default Phase phase() {
     return switch (this) {
+      case Planned ignored -> Phase.PLANNED;
+      case Preflight ignored -> Phase.PREFLIGHT;
       case Capturing ignored -> Phase.CAPTURING;
+      case Baking ignored -> Phase.BAKING;
+      case Paused ignored -> Phase.PAUSED;
+      case RollingBack ignored -> Phase.ROLLING_BACK;
       case Leaving ignored -> Phase.LEAVING;
       case Done ignored -> Phase.DONE;
       case Stalled ignored -> Phase.STALLED;
     };
   }
 
-  /** Pods are yet to be captured. */
-  record Capturing(Stage stage, List<String> waiting, int captured) implements Progress {
+  /** A dry run: nothing is touched. */
+  record Planned(Stage stage, List<Finding> findings, Stage asked) implements Progress {
+    @Override
+    public String reason() {
+      return "DryRun";
+    }
+
+    @Override
+    public String message() {
+      long errors = findings.stream().filter(f -> f.severity() == Severity.ERROR).count();
+      return "status.plan says what stage "
+          + asked.text()
+          + " would change; preflight has "
+          + (errors == 0
+              ? "no errors."
+              : errors + " errors, which would hold it (status.findings).")
+          + " Nothing is touched while spec.dryRun is true.";
+    }
+  }
+
+  /**
+   * Preflight has found what would break.
+   *
+   * @param inPart whether some pods are in the mesh already, where they stay
+   */
+  record Preflight(Stage stage, List<Finding> errors, boolean inPart) implements Progress {
+    @Override
+    public String reason() {
+      return "PreflightFailed";
+    }
+
+    @Override
+    public String message() {
+      Finding first = errors.getFirst();
+      return (inPart ? "No more pods are captured: " : "No pod is captured: ")
+          + errors.size()
+          + " errors in status.findings, the first "
+          + first.reason()
+          + " at "
+          + first.object()
+          + ". "
+          + first.message();
+    }
+
+    /** Whether it may pass without a person. */
+    public boolean mayPass() {
+      return errors.stream().allMatch(error -> PreflightReasons.PASSING.contains(error.reason()));
+    }
+  }
+
+  /**
+   * Pods are yet to be captured.
+   *
+   * @param step the step of the rollout; empty without one
+   */
+  record Capturing(Stage stage, String step, List<String> waiting, int captured)
+      implements Progress {
     @Override
     public String reason() {
       return "PodsNotCaptured";
@@ -34,12 +98,72 @@ public sealed interface Progress {
 
     @Override
     public String message() {
-      return waiting.size()
+      return (step.isEmpty() ? "" : "Step " + step + ": ")
+          + waiting.size()
           + " of "
           + (waiting.size() + captured)
           + " pods are not captured yet: "
           + Names.some(waiting)
           + ". The agents of their nodes (DaemonSet ambit-agent) tell why if this lasts.";
+    }
+  }
+
+  /**
+   * The pods of a step are in the mesh for its bake time.
+   *
+   * @param unheard nodes whose ztunnel does not say how many connections failed
+   */
+  record Baking(Stage stage, String step, Instant until, List<String> unheard) implements Progress {
+    @Override
+    public String reason() {
+      return unheard.isEmpty() ? "Baking" : "TrafficUnknown";
+    }
+
+    @Override
+    public String message() {
+      return unheard.isEmpty()
+          ? "The pods of step " + step + " are in the mesh, and are baked until " + until + "."
+          : "The rollout does not go on from step "
+              + step
+              + ", since ztunnels do not say how many connections failed: "
+              + Names.some(unheard)
+              + ". Their port 15020 must be reachable from the operator.";
+    }
+  }
+
+  /** A person has stopped it for now. */
+  record Paused(Stage stage, Stage asked, String effect) implements Progress {
+    @Override
+    public String reason() {
+      return "Paused";
+    }
+
+    @Override
+    public String message() {
+      return "On the way to stage "
+          + asked.text()
+          + ", "
+          + effect
+          + " while spec.paused is true. Set it to false to go on.";
+    }
+  }
+
+  /** Too many connections failed, and pods are yet to leave again. */
+  record RollingBack(Stage stage, String cause, List<String> lingering, int draining)
+      implements Progress {
+    @Override
+    public String reason() {
+      return "RolloutAborted";
+    }
+
+    @Override
+    public String message() {
+      return cause
+          + " "
+          + lingering.size()
+          + " pods are leaving the mesh again: "
+          + Names.some(lingering)
+          + ".";
     }
   }
 

@@ -1,11 +1,23 @@
 package dev.ambit.operator.enrollment.model;
 
+import dev.ambit.api.MeshEnrollmentSpec;
+import dev.ambit.api.RolloutSpec;
+import dev.ambit.api.RolloutStatus;
 import dev.ambit.api.Stage;
+import dev.ambit.capture.PodNumber;
+import java.time.Instant;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /** What it takes for a namespace to be at a stage. */
 sealed interface StageHandler {
-  /** How far a namespace is. */
-  Progress progress(EnrollmentObservation observed);
+  /**
+   * How far a namespace is.
+   *
+   * @param census the pods against what is released
+   * @param release null where the namespace's labels decide
+   */
+  Progress progress(EnrollmentObservation observed, PodCensus census, @Nullable Release release);
 
   /** The handler of the stage that is asked for. */
   static StageHandler of(Stage asked) {
@@ -15,38 +27,113 @@ sealed interface StageHandler {
     };
   }
 
-  private static Progress leaving(Stage stage, EnrollmentObservation observed) {
-    PodCensus census = observed.census();
+  private static Progress leaving(Stage stage, EnrollmentObservation observed, PodCensus census) {
     return new Progress.Leaving(
         stage, census.lingering(), census.draining(), observed.drainSeconds());
+  }
+
+  private static boolean isPaused(EnrollmentObservation observed) {
+    return observed.source() instanceof EnrollmentSource.User(MeshEnrollmentSpec spec)
+        && spec.paused();
   }
 
   /** Reached once no pod is captured but those whose own label asks for it. */
   record OutsideMesh() implements StageHandler {
     @Override
-    public Progress progress(EnrollmentObservation observed) {
-      PodCensus census = observed.census();
+    public Progress progress(
+        EnrollmentObservation observed, PodCensus census, @Nullable Release release) {
+      if (release != null && release.inForce().cut() > 0 && isPaused(observed)) {
+        return new Progress.Paused(observed.reached(), Stage.NONE, "no pod leaves the mesh");
+      }
       return census.lingering().isEmpty()
           ? new Progress.Done(Stage.NONE, census.captured())
-          : leaving(observed.reached(), observed);
+          : leaving(observed.reached(), observed, census);
     }
   }
 
   /**
-   * Reached once every pod that should be captured is. A namespace that has reached it stays there
-   * while pods come and go.
+   * Reached once every pod that should be captured is, and the rollout, where there is one, is
+   * through. A namespace that has reached it stays there while pods come and go.
    */
   record L4() implements StageHandler {
     @Override
-    public Progress progress(EnrollmentObservation observed) {
-      PodCensus census = observed.census();
+    public Progress progress(
+        EnrollmentObservation observed, PodCensus census, @Nullable Release release) {
+      if (release != null && !release.isComplete()) {
+        RolloutStatus rollout = Objects.requireNonNull(release.rollout());
+        return rollingOut(observed, census, release, rollout);
+      }
       if (!census.waiting().isEmpty()) {
-        return new Progress.Capturing(observed.reached(), census.waiting(), census.captured());
+        return capturing(observed, census, "");
       }
       if (!census.lingering().isEmpty()) {
-        return leaving(Stage.L4, observed);
+        return leaving(Stage.L4, observed, census);
       }
       return new Progress.Done(Stage.L4, census.captured());
+    }
+
+    private static Progress capturing(
+        EnrollmentObservation observed, PodCensus census, String step) {
+      return new Progress.Capturing(observed.reached(), step, census.waiting(), census.captured());
+    }
+
+    private static Progress rollingOut(
+        EnrollmentObservation observed, PodCensus census, Release release, RolloutStatus rollout) {
+      MeshEnrollmentSpec spec = ((EnrollmentSource.User) observed.source()).spec();
+      RolloutSpec asked = spec.effectiveRollout();
+      boolean inPart = release.inForce().cut() > 0;
+      if (release.isAborted(observed.generation())) {
+        return aborted(observed, census, rollout, asked);
+      }
+      if (spec.paused()) {
+        return new Progress.Paused(
+            observed.reached(), Stage.L4, "the rollout stays at step " + rollout.summary());
+      }
+      if (release.inForce().cut() < PodNumber.ALL && !observed.errors().isEmpty()) {
+        return new Progress.Preflight(observed.reached(), observed.errors(), inPart);
+      }
+      if (!census.waiting().isEmpty()) {
+        return capturing(observed, census, rollout.summary());
+      }
+      Instant until = Objects.requireNonNullElse(Release.bakedAt(rollout, asked), observed.now());
+      return new Progress.Baking(
+          observed.reached(),
+          rollout.summary(),
+          until,
+          asked.abortAbove() == null ? Traffic.NONE.unheard() : observed.traffic().unheard());
+    }
+
+    private static Progress aborted(
+        EnrollmentObservation observed,
+        PodCensus census,
+        RolloutStatus rollout,
+        RolloutSpec asked) {
+      String cause =
+          rollout.failedConnections()
+              + " of "
+              + rollout.connections()
+              + " connections failed in step "
+              + rollout.summary()
+              + " of the rollout, more than spec.rollout.abortAbove allows.";
+      return switch (asked.onAbort()) {
+        case ROLLBACK ->
+            census.lingering().isEmpty()
+                ? new Progress.Stalled(
+                    Stage.NONE,
+                    "RolloutAborted",
+                    cause
+                        + " The pods have left the mesh again. The ztunnels' logs say why connections"
+                        + " failed; change the spec to try again.")
+                : new Progress.RollingBack(
+                    observed.reached(), cause, census.lingering(), census.draining());
+        case HOLD ->
+            new Progress.Stalled(
+                observed.reached(),
+                "RolloutAborted",
+                cause
+                    + " Pods that are in the mesh stay there, and no more are taken. The ztunnels'"
+                    + " logs say why connections failed; change the spec to try again.");
+      };
     }
   }
 }

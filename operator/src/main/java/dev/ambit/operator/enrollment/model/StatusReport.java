@@ -2,6 +2,8 @@ package dev.ambit.operator.enrollment.model;
 
 import dev.ambit.api.Conditions;
 import dev.ambit.api.Conditions.Wanted;
+import dev.ambit.api.EnrollmentPlan;
+import dev.ambit.api.Finding;
 import dev.ambit.api.MeshEnrollmentStatus;
 import dev.ambit.api.Phase;
 import dev.ambit.api.Stage;
@@ -18,47 +20,71 @@ public final class StatusReport {
   static final int MOST_EXCLUDED = 50;
   static final int MOST_TRANSITIONS = 10;
 
-  private static final MeshEnrollmentStatus NOTHING_YET =
-      new MeshEnrollmentStatus(null, null, null, null, List.of(), List.of(), List.of());
+  static final int MOST_FINDINGS = 50;
 
   private StatusReport() {}
 
   /**
    * The status that follows.
    *
-   * @param before the status as it is, for times and history
+   * @param plan what would change, for a dry run
    */
   public static MeshEnrollmentStatus of(
-      @Nullable MeshEnrollmentStatus before,
-      EnrollmentObservation observed,
-      Progress progress,
-      @Nullable Long generation,
-      Instant now) {
-    MeshEnrollmentStatus last = before == null ? NOTHING_YET : before;
+      EnrollmentObservation observed, Assessment assessment, @Nullable EnrollmentPlan plan) {
+    MeshEnrollmentStatus last = observed.before();
+    Progress progress = assessment.progress();
+    long generation = observed.generation();
+    Instant now = observed.now();
     boolean superseded = observed.source() instanceof EnrollmentSource.Superseded;
-    PodCensus census = observed.census();
+    // Of a plan it is not where the namespace is, which another object or the label says.
+    boolean plans = observed.source() instanceof EnrollmentSource.Plan;
+    PodCensus census = assessment.census();
     return new MeshEnrollmentStatus(
         generation,
-        superseded ? null : progress.stage(),
+        superseded || plans ? null : progress.stage(),
         progress.phase(),
         superseded ? null : census.counts(),
         superseded ? List.of() : census.excluded().stream().limit(MOST_EXCLUDED).toList(),
+        assessment.inForce(),
+        assessment.rollout(),
+        observed.findings().stream().limit(MOST_FINDINGS).toList(),
+        plan,
         Conditions.update(last.conditions(), conditions(observed, progress), generation, now),
         history(last, progress, now));
   }
 
   private static List<Wanted> conditions(EnrollmentObservation observed, Progress progress) {
-    boolean reconciling =
+    boolean ready =
         switch (progress) {
-          case Progress.Capturing ignored -> true;
-          case Progress.Leaving ignored -> true;
-          case Progress.Done ignored -> false;
+          case Progress.Done ignored -> true;
+          // Planning is all that was asked for.
+          case Progress.Planned ignored -> true;
+          case Progress.Preflight ignored -> false;
+          case Progress.Capturing ignored -> false;
+          case Progress.Baking ignored -> false;
+          case Progress.Paused ignored -> false;
+          case Progress.RollingBack ignored -> false;
+          case Progress.Leaving ignored -> false;
           case Progress.Stalled ignored -> false;
         };
+    boolean stalled =
+        switch (progress) {
+          case Progress.Stalled ignored -> true;
+          case Progress.Preflight preflight -> !preflight.mayPass();
+          case Progress.Done ignored -> false;
+          case Progress.Planned ignored -> false;
+          case Progress.Capturing ignored -> false;
+          case Progress.Baking ignored -> false;
+          case Progress.Paused ignored -> false;
+          case Progress.RollingBack ignored -> false;
+          case Progress.Leaving ignored -> false;
+        };
+    boolean reconciling = !ready && !stalled && !(progress instanceof Progress.Paused);
     List<Wanted> conditions = new ArrayList<>();
-    conditions.add(wanted(Conditions.READY, progress instanceof Progress.Done, progress));
+    conditions.add(wanted(Conditions.READY, ready, progress));
     conditions.add(wanted(Conditions.RECONCILING, reconciling, progress));
-    conditions.add(wanted(Conditions.STALLED, progress instanceof Progress.Stalled, progress));
+    conditions.add(wanted(Conditions.STALLED, stalled, progress));
+    preflight(observed).ifPresent(conditions::add);
     conditions.add(
         wanted(
             Conditions.CAPTURED,
@@ -74,6 +100,45 @@ public final class StatusReport {
                         LabelContradiction.REASON,
                         contradiction.message())));
     return conditions;
+  }
+
+  /** Nothing is checked of a namespace that nobody asks into the mesh. */
+  private static Optional<Wanted> preflight(EnrollmentObservation observed) {
+    if (observed.asked() == Stage.NONE) {
+      return Optional.empty();
+    }
+    List<Finding> errors = observed.errors();
+    if (!errors.isEmpty()) {
+      Finding first = errors.getFirst();
+      String effect =
+          switch (observed.source()) {
+            case EnrollmentSource.Labels ignored ->
+                " A label enrolls all the same; a MeshEnrollment would be held.";
+            case EnrollmentSource.User ignored -> "";
+            case EnrollmentSource.Plan ignored -> "";
+            case EnrollmentSource.Superseded ignored -> "";
+          };
+      return Optional.of(
+          new Wanted(
+              Conditions.PREFLIGHT_PASSED,
+              false,
+              first.reason(),
+              errors.size()
+                  + " errors, the first at "
+                  + first.object()
+                  + ": "
+                  + first.message()
+                  + effect));
+    }
+    int warnings = observed.findings().size();
+    return Optional.of(
+        new Wanted(
+            Conditions.PREFLIGHT_PASSED,
+            true,
+            warnings == 0 ? "NothingFound" : "OnlyWarnings",
+            warnings == 0
+                ? "Nothing speaks against the enrollment."
+                : warnings + " warnings, in status.findings."));
   }
 
   private static Wanted wanted(String type, boolean holds, Progress progress) {
@@ -100,9 +165,8 @@ public final class StatusReport {
    * Whether this is a step on the namespace's way, worth history and an event. Pods that come and
    * go in a namespace that has arrived are not.
    */
-  public static boolean isTransition(@Nullable MeshEnrollmentStatus before, Progress progress) {
-    Optional<Transition> last =
-        before == null ? Optional.empty() : before.history().stream().findFirst();
+  public static boolean isTransition(MeshEnrollmentStatus before, Progress progress) {
+    Optional<Transition> last = before.history().stream().findFirst();
     if (last.isEmpty()) {
       return true;
     }

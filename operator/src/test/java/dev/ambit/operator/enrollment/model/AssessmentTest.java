@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
 
 import dev.ambit.api.Conditions;
+import dev.ambit.api.MeshEnrollmentSpec;
 import dev.ambit.api.MeshEnrollmentStatus;
 import dev.ambit.api.Phase;
 import dev.ambit.api.PodCounts;
@@ -11,7 +12,6 @@ import dev.ambit.api.Stage;
 import dev.ambit.api.Transition;
 import dev.ambit.api.WellKnown;
 import dev.ambit.capture.DataplaneMode;
-import dev.ambit.capture.NamespaceFacts;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
 import java.time.Instant;
@@ -55,7 +55,7 @@ class AssessmentTest {
     private @Nullable String supersededBy;
     private boolean excluded;
     private boolean mesh = true;
-    private @Nullable MeshEnrollmentStatus status;
+    private MeshEnrollmentStatus status = MeshEnrollmentStatus.NOTHING_YET;
 
     Shop labelled(@Nullable String value) {
       label = value;
@@ -88,23 +88,30 @@ class AssessmentTest {
       return this;
     }
 
-    EnrollmentObservation observe() {
+    EnrollmentObservation observe(Instant now) {
       Map<String, String> labels =
           label == null ? Map.of() : Map.of(WellKnown.DATAPLANE_MODE, label);
-      var facts = new NamespaceFacts("shop", labels, excluded ? Set.of("shop") : Set.of(), user);
+      DataplaneMode mode = DataplaneMode.of(labels);
       EnrollmentSource source =
           supersededBy != null
               ? new EnrollmentSource.Superseded(supersededBy)
-              : user != null ? new EnrollmentSource.User(user) : new EnrollmentSource.Labels();
+              : user != null
+                  ? new EnrollmentSource.User(MeshEnrollmentSpec.of(user))
+                  : new EnrollmentSource.Labels();
       return new EnrollmentObservation(
           source,
-          DataplaneMode.of(labels),
+          1,
+          status,
+          mode,
           label == null ? "" : label,
+          EnrollmentObservation.cutOf(mode),
           excluded,
           mesh,
           600,
-          status == null || status.stage() == null ? Stage.NONE : status.stage(),
-          PodCensus.of(pods.stream().map(pod -> PodObservation.of(pod, facts)).toList()));
+          new EnrolledPods("shop", labels, excluded ? Set.of("shop") : Set.of(), pods),
+          List.of(),
+          Traffic.NONE,
+          now);
     }
 
     MeshEnrollmentStatus look() {
@@ -112,8 +119,8 @@ class AssessmentTest {
     }
 
     MeshEnrollmentStatus look(Instant now) {
-      var observed = observe();
-      status = StatusReport.of(status, observed, Assessment.of(observed), 1L, now);
+      var observed = observe(now);
+      status = StatusReport.of(observed, Assessment.of(observed), null);
       return status;
     }
   }
@@ -128,7 +135,7 @@ class AssessmentTest {
     var status = shop.look();
     assertThat(status.stage()).isEqualTo(Stage.NONE);
     assertThat(status.phase()).isEqualTo(Phase.CAPTURING);
-    assertThat(status.pods()).isEqualTo(new PodCounts(2, 1, 0));
+    assertThat(status.pods()).isEqualTo(new PodCounts(2, 1, 0, 0));
     assertThat(Conditions.holds(status.conditions(), Conditions.READY)).isFalse();
     assertThat(Conditions.holds(status.conditions(), Conditions.RECONCILING)).isTrue();
     assertThat(Conditions.find(status.conditions(), Conditions.READY).orElseThrow().getMessage())
@@ -149,7 +156,7 @@ class AssessmentTest {
   void aPodThatIsPendingIsNotCapturedYet() {
     var status = new Shop().labelled("ambient").pods(pod("a", "pending")).look();
     assertThat(status.phase()).isEqualTo(Phase.CAPTURING);
-    assertThat(status.pods()).isEqualTo(new PodCounts(1, 0, 0));
+    assertThat(status.pods()).isEqualTo(new PodCounts(1, 0, 0, 0));
   }
 
   @Test
@@ -196,7 +203,7 @@ class AssessmentTest {
             .labelled("ambient")
             .pods(typo, sidecar, out, host, job, pod("a", "enabled"))
             .look();
-    assertThat(status.pods()).isEqualTo(new PodCounts(5, 1, 4));
+    assertThat(status.pods()).isEqualTo(new PodCounts(5, 1, 0, 4));
     assertThat(status.excluded())
         .extracting(excluded -> excluded.pod() + "=" + excluded.reason())
         .containsExactly(
@@ -220,7 +227,7 @@ class AssessmentTest {
             .toArray(Pod[]::new);
     var status = new Shop().labelled("ambient").pods(pods).look();
     assertThat(status.excluded()).hasSize(50);
-    assertThat(status.pods()).isEqualTo(new PodCounts(60, 0, 60));
+    assertThat(status.pods()).isEqualTo(new PodCounts(60, 0, 0, 60));
   }
 
   @Test
@@ -256,7 +263,7 @@ class AssessmentTest {
     var status = shop.labelled(null).pods(draining("a"), pod("b", null)).look();
     assertThat(status.stage()).isEqualTo(Stage.L4);
     assertThat(status.phase()).isEqualTo(Phase.LEAVING);
-    assertThat(status.pods()).isEqualTo(new PodCounts(2, 0, 0));
+    assertThat(status.pods()).isEqualTo(new PodCounts(2, 0, 0, 0));
     assertThat(Conditions.find(status.conditions(), Conditions.READY).orElseThrow().getMessage())
         .contains("1 pods are leaving the mesh: a.", "1 of them", "at most 600 s");
     status = shop.pods(pod("a", null), pod("b", null)).look();
@@ -287,7 +294,7 @@ class AssessmentTest {
     var status = new Shop().pods(own).look();
     assertThat(status.stage()).isEqualTo(Stage.NONE);
     assertThat(status.phase()).isEqualTo(Phase.DONE);
-    assertThat(status.pods()).isEqualTo(new PodCounts(1, 1, 0));
+    assertThat(status.pods()).isEqualTo(new PodCounts(1, 1, 0, 0));
   }
 
   @Test

@@ -13,10 +13,12 @@ import org.junit.jupiter.api.Test;
 
 class MirrorDecisionTest {
   private static Mirror mirror(Stage asked, @Nullable Stage reached, @Nullable Phase phase) {
-    return new Mirror(
-        asked,
-        2L,
-        new MeshEnrollmentStatus(2L, reached, phase, null, List.of(), List.of(), List.of()));
+    return new Mirror(asked, 2L, status(reached, phase));
+  }
+
+  private static MeshEnrollmentStatus status(@Nullable Stage reached, @Nullable Phase phase) {
+    return new MeshEnrollmentStatus(
+        2L, reached, phase, null, List.of(), null, null, List.of(), null, List.of(), List.of());
   }
 
   private static MirrorDecision decide(DataplaneMode mode, @Nullable Mirror mirror) {
@@ -53,12 +55,7 @@ class MirrorDecisionTest {
 
   @Test
   void aStatusOfAnEarlierSpecIsNotBelieved() {
-    var stale =
-        new Mirror(
-            Stage.NONE,
-            3L,
-            new MeshEnrollmentStatus(
-                2L, Stage.NONE, Phase.DONE, null, List.of(), List.of(), List.of()));
+    var stale = new Mirror(Stage.NONE, 3L, status(Stage.NONE, Phase.DONE));
     assertThat(decide(DataplaneMode.ABSENT, stale)).isEqualTo(new MirrorDecision.Leave());
   }
 

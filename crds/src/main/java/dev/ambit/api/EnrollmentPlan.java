@@ -1,0 +1,24 @@
+package dev.ambit.api;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import java.util.List;
+
+/** What an enrollment would change, from where the namespace is. */
+@JsonInclude(JsonInclude.Include.NON_NULL)
+public record EnrollmentPlan(
+    @JsonPropertyDescription("Where the namespace would be.") Stage stage,
+    @JsonPropertyDescription("Pods that would be taken into the mesh.") int join,
+    @JsonPropertyDescription("Pods that would leave the mesh.") int leave,
+    @JsonPropertyDescription("Pods that would stay as they are, inside or outside.") int stay,
+    @JsonPropertyDescription("How many pods would be in the mesh after each step of the rollout.")
+        List<Integer> steps,
+    @JsonPropertyDescription(
+            "Policies that bear on the namespace's pods, and who enforces each; at most 50 of them.")
+        List<PolicyPlan> policies) {
+
+  public EnrollmentPlan {
+    steps = steps == null ? List.of() : List.copyOf(steps);
+    policies = policies == null ? List.of() : List.copyOf(policies);
+  }
+}

@@ -1,0 +1,19 @@
+package dev.ambit.api;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonPropertyDescription;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the operator has released of an enrollment: node agents and the control plane go by this and
+ * not by the spec, so that what is asked for takes effect no sooner than it is checked.
+ */
+@JsonInclude(JsonInclude.Include.NON_NULL)
+public record InForce(
+    @JsonPropertyDescription(
+            "Pods whose number, from 0 to 999999 and made of their namespace and name, is below it"
+                + " are captured.")
+        int cut,
+    @JsonPropertyDescription("Whether captured pods accept plaintext.") @Nullable MtlsMode mtls,
+    @JsonPropertyDescription("What becomes of traffic whose waypoint cannot be used.")
+        @Nullable WhenMissing whenMissing) {}

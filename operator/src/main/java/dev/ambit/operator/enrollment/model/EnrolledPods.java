@@ -1,0 +1,62 @@
+package dev.ambit.operator.enrollment.model;
+
+import dev.ambit.capture.CaptureDecision;
+import dev.ambit.capture.DataplaneMode;
+import dev.ambit.capture.NamespaceFacts;
+import dev.ambit.capture.PodFacts;
+import dev.ambit.capture.PodNumber;
+import io.fabric8.kubernetes.api.model.Pod;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The pods of a namespace, which can be counted under any cut.
+ *
+ * @param excludedNamespaces what the mesh excludes, Ambit's own included
+ */
+public record EnrolledPods(
+    String namespace,
+    Map<String, String> namespaceLabels,
+    Set<String> excludedNamespaces,
+    List<Pod> pods) {
+
+  public EnrolledPods {
+    namespaceLabels = Map.copyOf(namespaceLabels);
+    excludedNamespaces = Set.copyOf(excludedNamespaces);
+    pods = List.copyOf(pods);
+  }
+
+  private NamespaceFacts facts(@Nullable Integer cut) {
+    return new NamespaceFacts(namespace, namespaceLabels, excludedNamespaces, cut);
+  }
+
+  /**
+   * Counts them as they are against what they should be.
+   *
+   * @param cut what is released; null where the namespace's labels decide
+   */
+  public PodCensus census(@Nullable Integer cut) {
+    NamespaceFacts facts = facts(cut);
+    return PodCensus.of(pods.stream().map(pod -> PodObservation.of(pod, facts)).toList());
+  }
+
+  /** Pods that an enrollment of the whole namespace would capture. */
+  public List<Pod> capturable() {
+    NamespaceFacts all = facts(PodNumber.ALL);
+    return pods.stream()
+        .filter(pod -> pod.getMetadata().getDeletionTimestamp() == null)
+        .filter(
+            pod -> CaptureDecision.of(PodFacts.of(pod), all) instanceof CaptureDecision.Captured)
+        .toList();
+  }
+
+  /** The numbers of pods whose turn the rollout decides: not of those that ask for themselves. */
+  List<Integer> numbers() {
+    return capturable().stream()
+        .filter(pod -> DataplaneMode.of(PodFacts.of(pod).labels()) != DataplaneMode.AMBIENT)
+        .map(pod -> PodNumber.of(namespace, pod.getMetadata().getName()))
+        .toList();
+  }
+}

@@ -1,0 +1,221 @@
+package dev.ambit.operator.enrollment.model;
+
+import dev.ambit.api.AbortThreshold;
+import dev.ambit.api.EnrollmentWaypoint;
+import dev.ambit.api.InForce;
+import dev.ambit.api.MeshEnrollmentSpec;
+import dev.ambit.api.MtlsMode;
+import dev.ambit.api.OnAbort;
+import dev.ambit.api.RolloutSpec;
+import dev.ambit.api.RolloutStatus;
+import dev.ambit.api.RolloutStep;
+import dev.ambit.api.WhenMissing;
+import dev.ambit.capture.PodNumber;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How much of a user's enrollment is released to node agents and the control plane. All that it
+ * turns on is in the object's spec and status, so an operator that starts goes on where the last
+ * one was.
+ *
+ * @param rollout null where none is under way or was
+ */
+record Release(InForce inForce, @Nullable RolloutStatus rollout) {
+
+  /** What to release of an enrollment now. */
+  static Release of(EnrollmentObservation observed, MeshEnrollmentSpec spec) {
+    InForce before = observed.before().inForce();
+    int cut = before == null ? observed.cutOfOthers() : before.cut();
+    if (spec.dryRun() && before != null) {
+      return new Release(before, observed.before().rollout());
+    }
+    return switch (spec.stage()) {
+      case NONE -> leave(observed, spec, cut);
+      case L4 -> join(observed, spec, cut);
+    };
+  }
+
+  /** Everything stays as it is, and nothing of the spec is taken up. */
+  static Release unchanged(EnrollmentObservation observed) {
+    InForce before = observed.before().inForce();
+    return new Release(
+        before == null ? new InForce(observed.cutOfOthers(), null, null) : before,
+        observed.before().rollout());
+  }
+
+  private static Release leave(EnrollmentObservation observed, MeshEnrollmentSpec spec, int cut) {
+    int next = spec.paused() ? cut : 0;
+    // A pod that has left sends plaintext to those that are about to.
+    boolean settled = observed.pods().census(next).lingering().isEmpty() && next == 0;
+    MtlsMode mtls = spec.mtls() == MtlsMode.STRICT && !settled ? MtlsMode.PERMISSIVE : spec.mtls();
+    return new Release(new InForce(next, mtls, whenMissing(spec)), null);
+  }
+
+  private static Release join(EnrollmentObservation observed, MeshEnrollmentSpec spec, int cut) {
+    Rollout rollout = new Rollout(observed, spec.effectiveRollout(), cut);
+    rollout.count();
+    if (!spec.paused()) {
+      rollout.advance();
+    }
+    RolloutStatus status = rollout.status();
+    InForce before = observed.before().inForce();
+    boolean all = status.complete() && observed.pods().census(rollout.cut).waiting().isEmpty();
+    boolean strict =
+        before != null && before.mtls() == MtlsMode.STRICT && rollout.cut >= PodNumber.ALL;
+    // Pods that are not in the mesh yet could not talk to those that are.
+    MtlsMode mtls =
+        spec.mtls() == MtlsMode.STRICT && !all && !strict ? MtlsMode.PERMISSIVE : spec.mtls();
+    return new Release(new InForce(rollout.cut, mtls, whenMissing(spec)), status);
+  }
+
+  private static @Nullable WhenMissing whenMissing(MeshEnrollmentSpec spec) {
+    EnrollmentWaypoint waypoint = spec.waypoint();
+    return waypoint == null ? null : waypoint.whenMissing();
+  }
+
+  /** Whether the rollout of this generation of the spec was given up. */
+  boolean isAborted(long generation) {
+    return rollout != null && Objects.equals(rollout.abortedGeneration(), generation);
+  }
+
+  boolean isComplete() {
+    return rollout != null && rollout.complete();
+  }
+
+  /** The steps, one after another. */
+  private static final class Rollout {
+    private final EnrollmentObservation observed;
+    private final RolloutSpec spec;
+    private final List<RolloutStep> steps;
+    private final List<Integer> numbers;
+    private int cut;
+    private int step;
+    private @Nullable Instant bakingSince;
+    private boolean complete;
+    private long connections;
+    private long failed;
+    private boolean aborted;
+
+    Rollout(EnrollmentObservation observed, RolloutSpec spec, int cut) {
+      this.observed = observed;
+      this.spec = spec;
+      this.steps = spec.steps();
+      this.numbers = observed.pods().numbers();
+      this.cut = cut;
+      RolloutStatus before = observed.before().rollout();
+      boolean sameSpec =
+          Objects.equals(observed.before().observedGeneration(), observed.generation());
+      if (before == null) {
+        step = stepsWithin(cut);
+        return;
+      }
+      step = sameSpec ? before.step() : stepsWithin(cut);
+      aborted = Objects.equals(before.abortedGeneration(), observed.generation());
+      if (step == before.step() || cut >= PodNumber.ALL) {
+        complete = before.complete() && step == steps.size();
+        String since = before.bakingSince();
+        bakingSince = since == null ? null : Instant.parse(since);
+        // What made another generation's rollout fail does not count against this one.
+        if (before.abortedGeneration() == null || aborted) {
+          connections = before.connections();
+          failed = before.failedConnections();
+        }
+      }
+    }
+
+    /** How many steps a cut has gone through, where it is of another spec or another object. */
+    private int stepsWithin(int released) {
+      return (int)
+          steps.stream().filter(each -> PodNumber.cut(each.percent(), numbers) <= released).count();
+    }
+
+    void count() {
+      if (step > 0 && !complete && !aborted) {
+        connections += observed.traffic().connections();
+        failed += observed.traffic().failed();
+      }
+    }
+
+    /** Goes as far as it can now. */
+    void advance() {
+      AbortThreshold threshold = spec.abortAbove();
+      if (!complete && threshold != null && threshold.isExceeded(failed, connections)) {
+        aborted = true;
+      }
+      if (aborted) {
+        bakingSince = null;
+        if (spec.onAbort() == OnAbort.ROLLBACK) {
+          cut = 0;
+        }
+        return;
+      }
+      while (!complete && goOn()) {
+        // Steps without a bake time, or whose pods are there already, take no time.
+      }
+    }
+
+    private boolean goOn() {
+      if (cut < PodNumber.ALL && !observed.errors().isEmpty()) {
+        return false;
+      }
+      if (step == 0) {
+        begin(1);
+        return true;
+      }
+      if (!observed.pods().census(cut).waiting().isEmpty()) {
+        return false;
+      }
+      if (bakingSince == null) {
+        bakingSince = observed.now().truncatedTo(ChronoUnit.SECONDS);
+      }
+      boolean blind = spec.abortAbove() != null && !observed.traffic().unheard().isEmpty();
+      if (blind || observed.now().isBefore(bakingSince.plus(bake(step)))) {
+        return false;
+      }
+      if (step == steps.size()) {
+        complete = true;
+      } else {
+        begin(step + 1);
+      }
+      return true;
+    }
+
+    private Duration bake(int of) {
+      return steps.get(of - 1).bakeTime();
+    }
+
+    private void begin(int next) {
+      step = next;
+      cut = Math.max(cut, PodNumber.cut(steps.get(next - 1).percent(), numbers));
+      bakingSince = null;
+      connections = 0;
+      failed = 0;
+    }
+
+    RolloutStatus status() {
+      return new RolloutStatus(
+          step,
+          steps.size(),
+          step + "/" + steps.size(),
+          bakingSince == null ? null : bakingSince.toString(),
+          complete,
+          connections,
+          failed,
+          aborted ? observed.generation() : null);
+    }
+  }
+
+  /** Until when the present step is to be baked; null where it is not being baked. */
+  static @Nullable Instant bakedAt(RolloutStatus rollout, RolloutSpec spec) {
+    String since = rollout.bakingSince();
+    if (since == null || rollout.complete() || rollout.step() == 0) {
+      return null;
+    }
+    return Instant.parse(since).plus(spec.steps().get(rollout.step() - 1).bakeTime());
+  }
+}

@@ -1,0 +1,38 @@
+package dev.ambit.operator.enrollment.model;
+
+import java.time.Duration;
+import java.time.Instant;
+
+/** When an enrollment is looked at again though nothing that is watched has changed. */
+public final class Rhythm {
+  /** While it is on its way, or waits for something that nobody tells of. */
+  public static final Duration AGAIN = Duration.ofSeconds(10);
+
+  /** Where it has arrived: findings may have changed. */
+  public static final Duration SETTLED = Duration.ofMinutes(10);
+
+  private static final Duration TRAFFIC = Duration.ofSeconds(5);
+  private static final Duration SOON = Duration.ofMillis(500);
+
+  private Rhythm() {}
+
+  /** The time until the next look. */
+  public static Duration next(Progress progress, Instant now) {
+    return switch (progress) {
+      case Progress.Done ignored -> SETTLED;
+      case Progress.Planned ignored -> AGAIN;
+      case Progress.Preflight ignored -> AGAIN;
+      case Progress.Capturing ignored -> TRAFFIC;
+      case Progress.Baking baking when !baking.unheard().isEmpty() -> TRAFFIC;
+      case Progress.Baking baking -> {
+        Duration left = Duration.between(now, baking.until()).plus(SOON);
+        Duration atLeast = left.compareTo(SOON) < 0 ? SOON : left;
+        yield atLeast.compareTo(TRAFFIC) < 0 ? atLeast : TRAFFIC;
+      }
+      case Progress.Paused ignored -> AGAIN;
+      case Progress.RollingBack ignored -> AGAIN;
+      case Progress.Leaving ignored -> AGAIN;
+      case Progress.Stalled ignored -> SETTLED;
+    };
+  }
+}

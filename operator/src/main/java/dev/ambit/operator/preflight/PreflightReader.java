@@ -1,0 +1,99 @@
+package dev.ambit.operator.preflight;
+
+import dev.ambit.api.MtlsMode;
+import dev.ambit.operator.CommonLabels;
+import dev.ambit.operator.install.model.AgentDaemonSet;
+import dev.ambit.operator.install.model.ZtunnelDaemonSet;
+import dev.ambit.operator.preflight.model.PreflightFacts;
+import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
+import io.fabric8.istio.api.security.v1.PeerAuthentication;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.ListOptions;
+import io.fabric8.kubernetes.api.model.ListOptionsBuilder;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.readiness.Readiness;
+import java.net.HttpURLConnection;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/** Reads from the API server what preflight looks at and no cache of the operator's holds. */
+public final class PreflightReader {
+  /** From the API server's own cache: what is a moment old will do. */
+  private static final ListOptions CACHED =
+      new ListOptionsBuilder().withResourceVersion("0").build();
+
+  private final KubernetesClient client;
+  private final String rootNamespace;
+
+  /** Reads as that client. */
+  public PreflightReader(KubernetesClient client, String rootNamespace) {
+    this.client = client;
+    this.rootNamespace = rootNamespace;
+  }
+
+  /**
+   * Reads.
+   *
+   * @param capturable pods that the enrollment would capture
+   * @param pods all of the namespace
+   * @throws KubernetesClientException if the API server does not answer
+   */
+  public PreflightFacts read(
+      String namespace, int steps, MtlsMode meshMtls, List<Pod> capturable, List<Pod> pods) {
+    Set<String> names =
+        capturable.stream().map(pod -> pod.getMetadata().getName()).collect(Collectors.toSet());
+    Set<String> missing = new TreeSet<>();
+    return new PreflightFacts(
+        namespace,
+        rootNamespace,
+        steps,
+        meshMtls,
+        capturable,
+        pods.stream().filter(pod -> !names.contains(pod.getMetadata().getName())).toList(),
+        client.network().v1().networkPolicies().inNamespace(namespace).list(CACHED).getItems(),
+        policies(AuthorizationPolicy.class, namespace, missing),
+        policies(PeerAuthentication.class, namespace, missing),
+        missing,
+        new PreflightFacts.NodeReadiness.Known(
+            readyOn(ZtunnelDaemonSet.NAME), readyOn(AgentDaemonSet.NAME)));
+  }
+
+  private <T extends HasMetadata> List<T> policies(
+      Class<T> kind, String namespace, Set<String> missing) {
+    List<T> policies = new ArrayList<>();
+    for (String each : Stream.of(namespace, rootNamespace).distinct().toList()) {
+      try {
+        policies.addAll(client.resources(kind).inNamespace(each).list(CACHED).getItems());
+      } catch (KubernetesClientException e) {
+        if (e.getCode() != HttpURLConnection.HTTP_NOT_FOUND) {
+          throw e;
+        }
+        missing.add(HasMetadata.getFullResourceName(kind));
+      }
+    }
+    return policies;
+  }
+
+  private Set<String> readyOn(String component) {
+    Set<String> nodes = new HashSet<>();
+    for (Pod pod :
+        client
+            .pods()
+            .inNamespace(rootNamespace)
+            .withLabel(CommonLabels.NAME, component)
+            .list(CACHED)
+            .getItems()) {
+      if (Readiness.isPodReady(pod) && pod.getSpec().getNodeName() != null) {
+        nodes.add(pod.getSpec().getNodeName());
+      }
+    }
+    return nodes;
+  }
+}

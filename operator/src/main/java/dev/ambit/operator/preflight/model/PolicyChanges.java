@@ -1,0 +1,200 @@
+package dev.ambit.operator.preflight.model;
+
+import dev.ambit.api.Finding;
+import dev.ambit.api.PolicyPlan;
+import dev.ambit.api.Severity;
+import dev.ambit.operator.model.PolicyReport;
+import dev.ambit.operator.model.PolicyTranslator;
+import io.fabric8.istio.api.api.security.v1beta1.AuthorizationPolicyAction;
+import io.fabric8.istio.api.api.security.v1beta1.PeerAuthenticationMutualTLSMode;
+import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
+import io.fabric8.istio.api.security.v1.PeerAuthentication;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.Pod;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** Policies that nobody enforces on pods outside the mesh, and that ztunnels would. */
+public final class PolicyChanges {
+  static final int MOST_LISTED = 50;
+
+  private static final String NOBODY = "nobody";
+  private static final String ZTUNNEL = "ztunnel";
+
+  private PolicyChanges() {}
+
+  /** How a policy fares at layer 4. */
+  private sealed interface Fate {
+    /** The ztunnel enforces it as it is written. */
+    record AsWritten() implements Fate {}
+
+    /** The ztunnel enforces it, and refuses more than is written. */
+    record Stricter(PolicyReport report) implements Fate {}
+
+    /** It is for waypoints. */
+    record ForWaypoints() implements Fate {}
+
+    /** Nobody at layer 4 enforces it. */
+    record Unenforced(PolicyReport report) implements Fate {}
+  }
+
+  private static Fate fate(AuthorizationPolicy policy, String rootNamespace) {
+    if (PolicyTranslator.isForWaypoints(policy)) {
+      return new Fate.ForWaypoints();
+    }
+    PolicyReport report = PolicyTranslator.translate(policy, rootNamespace).report();
+    return switch (report.verdict()) {
+      case ACCEPTED -> new Fate.AsWritten();
+      case STRICTER -> new Fate.Stricter(report);
+      case REJECTED -> new Fate.Unenforced(report);
+    };
+  }
+
+  static List<Finding> findings(PreflightFacts facts) {
+    List<Finding> findings = new ArrayList<>();
+    for (AuthorizationPolicy policy : bearing(facts)) {
+      finding(policy, facts).ifPresent(findings::add);
+    }
+    return findings;
+  }
+
+  private static Optional<Finding> finding(AuthorizationPolicy policy, PreflightFacts facts) {
+    return switch (fate(policy, facts.rootNamespace())) {
+      case Fate.ForWaypoints ignored -> Optional.empty();
+      case Fate.Unenforced ignored -> Optional.empty();
+      case Fate.AsWritten ignored when facts.capturable().stream().allMatch(Plans::isInMesh) ->
+          Optional.empty();
+      case Fate.AsWritten ignored ->
+          Optional.of(
+              Preflight.finding(
+                  Severity.WARNING,
+                  PreflightReasons.POLICY_TAKES_EFFECT,
+                  policy,
+                  "Nobody enforces the policy on pods outside the mesh; the ztunnel does on captured"
+                      + " ones. Clients outside the mesh have no identity, so rules with principals,"
+                      + " namespaces or serviceAccounts do not match them."));
+      case Fate.Stricter(PolicyReport report) -> {
+        boolean denies = action(policy) == AuthorizationPolicyAction.ALLOW;
+        yield Optional.of(
+            Preflight.finding(
+                denies ? Severity.ERROR : Severity.WARNING,
+                denies ? PreflightReasons.POLICY_DENIES : PreflightReasons.POLICY_STRICTER,
+                policy,
+                report.message()
+                    + ". "
+                    + (denies
+                        ? "What these rules should allow would be denied. "
+                        : "More would be denied than is written. ")
+                    + "Attach the policy to a Service or Gateway with targetRefs, for a waypoint to"
+                    + " enforce, or keep it to what layer 4 knows."));
+      }
+    };
+  }
+
+  private static AuthorizationPolicyAction action(AuthorizationPolicy policy) {
+    return policy.getSpec() == null || policy.getSpec().getAction() == null
+        ? AuthorizationPolicyAction.ALLOW
+        : policy.getSpec().getAction();
+  }
+
+  /** PeerAuthentications that make captured pods refuse plaintext. */
+  static List<PeerAuthentication> strict(PreflightFacts facts) {
+    return facts.peerAuthentications().stream()
+        .filter(
+            policy ->
+                policy.getSpec() != null
+                    && policy.getSpec().getMtls() != null
+                    && policy.getSpec().getMtls().getMode()
+                        == PeerAuthenticationMutualTLSMode.STRICT)
+        .filter(
+            policy ->
+                bears(
+                    policy,
+                    policy.getSpec().getSelector() == null
+                            || policy.getSpec().getSelector().getMatchLabels() == null
+                        ? Map.of()
+                        : policy.getSpec().getSelector().getMatchLabels(),
+                    facts))
+        .toList();
+  }
+
+  /** Who enforces each policy that bears on the namespace's pods. */
+  static List<PolicyPlan> plans(PreflightFacts facts, boolean inMesh, boolean wouldBe) {
+    List<PolicyPlan> plans = new ArrayList<>();
+    for (AuthorizationPolicy policy : bearing(facts)) {
+      Fate fate = fate(policy, facts.rootNamespace());
+      String before = enforcer(fate, inMesh);
+      String after = enforcer(fate, wouldBe);
+      plans.add(
+          new PolicyPlan(
+              name(policy),
+              before,
+              after,
+              switch (fate) {
+                case Fate.Stricter ignored -> inMesh != wouldBe;
+                case Fate.AsWritten ignored -> false;
+                case Fate.ForWaypoints ignored -> false;
+                case Fate.Unenforced ignored -> false;
+              }));
+    }
+    for (PeerAuthentication policy : strict(facts)) {
+      plans.add(
+          new PolicyPlan(
+              name(policy), inMesh ? ZTUNNEL : NOBODY, wouldBe ? ZTUNNEL : NOBODY, false));
+    }
+    return plans.stream()
+        .sorted(Comparator.comparing(PolicyPlan::policy))
+        .limit(MOST_LISTED)
+        .toList();
+  }
+
+  private static String enforcer(Fate fate, boolean inMesh) {
+    return switch (fate) {
+      case Fate.ForWaypoints ignored -> "waypoint, where one is bound";
+      case Fate.Unenforced ignored -> NOBODY;
+      case Fate.AsWritten ignored -> inMesh ? ZTUNNEL : NOBODY;
+      case Fate.Stricter ignored -> inMesh ? "ztunnel, more strictly than written" : NOBODY;
+    };
+  }
+
+  private static String name(HasMetadata policy) {
+    return policy.getKind()
+        + " "
+        + policy.getMetadata().getNamespace()
+        + "/"
+        + policy.getMetadata().getName();
+  }
+
+  private static List<AuthorizationPolicy> bearing(PreflightFacts facts) {
+    return facts.authorizationPolicies().stream()
+        .filter(
+            policy ->
+                bears(
+                    policy,
+                    policy.getSpec() == null
+                            || policy.getSpec().getSelector() == null
+                            || policy.getSpec().getSelector().getMatchLabels() == null
+                        ? Map.of()
+                        : policy.getSpec().getSelector().getMatchLabels(),
+                    facts))
+        .toList();
+  }
+
+  /** In the root namespace a policy holds for the mesh; its selector, where it has one, chooses. */
+  private static boolean bears(
+      HasMetadata policy, Map<String, String> selector, PreflightFacts facts) {
+    String namespace = policy.getMetadata().getNamespace();
+    if (!facts.namespace().equals(namespace) && !facts.rootNamespace().equals(namespace)) {
+      return false;
+    }
+    return selector.isEmpty()
+        || facts.capturable().stream().anyMatch(pod -> selects(selector, pod));
+  }
+
+  private static boolean selects(Map<String, String> selector, Pod pod) {
+    return Preflight.labels(pod).entrySet().containsAll(selector.entrySet());
+  }
+}

@@ -1,0 +1,269 @@
+package dev.ambit.operator.preflight.model;
+
+import dev.ambit.api.Finding;
+import dev.ambit.api.MtlsMode;
+import dev.ambit.api.Severity;
+import dev.ambit.api.WellKnown;
+import dev.ambit.operator.preflight.model.PreflightFacts.NodeReadiness;
+import io.fabric8.kubernetes.api.model.Container;
+import io.fabric8.kubernetes.api.model.ContainerPort;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.Pod;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+
+/** Finds what speaks against taking a namespace's pods into the mesh. */
+public final class Preflight {
+  /** What the ztunnel listens at in captured pods. */
+  static final Map<Integer, String> TAKEN =
+      Map.of(
+          15001, "connections that the pod opens",
+          15006, "connections to the pod that are in no tunnel",
+          15008, "tunnels (HBONE)",
+          15053, "DNS");
+
+  /** Pods of one finding that are named; there may be hundreds of the same ReplicaSet. */
+  private static final int MOST_NAMED = 5;
+
+  private static final String SECOND_NETWORKS = "k8s.v1.cni.cncf.io/networks";
+
+  private static final Comparator<Finding> ORDER =
+      Comparator.comparing(Finding::severity)
+          .thenComparing(Finding::reason)
+          .thenComparing(Finding::object)
+          .thenComparing(Finding::message);
+
+  private final PreflightFacts facts;
+  private final List<Finding> findings = new ArrayList<>();
+
+  private Preflight(PreflightFacts facts) {
+    this.facts = facts;
+  }
+
+  /** All findings, errors first, in an order that depends on nothing else. */
+  public static List<Finding> of(PreflightFacts facts) {
+    Preflight preflight = new Preflight(facts);
+    preflight.nodes();
+    preflight.leftOut();
+    preflight.ports();
+    preflight.networks();
+    preflight.definitions();
+    preflight.mtls();
+    preflight.findings.addAll(NetworkPolicies.findings(facts));
+    preflight.findings.addAll(PolicyChanges.findings(facts));
+    return preflight.findings.stream().distinct().sorted(ORDER).toList();
+  }
+
+  static Finding finding(Severity severity, String reason, HasMetadata object, String message) {
+    String namespace = object.getMetadata().getNamespace();
+    String name = object.getMetadata().getName();
+    return new Finding(
+        severity,
+        reason,
+        object.getKind() + " " + (namespace == null ? name : namespace + "/" + name),
+        message);
+  }
+
+  static Map<String, String> labels(Pod pod) {
+    return Objects.requireNonNullElse(pod.getMetadata().getLabels(), Map.of());
+  }
+
+  static String names(List<Pod> pods) {
+    List<String> names = pods.stream().map(pod -> pod.getMetadata().getName()).sorted().toList();
+    String first = String.join(", ", names.subList(0, Math.min(MOST_NAMED, names.size())));
+    return names.size() > MOST_NAMED
+        ? first + " and " + (names.size() - MOST_NAMED) + " more"
+        : first;
+  }
+
+  private void nodes() {
+    switch (facts.nodes()) {
+      case NodeReadiness.Unknown ignored -> {}
+      case NodeReadiness.Known(Set<String> ztunnels, Set<String> agents) -> {
+        Map<String, List<Pod>> byNode = new TreeMap<>();
+        for (Pod pod : facts.capturable()) {
+          String node = pod.getSpec() == null ? null : pod.getSpec().getNodeName();
+          if (node != null && !node.isEmpty()) {
+            byNode.computeIfAbsent(node, any -> new ArrayList<>()).add(pod);
+          }
+        }
+        byNode.forEach(
+            (node, pods) -> {
+              if (!ztunnels.contains(node)) {
+                findings.add(
+                    notReady(PreflightReasons.ZTUNNEL_NOT_READY, "ambit-ztunnel", node, pods));
+              }
+              if (!agents.contains(node)) {
+                findings.add(notReady(PreflightReasons.AGENT_NOT_READY, "ambit-agent", node, pods));
+              }
+            });
+      }
+    }
+  }
+
+  private static Finding notReady(String reason, String component, String node, List<Pod> pods) {
+    return new Finding(
+        Severity.ERROR,
+        reason,
+        "Node " + node,
+        "No pod of DaemonSet "
+            + component
+            + " is ready on the node, so that "
+            + names(pods)
+            + " there cannot be captured. Look at that pod; the DaemonSet runs on Linux nodes only.");
+  }
+
+  private void leftOut() {
+    for (Pod pod : facts.otherPods()) {
+      if (pod.getSpec() != null && Boolean.TRUE.equals(pod.getSpec().getHostNetwork())) {
+        findings.add(
+            finding(
+                Severity.WARNING,
+                PreflightReasons.HOST_NETWORK,
+                pod,
+                "The pod uses its node's network and stays outside the mesh: it talks plaintext, and"
+                    + " no policy of the mesh holds for what it receives."));
+      } else if (pod.getMetadata().getAnnotations() != null
+          && pod.getMetadata().getAnnotations().containsKey(WellKnown.SIDECAR_STATUS)) {
+        findings.add(
+            finding(
+                Severity.WARNING,
+                PreflightReasons.SIDECAR,
+                pod,
+                "The pod has a sidecar proxy and stays outside the mesh. To take it in, stop the"
+                    + " injection for it and restart it."));
+      }
+    }
+  }
+
+  private void ports() {
+    for (Pod pod : facts.capturable()) {
+      containers(pod)
+          .forEach(
+              container ->
+                  Objects.requireNonNullElse(container.getPorts(), List.<ContainerPort>of())
+                      .stream()
+                      .filter(port -> isTaken(port))
+                      .forEach(
+                          port ->
+                              findings.add(
+                                  finding(
+                                      Severity.ERROR,
+                                      PreflightReasons.PORT_TAKEN,
+                                      pod,
+                                      "Container "
+                                          + container.getName()
+                                          + " uses port "
+                                          + port.getContainerPort()
+                                          + ", where the ztunnel listens in the pod for "
+                                          + TAKEN.get(port.getContainerPort())
+                                          + ": one of the two would get the other's connections."
+                                          + " Use another port, or label the pod "
+                                          + WellKnown.DATAPLANE_MODE
+                                          + "=none."))));
+    }
+  }
+
+  /** A pod that speaks HBONE itself, and whatever else listens there. */
+  private static boolean isTaken(ContainerPort port) {
+    boolean udp = "UDP".equals(port.getProtocol());
+    return port.getContainerPort() != null
+        && TAKEN.containsKey(port.getContainerPort())
+        && (!udp || port.getContainerPort() == 15053);
+  }
+
+  private static Stream<Container> containers(Pod pod) {
+    if (pod.getSpec() == null) {
+      return Stream.of();
+    }
+    return Stream.concat(
+        Objects.requireNonNullElse(pod.getSpec().getContainers(), List.<Container>of()).stream(),
+        Objects.requireNonNullElse(pod.getSpec().getInitContainers(), List.<Container>of())
+            .stream());
+  }
+
+  private void networks() {
+    for (Pod pod : facts.capturable()) {
+      String runtime = pod.getSpec() == null ? null : pod.getSpec().getRuntimeClassName();
+      if (runtime != null && !runtime.isEmpty()) {
+        findings.add(
+            finding(
+                Severity.WARNING,
+                PreflightReasons.SANDBOXED,
+                pod,
+                "RuntimeClass "
+                    + runtime
+                    + ": a sandbox with a network stack of its own, such as gVisor's, sends past the"
+                    + " rules in the pod's network namespace, so that its traffic would stay plain."
+                    + " Try one such pod first."));
+      }
+      String second =
+          Objects.requireNonNullElse(pod.getMetadata().getAnnotations(), Map.<String, String>of())
+              .get(SECOND_NETWORKS);
+      if (second != null && !second.isBlank()) {
+        findings.add(
+            finding(
+                Severity.WARNING,
+                PreflightReasons.SECOND_NETWORK,
+                pod,
+                "The pod has more networks ("
+                    + second.strip()
+                    + "). What it receives there would be judged as plaintext by the ztunnel, which"
+                    + " knows its address in the cluster's network alone."));
+      }
+    }
+  }
+
+  private void definitions() {
+    for (String definition : new TreeSet<>(facts.missingDefinitions())) {
+      findings.add(
+          new Finding(
+              Severity.WARNING,
+              PreflightReasons.DEFINITION_MISSING,
+              "CustomResourceDefinition " + definition,
+              "The cluster does not have it, so that no such policy can be written. Ambit's chart"
+                  + " brings it (helm/ambit/crds)."));
+    }
+  }
+
+  private void mtls() {
+    if (facts.meshMtls() == MtlsMode.STRICT) {
+      findings.add(
+          strict(
+              "AmbientMesh default",
+              "spec.mtls is Strict",
+              "A PeerAuthentication or spec.mtls of the MeshEnrollment can say otherwise."));
+    }
+    PolicyChanges.strict(facts)
+        .forEach(
+            policy ->
+                findings.add(
+                    strict(
+                        "PeerAuthentication "
+                            + policy.getMetadata().getNamespace()
+                            + "/"
+                            + policy.getMetadata().getName(),
+                        "the mode is STRICT",
+                        "Set it to PERMISSIVE until then.")));
+  }
+
+  private Finding strict(String object, String cause, String remedy) {
+    boolean steps = facts.steps() > 1;
+    return new Finding(
+        steps ? Severity.ERROR : Severity.WARNING,
+        steps ? PreflightReasons.STRICT_MTLS_IN_STEPS : PreflightReasons.STRICT_MTLS,
+        object,
+        "Captured pods refuse plaintext, since "
+            + cause
+            + ": also that of clients outside the mesh"
+            + (steps ? ", and that of this namespace's own pods whose step has not come. " : ". ")
+            + remedy);
+  }
+}

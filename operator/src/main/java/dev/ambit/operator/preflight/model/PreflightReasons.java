@@ -1,0 +1,27 @@
+package dev.ambit.operator.preflight.model;
+
+import java.util.Set;
+
+/** What findings say in one word. */
+public final class PreflightReasons {
+  public static final String HBONE_BLOCKED = "NetworkPolicyBlocksHbone";
+  public static final String PROBES_BLOCKED = "NetworkPolicyBlocksProbes";
+  public static final String HOST_NETWORK = "HostNetwork";
+  public static final String SIDECAR = "SidecarInjected";
+  public static final String PORT_TAKEN = "PortCollision";
+  public static final String POLICY_TAKES_EFFECT = "PolicyTakesEffect";
+  public static final String POLICY_DENIES = "PolicyDeniesAtL4";
+  public static final String POLICY_STRICTER = "PolicyStricterAtL4";
+  public static final String STRICT_MTLS = "StrictMtls";
+  public static final String STRICT_MTLS_IN_STEPS = "StrictMtlsInSteps";
+  public static final String DEFINITION_MISSING = "DefinitionMissing";
+  public static final String ZTUNNEL_NOT_READY = "ZtunnelNotReady";
+  public static final String AGENT_NOT_READY = "AgentNotReady";
+  public static final String SANDBOXED = "SandboxedRuntime";
+  public static final String SECOND_NETWORK = "SecondNetwork";
+
+  /** Those that may be gone a moment later, without anybody's doing. */
+  public static final Set<String> PASSING = Set.of(ZTUNNEL_NOT_READY, AGENT_NOT_READY);
+
+  private PreflightReasons() {}
+}

@@ -1,0 +1,591 @@
+package dev.ambit.operator.enrollment.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.ambit.api.AbortThreshold;
+import dev.ambit.api.Conditions;
+import dev.ambit.api.Finding;
+import dev.ambit.api.InForce;
+import dev.ambit.api.MeshEnrollmentSpec;
+import dev.ambit.api.MeshEnrollmentStatus;
+import dev.ambit.api.MtlsMode;
+import dev.ambit.api.OnAbort;
+import dev.ambit.api.Phase;
+import dev.ambit.api.RolloutSpec;
+import dev.ambit.api.RolloutStatus;
+import dev.ambit.api.RolloutStep;
+import dev.ambit.api.Severity;
+import dev.ambit.api.Stage;
+import dev.ambit.api.WellKnown;
+import dev.ambit.capture.CaptureDecision;
+import dev.ambit.capture.DataplaneMode;
+import dev.ambit.capture.NamespaceFacts;
+import dev.ambit.capture.PodFacts;
+import dev.ambit.capture.PodNumber;
+import dev.ambit.operator.preflight.model.PreflightReasons;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.client.utils.Serialization;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** How a user's enrollment moves, with agents that do what is released. */
+class RolloutTest {
+  private static final Instant START = Instant.parse("2026-11-22T12:00:00Z");
+  private static final Finding ERROR =
+      new Finding(Severity.ERROR, PreflightReasons.HBONE_BLOCKED, "NetworkPolicy shop/a", "m");
+  private static final Finding WARNING =
+      new Finding(Severity.WARNING, PreflightReasons.HOST_NETWORK, "Pod shop/b", "m");
+  private static final RolloutSpec STEPS =
+      new RolloutSpec(
+          List.of(
+              new RolloutStep("10%", "2m"),
+              new RolloutStep("50%", "5m"),
+              new RolloutStep("100%", null)),
+          null,
+          null);
+
+  /** A namespace with an enrollment, an operator that looks at it, and its nodes' agents. */
+  private static final class Shop {
+    private final List<String> pods = new ArrayList<>();
+    private final Set<String> redirected = new HashSet<>();
+    private final Set<String> optedOut = new HashSet<>();
+    private MeshEnrollmentSpec spec = MeshEnrollmentSpec.of(Stage.L4);
+    private long generation = 1;
+    private Instant now = START;
+    private List<Finding> findings = List.of();
+    private Traffic traffic = Traffic.NONE;
+    private @Nullable String label;
+    private MeshEnrollmentStatus status = MeshEnrollmentStatus.NOTHING_YET;
+
+    Shop(int count) {
+      for (int i = 0; i < count; i++) {
+        pods.add("pod-" + i);
+      }
+    }
+
+    Shop labelled(String value) {
+      label = value;
+      return this;
+    }
+
+    Shop spec(MeshEnrollmentSpec next) {
+      if (!next.equals(spec)) {
+        generation++;
+      }
+      spec = next;
+      return this;
+    }
+
+    Shop rollout(RolloutSpec rollout) {
+      return spec(
+          new MeshEnrollmentSpec(spec.stage(), rollout, spec.mtls(), null, spec.paused(), false));
+    }
+
+    Shop stage(Stage stage) {
+      return spec(
+          new MeshEnrollmentSpec(stage, spec.rollout(), spec.mtls(), null, spec.paused(), false));
+    }
+
+    Shop paused(boolean paused) {
+      return spec(
+          new MeshEnrollmentSpec(spec.stage(), spec.rollout(), spec.mtls(), null, paused, false));
+    }
+
+    Shop dryRun(boolean dryRun) {
+      return spec(
+          new MeshEnrollmentSpec(
+              spec.stage(), spec.rollout(), spec.mtls(), null, spec.paused(), dryRun));
+    }
+
+    Shop mtls(MtlsMode mode) {
+      return spec(
+          new MeshEnrollmentSpec(spec.stage(), spec.rollout(), mode, null, spec.paused(), false));
+    }
+
+    Shop findings(Finding... now) {
+      findings = List.of(now);
+      return this;
+    }
+
+    Shop traffic(long connections, long failed, String... unheard) {
+      traffic = new Traffic(connections, failed, List.of(unheard));
+      return this;
+    }
+
+    Shop after(Duration time) {
+      now = now.plus(time);
+      return this;
+    }
+
+    private Map<String, String> labels() {
+      return label == null ? Map.of() : Map.of(WellKnown.DATAPLANE_MODE, label);
+    }
+
+    private Pod pod(String name) {
+      return new PodBuilder()
+          .withNewMetadata()
+          .withNamespace("shop")
+          .withName(name)
+          .withAnnotations(
+              redirected.contains(name)
+                  ? Map.of(WellKnown.REDIRECTION, WellKnown.REDIRECTION_ENABLED)
+                  : Map.of())
+          .withLabels(optedOut.contains(name) ? Map.of(WellKnown.DATAPLANE_MODE, "none") : Map.of())
+          .endMetadata()
+          .withNewStatus()
+          .withPhase("Running")
+          .withPodIP("10.0.0.1")
+          .endStatus()
+          .build();
+    }
+
+    /** The operator looks; it knows nothing but the object and the pods. */
+    MeshEnrollmentStatus look() {
+      boolean plan = spec.dryRun() && status.inForce() == null;
+      var observed =
+          new EnrollmentObservation(
+              plan ? new EnrollmentSource.Plan(spec) : new EnrollmentSource.User(spec),
+              generation,
+              // As an operator that has just started reads it.
+              Serialization.unmarshal(Serialization.asYaml(status), MeshEnrollmentStatus.class),
+              DataplaneMode.of(labels()),
+              label == null ? "" : label,
+              EnrollmentObservation.cutOf(DataplaneMode.of(labels())),
+              false,
+              true,
+              600,
+              new EnrolledPods("shop", labels(), Set.of(), pods.stream().map(this::pod).toList()),
+              findings,
+              traffic,
+              now);
+      status = StatusReport.of(observed, Assessment.of(observed), null);
+      traffic = Traffic.NONE;
+      return status;
+    }
+
+    /** Each agent does what is in force. */
+    Shop agentsAct() {
+      InForce inForce = status.inForce();
+      var facts =
+          new NamespaceFacts("shop", labels(), Set.of(), inForce == null ? null : inForce.cut());
+      for (String name : pods) {
+        if (CaptureDecision.of(PodFacts.of(pod(name)), facts) instanceof CaptureDecision.Captured) {
+          redirected.add(name);
+        } else {
+          redirected.remove(name);
+        }
+      }
+      return this;
+    }
+
+    MeshEnrollmentStatus settle() {
+      look();
+      agentsAct();
+      return look();
+    }
+
+    RolloutStatus rolledOut() {
+      return Objects.requireNonNull(status.rollout());
+    }
+  }
+
+  private static String reason(MeshEnrollmentStatus status, String type) {
+    return Conditions.find(status.conditions(), type).orElseThrow().getReason();
+  }
+
+  private static String message(MeshEnrollmentStatus status, String type) {
+    return Conditions.find(status.conditions(), type).orElseThrow().getMessage();
+  }
+
+  private static int cut(MeshEnrollmentStatus status) {
+    return Objects.requireNonNull(status.inForce()).cut();
+  }
+
+  private static @Nullable MtlsMode mtls(MeshEnrollmentStatus status) {
+    return Objects.requireNonNull(status.inForce()).mtls();
+  }
+
+  @Test
+  void withoutARolloutAllPodsAreTakenAtOnce() {
+    var shop = new Shop(7);
+    assertThat(shop.look().phase()).isEqualTo(Phase.CAPTURING);
+    assertThat(cut(shop.status)).isEqualTo(PodNumber.ALL);
+    shop.agentsAct();
+    assertThat(shop.look().phase()).isEqualTo(Phase.DONE);
+    assertThat(shop.status.stage()).isEqualTo(Stage.L4);
+    assertThat(shop.rolledOut().summary()).isEqualTo("1/1");
+  }
+
+  @Test
+  void stepsAreTakenOneAfterAnotherEachAfterItsBakeTime() {
+    var shop = new Shop(20).rollout(STEPS);
+    var status = shop.look();
+    assertThat(status.phase()).isEqualTo(Phase.CAPTURING);
+    assertThat(status.stage()).isEqualTo(Stage.NONE);
+    assertThat(message(status, Conditions.READY)).startsWith("Step 1/3: 2 of 2 pods");
+    assertThat(Objects.requireNonNull(status.pods()).held()).isEqualTo(18);
+    shop.agentsAct();
+    assertThat(shop.redirected).hasSize(2);
+
+    status = shop.look();
+    assertThat(status.phase()).isEqualTo(Phase.BAKING);
+    assertThat(Conditions.holds(status.conditions(), Conditions.RECONCILING)).isTrue();
+    assertThat(message(status, Conditions.READY)).contains("until 2026-11-22T12:02:00Z");
+    assertThat(shop.after(Duration.ofSeconds(119)).settle().phase()).isEqualTo(Phase.BAKING);
+    assertThat(shop.redirected).hasSize(2);
+
+    var first = Set.copyOf(shop.redirected);
+    status = shop.after(Duration.ofSeconds(1)).settle();
+    assertThat(shop.redirected).hasSize(10).containsAll(first);
+    assertThat(status.phase()).isEqualTo(Phase.BAKING);
+    assertThat(shop.rolledOut().summary()).isEqualTo("2/3");
+    assertThat(Conditions.holds(status.conditions(), Conditions.CAPTURED)).isFalse();
+
+    status = shop.after(Duration.ofMinutes(5)).settle();
+    assertThat(shop.redirected).hasSize(20);
+    assertThat(status.phase()).isEqualTo(Phase.DONE);
+    assertThat(status.stage()).isEqualTo(Stage.L4);
+    assertThat(Objects.requireNonNull(status.pods()).held()).isZero();
+    assertThat(shop.rolledOut().complete()).isTrue();
+  }
+
+  @Test
+  void aStepWaitsForPodsThatAreNotCaptured() {
+    var shop = new Shop(20).rollout(STEPS);
+    shop.look();
+    assertThat(shop.after(Duration.ofHours(1)).look().phase()).isEqualTo(Phase.CAPTURING);
+    assertThat(shop.rolledOut().summary()).isEqualTo("1/3");
+    // The bake time begins once they are.
+    shop.agentsAct().look();
+    assertThat(shop.after(Duration.ofSeconds(119)).look().phase()).isEqualTo(Phase.BAKING);
+    // A pod that is made anew meanwhile holds the next step, and takes no bake time back.
+    var one = shop.redirected.iterator().next();
+    shop.redirected.remove(one);
+    assertThat(shop.after(Duration.ofSeconds(60)).look().phase()).isEqualTo(Phase.CAPTURING);
+    assertThat(shop.rolledOut().summary()).isEqualTo("1/3");
+    shop.redirected.add(one);
+    shop.look();
+    assertThat(shop.rolledOut().summary()).isEqualTo("2/3");
+  }
+
+  @Test
+  void inASmallNamespaceTheFirstStepTakesOnePod() {
+    var shop = new Shop(3).rollout(STEPS);
+    shop.settle();
+    assertThat(shop.redirected).hasSize(1);
+    shop.after(Duration.ofMinutes(2)).settle();
+    assertThat(shop.redirected).hasSize(2);
+  }
+
+  @Test
+  void aPausedRolloutStaysWhereItIsAndGoesOnFromThere() {
+    var shop = new Shop(20).rollout(STEPS);
+    shop.settle();
+    var status = shop.paused(true).after(Duration.ofHours(1)).settle();
+    assertThat(status.phase()).isEqualTo(Phase.PAUSED);
+    assertThat(shop.redirected).hasSize(2);
+    assertThat(Conditions.holds(status.conditions(), Conditions.READY)).isFalse();
+    assertThat(Conditions.holds(status.conditions(), Conditions.RECONCILING)).isFalse();
+    assertThat(Conditions.holds(status.conditions(), Conditions.STALLED)).isFalse();
+    assertThat(message(status, Conditions.READY)).contains("step 1/3", "spec.paused");
+    // Pods baked all the while.
+    shop.paused(false).settle();
+    assertThat(shop.redirected).hasSize(10);
+  }
+
+  @Test
+  void pausedBeforeTheFirstStepNothingIsTaken() {
+    var shop = new Shop(5).paused(true);
+    assertThat(shop.settle().phase()).isEqualTo(Phase.PAUSED);
+    assertThat(shop.redirected).isEmpty();
+  }
+
+  @Test
+  void aPausedEnrollmentDoesNotLeaveEither() {
+    var shop = new Shop(5);
+    shop.settle();
+    var status = shop.stage(Stage.NONE).paused(true).settle();
+    assertThat(status.phase()).isEqualTo(Phase.PAUSED);
+    assertThat(status.stage()).isEqualTo(Stage.L4);
+    assertThat(shop.redirected).hasSize(5);
+    assertThat(shop.paused(false).settle().phase()).isEqualTo(Phase.DONE);
+    assertThat(shop.redirected).isEmpty();
+    assertThat(shop.status.stage()).isEqualTo(Stage.NONE);
+  }
+
+  @Test
+  void preflightErrorsHoldAndWarningsDoNot() {
+    var shop = new Shop(5).findings(ERROR, WARNING);
+    var status = shop.settle();
+    assertThat(status.phase()).isEqualTo(Phase.PREFLIGHT);
+    assertThat(shop.redirected).isEmpty();
+    assertThat(Conditions.holds(status.conditions(), Conditions.PREFLIGHT_PASSED)).isFalse();
+    assertThat(reason(status, Conditions.PREFLIGHT_PASSED)).isEqualTo("NetworkPolicyBlocksHbone");
+    assertThat(reason(status, Conditions.STALLED)).isEqualTo("PreflightFailed");
+    assertThat(Conditions.holds(status.conditions(), Conditions.STALLED)).isTrue();
+    assertThat(status.findings()).containsExactly(ERROR, WARNING);
+
+    status = shop.findings(WARNING).settle();
+    assertThat(status.phase()).isEqualTo(Phase.DONE);
+    assertThat(Conditions.holds(status.conditions(), Conditions.PREFLIGHT_PASSED)).isTrue();
+    assertThat(reason(status, Conditions.PREFLIGHT_PASSED)).isEqualTo("OnlyWarnings");
+  }
+
+  @Test
+  void anErrorThatMayPassIsWaitedFor() {
+    var passing = new Finding(Severity.ERROR, PreflightReasons.ZTUNNEL_NOT_READY, "Node a", "m");
+    var status = new Shop(5).findings(passing).settle();
+    assertThat(status.phase()).isEqualTo(Phase.PREFLIGHT);
+    assertThat(Conditions.holds(status.conditions(), Conditions.RECONCILING)).isTrue();
+    assertThat(Conditions.holds(status.conditions(), Conditions.STALLED)).isFalse();
+  }
+
+  @Test
+  void anErrorInTheMiddleHoldsTheNextStepAndTakesNothingBack() {
+    var shop = new Shop(20).rollout(STEPS);
+    shop.settle();
+    var status = shop.findings(ERROR).after(Duration.ofMinutes(3)).settle();
+    assertThat(status.phase()).isEqualTo(Phase.PREFLIGHT);
+    assertThat(shop.redirected).hasSize(2);
+    assertThat(message(status, Conditions.READY)).startsWith("No more pods are captured");
+  }
+
+  @Test
+  void anErrorInANamespaceThatHasArrivedIsOnlyReported() {
+    var shop = new Shop(5);
+    shop.settle();
+    var status = shop.findings(ERROR).settle();
+    assertThat(status.phase()).isEqualTo(Phase.DONE);
+    assertThat(Conditions.holds(status.conditions(), Conditions.PREFLIGHT_PASSED)).isFalse();
+  }
+
+  @Test
+  void aDryRunTouchesNothingWhateverItAsksFor() {
+    var shop = new Shop(5).dryRun(true).findings(ERROR);
+    var status = shop.settle();
+    assertThat(status.phase()).isEqualTo(Phase.PLANNED);
+    assertThat(status.inForce()).isNull();
+    assertThat(shop.redirected).isEmpty();
+    assertThat(Conditions.holds(status.conditions(), Conditions.READY)).isTrue();
+    assertThat(message(status, Conditions.READY)).contains("1 errors");
+    // It becomes more.
+    assertThat(shop.dryRun(false).findings().settle().phase()).isEqualTo(Phase.DONE);
+    assertThat(shop.redirected).hasSize(5);
+    // And plans again.
+    status = shop.stage(Stage.NONE).dryRun(true).settle();
+    assertThat(status.phase()).isEqualTo(Phase.PLANNED);
+    assertThat(status.stage()).isEqualTo(Stage.L4);
+    assertThat(shop.redirected).hasSize(5);
+  }
+
+  @Test
+  void aDryRunBesideTheLabelLeavesItsPodsAlone() {
+    var shop = new Shop(5).labelled("ambient");
+    shop.agentsAct();
+    assertThat(shop.redirected).hasSize(5);
+    shop.stage(Stage.NONE).dryRun(true).settle();
+    assertThat(shop.redirected).hasSize(5);
+  }
+
+  @Test
+  void whatTheLabelHasTakenStaysTakenWhenAnEnrollmentTakesOver() {
+    var shop = new Shop(20).labelled("ambient").rollout(STEPS);
+    shop.agentsAct();
+    var status = shop.look();
+    assertThat(cut(status)).isEqualTo(PodNumber.ALL);
+    shop.agentsAct();
+    assertThat(shop.redirected).hasSize(20);
+    assertThat(shop.look().phase()).isEqualTo(Phase.DONE);
+  }
+
+  private static RolloutSpec aborting(OnAbort onAbort) {
+    return new RolloutSpec(STEPS.steps(), new AbortThreshold("1%", 50), onAbort);
+  }
+
+  @Test
+  void failuresBelowTheThresholdOrOfTooFewConnectionsDoNotAbort() {
+    var shop = new Shop(20).rollout(aborting(OnAbort.ROLLBACK));
+    shop.settle();
+    assertThat(shop.traffic(49, 49).look().phase()).isEqualTo(Phase.BAKING);
+    shop = new Shop(20).rollout(aborting(OnAbort.ROLLBACK));
+    shop.settle();
+    assertThat(shop.traffic(1000, 10).look().phase()).isEqualTo(Phase.BAKING);
+    assertThat(shop.rolledOut().connections()).isEqualTo(1000);
+    assertThat(shop.rolledOut().failedConnections()).isEqualTo(10);
+    // Each step counts for itself.
+    shop.after(Duration.ofMinutes(2)).look();
+    assertThat(shop.rolledOut().step()).isEqualTo(2);
+    assertThat(shop.rolledOut().connections()).isZero();
+  }
+
+  @Test
+  void tooManyFailuresRollBackAndItStaysSoUntilTheSpecChanges() {
+    var shop = new Shop(20).rollout(aborting(OnAbort.ROLLBACK));
+    shop.settle();
+    assertThat(shop.redirected).hasSize(2);
+    shop.traffic(60, 0).look();
+    var status = shop.traffic(40, 2).look();
+    assertThat(status.phase()).isEqualTo(Phase.ROLLING_BACK);
+    assertThat(Conditions.holds(status.conditions(), Conditions.RECONCILING)).isTrue();
+    assertThat(message(status, Conditions.READY)).startsWith("2 of 100 connections failed");
+    shop.agentsAct();
+    assertThat(shop.redirected).isEmpty();
+    status = shop.after(Duration.ofHours(1)).settle();
+    assertThat(status.phase()).isEqualTo(Phase.STALLED);
+    assertThat(reason(status, Conditions.STALLED)).isEqualTo("RolloutAborted");
+    assertThat(status.stage()).isEqualTo(Stage.NONE);
+    assertThat(cut(status)).isZero();
+    assertThat(shop.redirected).isEmpty();
+
+    status = shop.paused(true).paused(false).settle();
+    assertThat(status.phase()).isEqualTo(Phase.BAKING);
+    assertThat(shop.redirected).hasSize(2);
+    assertThat(shop.rolledOut().failedConnections()).isZero();
+  }
+
+  @Test
+  void onHoldPodsStayInTheMeshAndNoMoreAreTaken() {
+    var shop = new Shop(20).rollout(aborting(OnAbort.HOLD));
+    shop.settle();
+    var status = shop.traffic(100, 50).after(Duration.ofHours(1)).settle();
+    assertThat(status.phase()).isEqualTo(Phase.STALLED);
+    assertThat(reason(status, Conditions.READY)).isEqualTo("RolloutAborted");
+    assertThat(shop.redirected).hasSize(2);
+    assertThat(shop.after(Duration.ofHours(1)).settle().phase()).isEqualTo(Phase.STALLED);
+    assertThat(shop.redirected).hasSize(2);
+  }
+
+  @Test
+  void withoutFiguresARolloutThatTurnsOnThemDoesNotGoOn() {
+    var shop = new Shop(20).rollout(aborting(OnAbort.ROLLBACK));
+    shop.settle();
+    var status = shop.traffic(0, 0, "node-1").after(Duration.ofHours(1)).look();
+    assertThat(status.phase()).isEqualTo(Phase.BAKING);
+    assertThat(reason(status, Conditions.READY)).isEqualTo("TrafficUnknown");
+    assertThat(message(status, Conditions.READY)).contains("node-1");
+    shop.look();
+    assertThat(shop.rolledOut().step()).isEqualTo(2);
+  }
+
+  @Test
+  void failuresAfterTheLastStepDoNotAbort() {
+    var shop = new Shop(4).rollout(new RolloutSpec(null, new AbortThreshold("1%", 1), null));
+    shop.settle();
+    assertThat(shop.status.phase()).isEqualTo(Phase.DONE);
+    assertThat(shop.traffic(100, 100).settle().phase()).isEqualTo(Phase.DONE);
+  }
+
+  @Test
+  void aStepsChangedInTheMiddleGoOnFromWhatIsReleased() {
+    var shop = new Shop(20).rollout(STEPS);
+    shop.settle();
+    var quicker =
+        new RolloutSpec(
+            List.of(
+                new RolloutStep("5%", "1h"),
+                new RolloutStep("30%", "1h"),
+                new RolloutStep("100%", null)),
+            null,
+            null);
+    shop.rollout(quicker).look();
+    assertThat(shop.redirected).hasSize(2);
+    assertThat(shop.rolledOut().summary()).isEqualTo("1/3");
+    shop.after(Duration.ofHours(1)).settle();
+    assertThat(shop.redirected).hasSize(6);
+    // No rollout any more: the rest at once.
+    shop.spec(MeshEnrollmentSpec.of(Stage.L4)).settle();
+    assertThat(shop.redirected).hasSize(20);
+    assertThat(shop.look().phase()).isEqualTo(Phase.DONE);
+  }
+
+  @Test
+  void aNamespaceThatHasArrivedStaysSoWhenItsStepsChange() {
+    var shop = new Shop(20);
+    shop.settle();
+    assertThat(shop.rollout(STEPS).settle().phase()).isEqualTo(Phase.DONE);
+    assertThat(shop.redirected).hasSize(20);
+  }
+
+  @Test
+  void strictMtlsWaitsUntilAllPodsAreInTheMeshAndGoesBeforeTheyLeave() {
+    var shop = new Shop(20).rollout(STEPS).mtls(MtlsMode.STRICT);
+    assertThat(mtls(shop.settle())).isEqualTo(MtlsMode.PERMISSIVE);
+    shop.after(Duration.ofHours(1)).settle();
+    shop.after(Duration.ofHours(1)).settle();
+    assertThat(shop.look().phase()).isEqualTo(Phase.DONE);
+    assertThat(mtls(shop.status)).isEqualTo(MtlsMode.STRICT);
+    // A pod that comes later is waited for, and opens nothing.
+    shop.pods.add("pod-late");
+    assertThat(shop.look().phase()).isEqualTo(Phase.CAPTURING);
+    assertThat(mtls(shop.status)).isEqualTo(MtlsMode.STRICT);
+    shop.stage(Stage.NONE).look();
+    assertThat(mtls(shop.status)).isEqualTo(MtlsMode.PERMISSIVE);
+  }
+
+  @Test
+  void aPodThatOptsOutIsNoPartOfTheShares() {
+    var shop = new Shop(4);
+    shop.optedOut.addAll(List.of("pod-0", "pod-1"));
+    shop.rollout(
+        new RolloutSpec(
+            List.of(new RolloutStep("50%", "1m"), new RolloutStep("100%", null)), null, null));
+    shop.settle();
+    assertThat(shop.redirected).hasSize(1).doesNotContain("pod-0", "pod-1");
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 2, 3, 10, 57})
+  void everyRolloutEndsWithAllPodsInTheMesh(int pods) {
+    var shop = new Shop(pods).rollout(STEPS);
+    int before = 0;
+    for (int i = 0; i < 6; i++) {
+      shop.after(Duration.ofMinutes(6)).settle();
+      assertThat(shop.redirected.size()).isGreaterThanOrEqualTo(before);
+      before = shop.redirected.size();
+    }
+    assertThat(shop.look().phase()).isEqualTo(Phase.DONE);
+    assertThat(shop.redirected).hasSize(pods);
+  }
+
+  private static Stream<MeshEnrollmentSpec> specs() {
+    return Stream.of(Stage.values())
+        .flatMap(
+            stage ->
+                Stream.of(Optional.<RolloutSpec>empty(), Optional.of(STEPS))
+                    .flatMap(
+                        rollout ->
+                            Stream.of(false, true)
+                                .map(
+                                    paused ->
+                                        new MeshEnrollmentSpec(
+                                            stage,
+                                            rollout.orElse(null),
+                                            null,
+                                            null,
+                                            paused,
+                                            false))));
+  }
+
+  @ParameterizedTest
+  @MethodSource("specs")
+  void lookingAgainChangesNothing(MeshEnrollmentSpec spec) {
+    var shop = new Shop(9).spec(spec);
+    shop.settle();
+    var once = shop.look();
+    assertThat(shop.look()).isEqualTo(once);
+  }
+}

@@ -1,0 +1,354 @@
+package dev.ambit.operator.preflight.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.ambit.api.EnrollmentPlan;
+import dev.ambit.api.Finding;
+import dev.ambit.api.MtlsMode;
+import dev.ambit.api.PolicyPlan;
+import dev.ambit.api.RolloutSpec;
+import dev.ambit.api.RolloutStep;
+import dev.ambit.api.Severity;
+import dev.ambit.api.Stage;
+import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
+import io.fabric8.istio.api.security.v1.PeerAuthentication;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicy;
+import io.fabric8.kubernetes.client.utils.Serialization;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What is found in manifests as people write them. */
+class PreflightTest {
+  private final List<Pod> capturable = new ArrayList<>();
+  private final List<Pod> others = new ArrayList<>();
+  private final List<NetworkPolicy> networkPolicies = new ArrayList<>();
+  private final List<AuthorizationPolicy> authorizationPolicies = new ArrayList<>();
+  private final List<PeerAuthentication> peerAuthentications = new ArrayList<>();
+  private Set<String> missing = Set.of();
+  private int steps = 1;
+  private MtlsMode mesh = MtlsMode.PERMISSIVE;
+  private PreflightFacts.NodeReadiness nodes =
+      new PreflightFacts.NodeReadiness.Known(Set.of("node-1"), Set.of("node-1"));
+
+  private static <T extends HasMetadata> T read(Class<T> kind, String yaml) {
+    T object = Serialization.unmarshal(yaml, kind);
+    if (object.getMetadata().getNamespace() == null) {
+      object.getMetadata().setNamespace("shop");
+    }
+    return object;
+  }
+
+  private PreflightTest pod(String name, String spec) {
+    capturable.add(pod(name, "app: " + name, spec));
+    return this;
+  }
+
+  private static Pod pod(String name, String labels, String spec) {
+    return read(
+        Pod.class,
+        """
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: %s, labels: {%s}}
+        spec: {nodeName: node-1, %s}
+        """
+            .formatted(name, labels, spec));
+  }
+
+  private PreflightTest networkPolicy(String spec) {
+    networkPolicies.add(
+        read(
+            NetworkPolicy.class,
+            """
+            apiVersion: networking.k8s.io/v1
+            kind: NetworkPolicy
+            metadata: {name: policy-%d}
+            spec: {%s}
+            """
+                .formatted(networkPolicies.size(), spec)));
+    return this;
+  }
+
+  private PreflightTest policy(String spec) {
+    authorizationPolicies.add(
+        read(
+            AuthorizationPolicy.class,
+            """
+            apiVersion: security.istio.io/v1
+            kind: AuthorizationPolicy
+            metadata: {name: policy-%d}
+            spec: {%s}
+            """
+                .formatted(authorizationPolicies.size(), spec)));
+    return this;
+  }
+
+  private PreflightFacts facts() {
+    return new PreflightFacts(
+        "shop",
+        "ambit-system",
+        steps,
+        mesh,
+        capturable,
+        others,
+        networkPolicies,
+        authorizationPolicies,
+        peerAuthentications,
+        missing,
+        nodes);
+  }
+
+  private List<String> found() {
+    return Preflight.of(facts()).stream()
+        .map(f -> f.severity().text() + " " + f.reason() + " at " + f.object())
+        .toList();
+  }
+
+  @Test
+  void nothingIsFoundInAPlainNamespace() {
+    assertThat(pod("cart", "containers: [{name: a, ports: [{containerPort: 8080}]}]").found())
+        .isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        // Who may reach a port today and not port 15008.
+        "podSelector: {}, ingress: [{ports: [{port: 8080}]}]",
+        "podSelector: {}, ingress: [{from: [{podSelector: {}}], ports: [{port: 8080}]}]",
+        "podSelector: {matchLabels: {app: cart}}, ingress: [{ports: [{port: http}]}]",
+        "podSelector: {}, ingress: [{ports: [{port: 8080}]}, {from: [{podSelector: {}}], ports: [{port: 15008}]}]",
+        "podSelector: {}, ingress: [{ports: [{port: 15000, endPort: 15007}]}]",
+        "podSelector: {}, ingress: [{ports: [{port: 15008, protocol: UDP}, {port: 8080}]}]",
+        "podSelector: {}, policyTypes: [Egress], egress: [{to: [{podSelector: {}}], ports: [{port: 8080}]}]",
+      })
+  void aNetworkPolicyThatNamesPortsAndNotThatOfTunnelsIsAnError(String spec) {
+    assertThat(pod("cart", "containers: []").networkPolicy(spec).found())
+        .contains("Error NetworkPolicyBlocksHbone at NetworkPolicy shop/policy-0");
+    assertThat(Preflight.of(facts()).getFirst().message()).contains("cart", "15008");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "podSelector: {}, ingress: [{}]",
+        "podSelector: {}, ingress: [{from: [{podSelector: {}}]}]",
+        "podSelector: {}, ingress: [{ports: [{port: 8080}, {port: 15008}]}]",
+        "podSelector: {}, ingress: [{ports: [{port: 8080}]}, {ports: [{port: 15008}]}]",
+        "podSelector: {}, ingress: [{ports: [{port: 15001, endPort: 15010}]}]",
+        "podSelector: {}, ingress: [{ports: [{protocol: TCP}]}]",
+        "podSelector: {matchLabels: {app: other}}, ingress: [{ports: [{port: 8080}]}]",
+        "podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [cart]}]}, ingress: [{ports: [{port: 8080}]}]",
+        // Addresses outside the cluster speak no HBONE.
+        "podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24}}], ports: [{port: 8080}]}]",
+        "podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: 53, protocol: UDP}, {port: 53}]}]",
+        "podSelector: {}, policyTypes: [Ingress]",
+      })
+  void aNetworkPolicyThatLetsTunnelsPassOrConcernsNoneIsNot(String spec) {
+    assertThat(pod("cart", "containers: []").networkPolicy(spec).found()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "true  | podSelector: {}, ingress: [{from: [{podSelector: {}}]}]",
+        "true  | podSelector: {}, policyTypes: [Ingress]",
+        "true  | podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]",
+        "false | podSelector: {}, ingress: [{}]",
+        "false | podSelector: {}, ingress: [{from: [{podSelector: {}}]}, {from: [{ipBlock: {cidr: 169.254.7.127/32}}]}]",
+        "false | podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 169.254.0.0/16}}]}]",
+        "false | podSelector: {}, policyTypes: [Egress]",
+      })
+  void probesOfIsolatedPodsMustBeAdmitted(boolean error, String spec) {
+    var probed = "containers: [{name: a, readinessProbe: {httpGet: {port: 8080}}}]";
+    assertThat(pod("cart", probed).networkPolicy(spec).found())
+        .isEqualTo(
+            error
+                ? List.of("Error NetworkPolicyBlocksProbes at NetworkPolicy shop/policy-0")
+                : List.of());
+  }
+
+  @Test
+  void aProbeThatRunsACommandNeedsNoConnection() {
+    var probed = "containers: [{name: a, readinessProbe: {exec: {command: [x]}}}]";
+    assertThat(pod("cart", probed).networkPolicy("podSelector: {}, policyTypes: [Ingress]").found())
+        .isEmpty();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "15001, TCP, true",
+    "15006, TCP, true",
+    "15008, TCP, true",
+    "15053, UDP, true",
+    "15008, UDP, false",
+    "8080, TCP, false"
+  })
+  void portsThatTheZtunnelListensAtAreErrors(int port, String protocol, boolean error) {
+    var spec =
+        "initContainers: [{name: i}], containers: [{name: a, ports: [{containerPort: %d, protocol: %s}]}]"
+            .formatted(port, protocol);
+    assertThat(pod("cart", spec).found())
+        .isEqualTo(error ? List.of("Error PortCollision at Pod shop/cart") : List.of());
+  }
+
+  @Test
+  void whatStaysOutsideIsAWarning() {
+    others.add(pod("host", "app: a", "hostNetwork: true"));
+    var sidecar = pod("sidecar", "app: a", "containers: []");
+    sidecar.getMetadata().setAnnotations(java.util.Map.of("sidecar.istio.io/status", "{}"));
+    others.add(sidecar);
+    others.add(pod("out", "istio.io/dataplane-mode: none", "containers: []"));
+    assertThat(found())
+        .containsExactly(
+            "Warning HostNetwork at Pod shop/host", "Warning SidecarInjected at Pod shop/sidecar");
+  }
+
+  @Test
+  void sandboxesAndSecondNetworksAreWarnings() {
+    pod("boxed", "runtimeClassName: gvisor, containers: []").pod("multi", "containers: []");
+    capturable
+        .getLast()
+        .getMetadata()
+        .setAnnotations(java.util.Map.of("k8s.v1.cni.cncf.io/networks", "storage"));
+    assertThat(found())
+        .containsExactly(
+            "Warning SandboxedRuntime at Pod shop/boxed",
+            "Warning SecondNetwork at Pod shop/multi");
+  }
+
+  @Test
+  void nodesWithoutTheirPartOfTheMeshAreErrors() {
+    pod("cart", "containers: []");
+    nodes = new PreflightFacts.NodeReadiness.Known(Set.of("node-2"), Set.of("node-1"));
+    assertThat(found()).containsExactly("Error ZtunnelNotReady at Node node-1");
+    nodes = new PreflightFacts.NodeReadiness.Known(Set.of("node-1"), Set.of());
+    assertThat(found()).containsExactly("Error AgentNotReady at Node node-1");
+    nodes = new PreflightFacts.NodeReadiness.Unknown();
+    assertThat(found()).isEmpty();
+  }
+
+  @Test
+  void definitionsThatTheClusterLacksAreWarnings() {
+    missing = Set.of("authorizationpolicies.security.istio.io");
+    assertThat(found())
+        .containsExactly(
+            "Warning DefinitionMissing at CustomResourceDefinition"
+                + " authorizationpolicies.security.istio.io");
+  }
+
+  @Test
+  void policiesThatNobodyEnforcesYetAreTold() {
+    pod("cart", "containers: []")
+        .policy("rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/web]}}]}]")
+        .policy("selector: {matchLabels: {app: other}}, rules: [{}]")
+        .policy("targetRefs: [{kind: Service, name: cart}], rules: [{}]");
+    assertThat(found())
+        .containsExactly("Warning PolicyTakesEffect at AuthorizationPolicy shop/policy-0");
+    capturable
+        .getFirst()
+        .getMetadata()
+        .setAnnotations(java.util.Map.of("ambient.istio.io/redirection", "enabled"));
+    assertThat(found()).isEmpty();
+  }
+
+  @Test
+  void anAllowPolicyOfLayer7WouldDenyAndIsAnError() {
+    pod("cart", "containers: []")
+        .policy("rules: [{to: [{operation: {methods: [GET]}}]}]")
+        .policy("action: DENY, rules: [{to: [{operation: {paths: [/admin]}}]}]");
+    assertThat(found())
+        .containsExactly(
+            "Error PolicyDeniesAtL4 at AuthorizationPolicy shop/policy-0",
+            "Warning PolicyStricterAtL4 at AuthorizationPolicy shop/policy-1");
+  }
+
+  @Test
+  void strictMtlsIsAWarningAtOnceAndAnErrorInSteps() {
+    pod("cart", "containers: []");
+    peerAuthentications.add(
+        read(
+            PeerAuthentication.class,
+            """
+            apiVersion: security.istio.io/v1
+            kind: PeerAuthentication
+            metadata: {name: strict}
+            spec: {mtls: {mode: STRICT}}
+            """));
+    assertThat(found()).containsExactly("Warning StrictMtls at PeerAuthentication shop/strict");
+    steps = 3;
+    assertThat(found())
+        .containsExactly("Error StrictMtlsInSteps at PeerAuthentication shop/strict");
+    peerAuthentications.clear();
+    mesh = MtlsMode.STRICT;
+    assertThat(found()).containsExactly("Error StrictMtlsInSteps at AmbientMesh default");
+  }
+
+  @Test
+  void everyFindingSaysWhatToDoAndErrorsComeFirst() {
+    others.add(pod("host", "app: a", "hostNetwork: true"));
+    pod("cart", "containers: [{name: a, ports: [{containerPort: 15008}]}]")
+        .networkPolicy("podSelector: {}, ingress: [{ports: [{port: 8080}]}]")
+        .policy("rules: [{to: [{operation: {methods: [GET]}}]}]");
+    var findings = Preflight.of(facts());
+    assertThat(findings)
+        .extracting(Finding::severity)
+        .containsExactly(Severity.ERROR, Severity.ERROR, Severity.ERROR, Severity.WARNING);
+    assertThat(findings).allSatisfy(f -> assertThat(f.message()).hasSizeGreaterThan(60));
+  }
+
+  @Test
+  void aPlanSaysHowManyPodsMoveAndWhoEnforcesWhat() {
+    for (int i = 0; i < 10; i++) {
+      pod("pod-" + i, "containers: []");
+    }
+    others.add(pod("out", "istio.io/dataplane-mode: none", "containers: []"));
+    policy("rules: [{to: [{operation: {methods: [GET]}}]}]")
+        .policy("rules: [{from: [{source: {namespaces: [shop]}}]}]")
+        .policy("targetRefs: [{kind: Service, name: cart}], rules: [{}]");
+    var rollout =
+        new RolloutSpec(
+            List.of(
+                new RolloutStep("15%", null),
+                new RolloutStep("50%", null),
+                new RolloutStep("100%", null)),
+            null,
+            null);
+    assertThat(Plans.of(facts(), Stage.L4, rollout))
+        .isEqualTo(
+            new EnrollmentPlan(
+                Stage.L4,
+                10,
+                0,
+                1,
+                List.of(2, 5, 10),
+                List.of(
+                    new PolicyPlan(
+                        "AuthorizationPolicy shop/policy-0",
+                        "nobody",
+                        "ztunnel, more strictly than written",
+                        true),
+                    new PolicyPlan("AuthorizationPolicy shop/policy-1", "nobody", "ztunnel", false),
+                    new PolicyPlan(
+                        "AuthorizationPolicy shop/policy-2",
+                        "waypoint, where one is bound",
+                        "waypoint, where one is bound",
+                        false))));
+    capturable.forEach(
+        pod ->
+            pod.getMetadata()
+                .setAnnotations(java.util.Map.of("ambient.istio.io/redirection", "enabled")));
+    var leaving = Plans.of(facts(), Stage.NONE, rollout);
+    assertThat(leaving.leave()).isEqualTo(10);
+    assertThat(leaving.join()).isZero();
+    assertThat(leaving.policies().getFirst().after()).isEqualTo("nobody");
+  }
+}
