@@ -16,6 +16,9 @@ public final class Conditions {
   public static final String STALLED = "Stalled";
   public static final String CAPTURED = "Captured";
 
+  /** Whether every captured pod has shown its identity in a handshake. */
+  public static final String PROVEN = "Proven";
+
   /** Whether preflight has found nothing that would break. */
   public static final String PREFLIGHT_PASSED = "PreflightPassed";
 

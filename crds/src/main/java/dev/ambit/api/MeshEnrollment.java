@@ -30,6 +30,7 @@ import org.jspecify.annotations.Nullable;
 @AdditionalPrinterColumn(name = "Step", jsonPath = ".status.rollout.summary", type = Type.STRING)
 @AdditionalPrinterColumn(name = "Pods", jsonPath = ".status.pods.total", type = Type.INTEGER)
 @AdditionalPrinterColumn(name = "Captured", jsonPath = ".status.pods.captured", type = Type.INTEGER)
+@AdditionalPrinterColumn(name = "Proven", jsonPath = ".status.pods.proven", type = Type.INTEGER)
 @AdditionalPrinterColumn(name = "Excluded", jsonPath = ".status.pods.excluded", type = Type.INTEGER)
 @AdditionalPrinterColumn(
     name = "Ready",

@@ -19,7 +19,7 @@ public record MeshEnrollmentSpec(
     @JsonPropertyDescription(
             "Whether this namespace's captured pods accept plaintext. Absent: what the AmbientMesh"
                 + " says. A PeerAuthentication of the namespace or a workload wins over it. Strict"
-                + " takes effect once all pods are captured.")
+                + " takes effect once all pods are captured and proven.")
         @Nullable MtlsMode mtls,
     @JsonPropertyDescription("What this namespace wants of its waypoints.")
         @Nullable EnrollmentWaypoint waypoint,

@@ -14,7 +14,7 @@ public record MeshEnrollmentStatus(
     @JsonPropertyDescription("Where the namespace is, as observed and not as asked for.")
         @Nullable Stage stage,
     @JsonPropertyDescription(
-            "What is happening: Preflight, Capturing, Baking, RollingBack, Leaving, Planned, Paused,"
+            "What is happening: Preflight, Capturing, Proving, Baking, RollingBack, Leaving, Planned, Paused,"
                 + " Done or Stalled.")
         @Nullable Phase phase,
     @JsonPropertyDescription("The namespace's pods.") @Nullable PodCounts pods,
@@ -31,7 +31,8 @@ public record MeshEnrollmentStatus(
     @JsonPropertyDescription("What would change, while the spec asks for a dry run.")
         @Nullable EnrollmentPlan plan,
     @JsonPropertyDescription(
-            "Ready, Reconciling and Stalled, as kstatus defines them, PreflightPassed and Captured.")
+            "Ready, Reconciling and Stalled, as kstatus defines them, PreflightPassed, Captured and"
+                + " Proven.")
         List<Condition> conditions,
     @JsonPropertyDescription("The last ten transitions, the newest first.")
         List<Transition> history) {

@@ -13,6 +13,9 @@ public enum Phase {
   /** Pods that should be captured are not captured yet. */
   @JsonProperty("Capturing")
   CAPTURING("Capturing"),
+  /** Captured pods have yet to show their identity in a handshake. */
+  @JsonProperty("Proving")
+  PROVING("Proving"),
   /** The pods of a step are in the mesh for its bake time. */
   @JsonProperty("Baking")
   BAKING("Baking"),

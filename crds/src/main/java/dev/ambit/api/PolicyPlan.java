@@ -7,5 +7,5 @@ public record PolicyPlan(
     @JsonPropertyDescription("The policy, as Kind namespace/name.") String policy,
     @JsonPropertyDescription("Who enforces it now.") String before,
     @JsonPropertyDescription("Who would enforce it.") String after,
-    @JsonPropertyDescription("Whether it would let other traffic pass than its author wrote.")
+    @JsonPropertyDescription("Whether what passes would be other than its author wrote.")
         boolean meaningChanges) {}

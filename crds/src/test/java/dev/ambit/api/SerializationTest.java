@@ -51,7 +51,7 @@ class SerializationTest {
             3L,
             Stage.L4,
             Phase.LEAVING,
-            new PodCounts(3, 2, 0, 1),
+            new PodCounts(3, 2, 1, 0, 1),
             List.of(new ExcludedPod("legacy-0", "HostNetwork")),
             new InForce(20, MtlsMode.PERMISSIVE, WhenMissing.BYPASS),
             new RolloutStatus(1, 2, "1/2", "1970-01-01T00:00:00Z", false, 40, 2, null),

@@ -9,6 +9,7 @@ import dev.ambit.operator.mesh.RootCertificateReconciler;
 import dev.ambit.operator.mesh.RootCertificates;
 import dev.ambit.operator.mesh.SecretAuthorityInspection;
 import dev.ambit.operator.preflight.PreflightReader;
+import dev.ambit.operator.proof.Proofs;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.javaoperatorsdk.operator.api.config.ControllerConfigurationOverrider;
@@ -21,8 +22,11 @@ import io.micrometer.core.instrument.MeterRegistry;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Function;
+import java.util.function.Supplier;
+import javax.net.ssl.SSLContext;
 
 /** One replica's time as the leader: all reconcilers, from their start to their end. */
 public final class LeaderTerm implements AutoCloseable {
@@ -51,6 +55,7 @@ public final class LeaderTerm implements AutoCloseable {
   /**
    * What every term is given.
    *
+   * @param peerTls TLS as the operator itself, to call pods with; empty while there is none
    * @param optional reconcilers of kinds that a cluster need not have
    * @param writers what else writes while the term lasts
    */
@@ -61,6 +66,7 @@ public final class LeaderTerm implements AutoCloseable {
       MeterRegistry metrics,
       EnrollmentMetrics enrollments,
       InstantSource clock,
+      Supplier<Optional<SSLContext>> peerTls,
       List<Optionally<?>> optional,
       List<Function<EventRecorder, AutoCloseable>> writers) {}
 
@@ -101,6 +107,8 @@ public final class LeaderTerm implements AutoCloseable {
     register(reconcilers, new NamespaceReconciler(equipment.enrollments()));
     ZtunnelMetrics traffic = new ZtunnelMetrics(equipment.client(), namespace);
     writing.add(traffic);
+    Proofs proofs = new Proofs(equipment.peerTls(), equipment.metrics());
+    writing.add(proofs);
     register(
         reconcilers,
         new MeshEnrollmentReconciler(
@@ -109,6 +117,7 @@ public final class LeaderTerm implements AutoCloseable {
             equipment.enrollments(),
             new PreflightReader(equipment.client(), namespace),
             traffic,
+            proofs,
             clock));
     start(reconcilers);
   }

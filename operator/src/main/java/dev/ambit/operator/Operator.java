@@ -64,6 +64,7 @@ public final class Operator implements AutoCloseable {
             metrics,
             new EnrollmentMetrics(metrics),
             clock,
+            controlPlane::peerTls,
             List.of(
                 new LeaderTerm.Optionally<>(
                     AuthorizationPolicy.class,

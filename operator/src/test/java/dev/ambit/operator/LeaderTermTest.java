@@ -70,6 +70,7 @@ class LeaderTermTest {
         metrics,
         new EnrollmentMetrics(metrics),
         InstantSource.system(),
+        Optional::empty,
         List.of(new LeaderTerm.Optionally<>(AuthorizationPolicy.class, _ -> new Policies(seen))),
         List.of());
   }

@@ -144,7 +144,7 @@ final class InstalledAmbit {
   static PodCounts pods(MeshEnrollment enrollment) {
     var status = enrollment.getStatus();
     var counts = status == null ? null : status.pods();
-    return counts == null ? new PodCounts(0, 0, 0) : counts;
+    return counts == null ? new PodCounts(0, 0, 0, 0, 0) : counts;
   }
 
   @Nullable MeshEnrollment enrollment(String namespace, String name) {

@@ -77,7 +77,7 @@ public final class SelfSignedRoot {
   }
 
   /** A new root: ECDSA P-256, ten years. */
-  static SigningMaterial generate(TrustDomain trustDomain, Instant now) {
+  public static SigningMaterial generate(TrustDomain trustDomain, Instant now) {
     try {
       KeyPair pair = generateKeyPair();
       X500Name subject =

@@ -14,6 +14,7 @@ import dev.ambit.operator.ca.InvalidTrustDomainException;
 import dev.ambit.operator.ca.KubernetesTokenReviewer;
 import dev.ambit.operator.ca.MeshTrust;
 import dev.ambit.operator.ca.NodeAuthorization;
+import dev.ambit.operator.ca.PeerTls;
 import dev.ambit.operator.ca.Refusals;
 import dev.ambit.operator.ca.SecretDiscovery;
 import dev.ambit.operator.ca.SelfSignedRoot;
@@ -42,6 +43,7 @@ import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslProvider;
 import java.io.IOException;
+import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
@@ -52,6 +54,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -196,6 +199,19 @@ public final class ControlPlane implements AutoCloseable {
   /** What certificates are signed with. */
   public CertificateAuthority authority() {
     return authority;
+  }
+
+  /** TLS as the operator itself, to call pods with; nothing before it serves. */
+  public synchronized Optional<SSLContext> peerTls() {
+    ServerCertificate own = certificate;
+    if (own == null) {
+      return Optional.empty();
+    }
+    try {
+      return Optional.of(PeerTls.of(own, authority));
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException("this Java runtime cannot do TLS", e);
+    }
   }
 
   /**

@@ -26,7 +26,7 @@ public final class EnrollmentMetrics {
             .register(registry);
     pods =
         MultiGauge.builder("ambit.enrollment.pods")
-            .description("Pods of an enrolled namespace: all, captured and excluded")
+            .description("Pods of an enrolled namespace: all, captured, proven, held and excluded")
             .register(registry);
   }
 
@@ -68,6 +68,8 @@ public final class EnrollmentMetrics {
                   1));
           counts.add(count(namespace, "total", row.counts().total()));
           counts.add(count(namespace, "captured", row.counts().captured()));
+          counts.add(count(namespace, "proven", row.counts().proven()));
+          counts.add(count(namespace, "held", row.counts().held()));
           counts.add(count(namespace, "excluded", row.counts().excluded()));
         });
     stage.register(stages, true);

@@ -23,6 +23,7 @@ import dev.ambit.operator.enrollment.model.EnrollmentObservation;
 import dev.ambit.operator.enrollment.model.EnrollmentSource;
 import dev.ambit.operator.enrollment.model.LabelContradiction;
 import dev.ambit.operator.enrollment.model.Progress;
+import dev.ambit.operator.enrollment.model.Proof;
 import dev.ambit.operator.enrollment.model.Rhythm;
 import dev.ambit.operator.enrollment.model.StatusReport;
 import dev.ambit.operator.enrollment.model.Traffic;
@@ -30,6 +31,7 @@ import dev.ambit.operator.preflight.PreflightReader;
 import dev.ambit.operator.preflight.model.Plans;
 import dev.ambit.operator.preflight.model.Preflight;
 import dev.ambit.operator.preflight.model.PreflightFacts;
+import dev.ambit.operator.proof.Proofs;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Namespace;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
@@ -43,9 +45,11 @@ import io.javaoperatorsdk.operator.api.reconciler.UpdateControl;
 import io.javaoperatorsdk.operator.processing.event.ResourceID;
 import io.javaoperatorsdk.operator.processing.event.source.EventSource;
 import io.javaoperatorsdk.operator.processing.event.source.IndexerResourceCache;
+import io.javaoperatorsdk.operator.processing.event.source.inbound.SimpleInboundEventSource;
 import io.javaoperatorsdk.operator.processing.event.source.informer.InformerEventSource;
 import java.time.Instant;
 import java.time.InstantSource;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -72,6 +76,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
   private final EnrollmentMetrics metrics;
   private final PreflightReader preflight;
   private final TrafficCounts traffic;
+  private final Proofs proofs;
   private final InstantSource clock;
   private final Map<ResourceID, Checked> checked = new ConcurrentHashMap<>();
   private final StatusWriter<MeshEnrollmentStatus> statuses = new StatusWriter<>();
@@ -90,6 +95,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
    *
    * @param preflight reads what is checked
    * @param traffic what ztunnels count
+   * @param proofs proves captured pods
    */
   public MeshEnrollmentReconciler(
       String rootNamespace,
@@ -97,7 +103,9 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
       EnrollmentMetrics metrics,
       PreflightReader preflight,
       TrafficCounts traffic,
+      Proofs proofs,
       InstantSource clock) {
+    this.proofs = proofs;
     this.preflight = preflight;
     this.traffic = traffic;
     this.rootNamespace = rootNamespace;
@@ -165,7 +173,19 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
                 .build(),
             context);
     caches = new Caches(Optional.of(pods), Optional.of(namespaces), Optional.of(meshes));
-    return List.of(pods, namespaces, meshes, siblings);
+    var proven = new SimpleInboundEventSource<MeshEnrollment>("proofs");
+    proofs.onChange(
+        namespace ->
+            enrollmentsOf(namespace, enrollments)
+                .forEach(enrollment -> propagate(proven, enrollment)));
+    return List.of(pods, namespaces, meshes, siblings, proven);
+  }
+
+  private static void propagate(
+      SimpleInboundEventSource<MeshEnrollment> source, ResourceID enrollment) {
+    if (source.isRunning()) {
+      source.propagateEvent(enrollment);
+    }
   }
 
   private static List<String> namespaceOf(HasMetadata object) {
@@ -209,6 +229,9 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
       metrics.remove(namespaceName);
       checked.remove(ResourceID.fromResource(enrollment));
       var unused = traffic.forget(namespaceName);
+      if (namespace.isEmpty()) {
+        proofs.targets(namespaceName, List.of());
+      }
       return UpdateControl.noUpdate();
     }
     MeshEnrollmentStatus before =
@@ -219,7 +242,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
       // It is about to be deleted.
       return UpdateControl.noUpdate();
     }
-    EnrolledPods pods = pods(namespace.get());
+    EnrolledPods pods = pods(namespace.get(), before);
     Checked checked = check(enrollment, source, pods);
     EnrollmentObservation observed =
         observe(enrollment, before, source, namespace.get(), pods, checked.findings(), context);
@@ -231,7 +254,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
     }
     if (!after.equals(before)) {
       statuses.write(context.getClient(), enrollment, withStatus(enrollment, after), after);
-      tell(enrollment, namespace.get(), observed, progress);
+      tell(enrollment, namespace.get(), observed, progress, after);
     }
     return UpdateControl.<MeshEnrollment>noUpdate()
         .rescheduleAfter(Rhythm.next(progress, clock.instant()));
@@ -255,15 +278,49 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
     return caches.meshes().flatMap(source -> source.get(new ResourceID(WellKnown.DEFAULT_NAME)));
   }
 
-  private EnrolledPods pods(Namespace namespace) {
+  private EnrolledPods pods(Namespace namespace, MeshEnrollmentStatus before) {
     String name = namespace.getMetadata().getName();
     Set<String> excluded = new HashSet<>(meshSpec().excludedNamespaces());
     excluded.add(rootNamespace);
-    return new EnrolledPods(
-        name,
-        Objects.requireNonNullElse(namespace.getMetadata().getLabels(), Map.of()),
-        excluded,
-        caches.pods().map(source -> source.byIndex(BY_NAMESPACE, name)).orElse(List.of()));
+    EnrolledPods unproven =
+        new EnrolledPods(
+            name,
+            Objects.requireNonNullElse(namespace.getMetadata().getLabels(), Map.of()),
+            excluded,
+            caches.pods().map(source -> source.byIndex(BY_NAMESPACE, name)).orElse(List.of()),
+            Map.of());
+    return unproven.with(proofs(unproven, before));
+  }
+
+  private Map<String, Proof> proofs(EnrolledPods pods, MeshEnrollmentStatus before) {
+    String namespace = pods.namespace();
+    String trustDomain = meshSpec().trustDomain();
+    List<Proofs.Target> targets =
+        pods.redirected().stream()
+            .filter(pod -> !ip(pod).isEmpty())
+            .map(pod -> target(pod, trustDomain))
+            .toList();
+    proofs.targets(namespace, targets);
+    Map<String, Proof> known = new HashMap<>(proofs.of(namespace));
+    if (!proofs.isSettled(namespace) && Conditions.holds(before.conditions(), Conditions.PROVEN)) {
+      // What the last leader has proven holds until this one has tried it.
+      targets.forEach(target -> known.putIfAbsent(target.uid(), Proof.HOLDS));
+    }
+    return known;
+  }
+
+  private static Proofs.Target target(Pod pod, String trustDomain) {
+    String account = pod.getSpec() == null ? null : pod.getSpec().getServiceAccountName();
+    return new Proofs.Target(
+        pod.getMetadata().getUid(),
+        namespace(pod),
+        ip(pod),
+        "spiffe://"
+            + trustDomain
+            + "/ns/"
+            + namespace(pod)
+            + "/sa/"
+            + (account == null || account.isEmpty() ? "default" : account));
   }
 
   /** What preflight has found, and when; read again as the enrollment's rhythm has it. */
@@ -374,7 +431,8 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
       MeshEnrollment enrollment,
       Namespace namespace,
       EnrollmentObservation observed,
-      Progress progress) {
+      Progress progress,
+      MeshEnrollmentStatus after) {
     MeshEnrollmentStatus before = observed.before();
     if (StatusReport.isTransition(before, progress)) {
       LOG.atInfo()
@@ -388,6 +446,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         case Progress.Planned planned -> normal(enrollment, "Planned", planned);
         case Progress.Preflight preflight ->
             events.warning(enrollment, preflight.reason(), preflight.message());
+        case Progress.Proving proving -> normal(enrollment, "Proving", proving);
         case Progress.Baking baking -> normal(enrollment, "Baking", baking);
         case Progress.Paused paused -> normal(enrollment, "Paused", paused);
         case Progress.RollingBack back -> events.warning(enrollment, back.reason(), back.message());
@@ -403,6 +462,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         }
       }
     }
+    tellLostProof(enrollment, before, after);
     boolean known = Conditions.holds(before.conditions(), LabelContradiction.CONDITION);
     if (!known) {
       LabelContradiction.in(observed)
@@ -411,6 +471,16 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
                   events.warning(
                       enrollment, LabelContradiction.CONDITION, contradiction.message()));
     }
+  }
+
+  /** Pods that only begin are no news. */
+  private void tellLostProof(
+      MeshEnrollment enrollment, MeshEnrollmentStatus before, MeshEnrollmentStatus after) {
+    boolean had = Conditions.holds(before.conditions(), Conditions.PROVEN);
+    Conditions.find(after.conditions(), Conditions.PROVEN)
+        .filter(condition -> had && "PodsNotProven".equals(condition.getReason()))
+        .filter(condition -> !condition.getMessage().contains(Proof.UNTRIED.problem()))
+        .ifPresent(condition -> events.warning(enrollment, "ProofLost", condition.getMessage()));
   }
 
   private void normal(MeshEnrollment enrollment, String reason, Progress progress) {

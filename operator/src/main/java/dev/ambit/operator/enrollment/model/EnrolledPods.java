@@ -5,6 +5,7 @@ import dev.ambit.capture.DataplaneMode;
 import dev.ambit.capture.NamespaceFacts;
 import dev.ambit.capture.PodFacts;
 import dev.ambit.capture.PodNumber;
+import dev.ambit.capture.Redirection;
 import io.fabric8.kubernetes.api.model.Pod;
 import java.util.List;
 import java.util.Map;
@@ -14,18 +15,21 @@ import org.jspecify.annotations.Nullable;
 /**
  * The pods of a namespace, which can be counted under any cut.
  *
+ * @param proofs by the pods' UIDs
  * @param excludedNamespaces what the mesh excludes, Ambit's own included
  */
 public record EnrolledPods(
     String namespace,
     Map<String, String> namespaceLabels,
     Set<String> excludedNamespaces,
-    List<Pod> pods) {
+    List<Pod> pods,
+    Map<String, Proof> proofs) {
 
   public EnrolledPods {
     namespaceLabels = Map.copyOf(namespaceLabels);
     excludedNamespaces = Set.copyOf(excludedNamespaces);
     pods = List.copyOf(pods);
+    proofs = Map.copyOf(proofs);
   }
 
   private NamespaceFacts facts(@Nullable Integer cut) {
@@ -39,7 +43,8 @@ public record EnrolledPods(
    */
   public PodCensus census(@Nullable Integer cut) {
     NamespaceFacts facts = facts(cut);
-    return PodCensus.of(pods.stream().map(pod -> PodObservation.of(pod, facts)).toList());
+    return PodCensus.of(
+        pods.stream().map(pod -> PodObservation.of(pod, facts, proof(pod))).toList());
   }
 
   /** Pods that an enrollment of the whole namespace would capture. */
@@ -57,6 +62,25 @@ public record EnrolledPods(
     return capturable().stream()
         .filter(pod -> DataplaneMode.of(PodFacts.of(pod).labels()) != DataplaneMode.AMBIENT)
         .map(pod -> PodNumber.of(namespace, pod.getMetadata().getName()))
+        .toList();
+  }
+
+  /** The same with what is known of their proofs. */
+  public EnrolledPods with(Map<String, Proof> known) {
+    return new EnrolledPods(namespace, namespaceLabels, excludedNamespaces, pods, known);
+  }
+
+  private Proof proof(Pod pod) {
+    String uid = pod.getMetadata().getUid();
+    return uid == null ? Proof.UNTRIED : proofs.getOrDefault(uid, Proof.UNTRIED);
+  }
+
+  /** Captured pods, as far as annotations say so. */
+  public List<Pod> redirected() {
+    return pods.stream()
+        .filter(pod -> pod.getMetadata().getDeletionTimestamp() == null)
+        .filter(pod -> Redirection.of(PodFacts.of(pod).annotations()) == Redirection.ENABLED)
+        .filter(pod -> !PodFacts.of(pod).completed())
         .toList();
   }
 }

@@ -25,6 +25,7 @@ public sealed interface Progress {
       case Planned ignored -> Phase.PLANNED;
       case Preflight ignored -> Phase.PREFLIGHT;
       case Capturing ignored -> Phase.CAPTURING;
+      case Proving ignored -> Phase.PROVING;
       case Baking ignored -> Phase.BAKING;
       case Paused ignored -> Phase.PAUSED;
       case RollingBack ignored -> Phase.ROLLING_BACK;
@@ -105,6 +106,31 @@ public sealed interface Progress {
           + " pods are not captured yet: "
           + Names.some(waiting)
           + ". The agents of their nodes (DaemonSet ambit-agent) tell why if this lasts.";
+    }
+  }
+
+  /**
+   * Captured pods have yet to show their identity in a handshake.
+   *
+   * @param step the step of the rollout; empty without one
+   * @param unproven each with the problem
+   */
+  record Proving(Stage stage, String step, List<String> unproven, int proven) implements Progress {
+    @Override
+    public String reason() {
+      return "PodsNotProven";
+    }
+
+    @Override
+    public String message() {
+      return (step.isEmpty() ? "" : "Step " + step + ": ")
+          + unproven.size()
+          + " of "
+          + (unproven.size() + proven)
+          + " captured pods have not shown their identity in a handshake with port 15008: "
+          + Names.some(unproven)
+          + ". It is tried again. If this lasts, see whether a NetworkPolicy keeps the operator from"
+          + " that port, and what the ztunnel of their node logs.";
     }
   }
 
@@ -209,7 +235,7 @@ public sealed interface Progress {
     public String message() {
       return switch (stage) {
         case NONE -> "The namespace is outside the mesh.";
-        case L4 -> "All pods that should be captured are captured: " + captured + ".";
+        case L4 -> "All pods that should be captured are captured and proven: " + captured + ".";
       };
     }
   }

@@ -167,7 +167,7 @@ record Release(InForce inForce, @Nullable RolloutStatus rollout) {
         begin(1);
         return true;
       }
-      if (!observed.pods().census(cut).waiting().isEmpty()) {
+      if (!observed.pods().census(cut).allIn()) {
         return false;
       }
       if (bakingSince == null) {

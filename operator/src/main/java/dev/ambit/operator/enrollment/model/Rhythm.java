@@ -23,6 +23,7 @@ public final class Rhythm {
       case Progress.Planned ignored -> AGAIN;
       case Progress.Preflight ignored -> AGAIN;
       case Progress.Capturing ignored -> TRAFFIC;
+      case Progress.Proving ignored -> TRAFFIC;
       case Progress.Baking baking when !baking.unheard().isEmpty() -> TRAFFIC;
       case Progress.Baking baking -> {
         Duration left = Duration.between(now, baking.until()).plus(SOON);

@@ -52,8 +52,8 @@ sealed interface StageHandler {
   }
 
   /**
-   * Reached once every pod that should be captured is, and the rollout, where there is one, is
-   * through. A namespace that has reached it stays there while pods come and go.
+   * Reached once every pod that should be captured is and has proven it, and the rollout, where
+   * there is one, is through. A namespace that has reached it stays there while pods come and go.
    */
   record L4() implements StageHandler {
     @Override
@@ -66,6 +66,9 @@ sealed interface StageHandler {
       if (!census.waiting().isEmpty()) {
         return capturing(observed, census, "");
       }
+      if (!census.unproven().isEmpty()) {
+        return proving(observed, census, "");
+      }
       if (!census.lingering().isEmpty()) {
         return leaving(Stage.L4, observed, census);
       }
@@ -75,6 +78,10 @@ sealed interface StageHandler {
     private static Progress capturing(
         EnrollmentObservation observed, PodCensus census, String step) {
       return new Progress.Capturing(observed.reached(), step, census.waiting(), census.captured());
+    }
+
+    private static Progress proving(EnrollmentObservation observed, PodCensus census, String step) {
+      return new Progress.Proving(observed.reached(), step, census.unproven(), census.proven());
     }
 
     private static Progress rollingOut(
@@ -94,6 +101,9 @@ sealed interface StageHandler {
       }
       if (!census.waiting().isEmpty()) {
         return capturing(observed, census, rollout.summary());
+      }
+      if (!census.unproven().isEmpty()) {
+        return proving(observed, census, rollout.summary());
       }
       Instant until = Objects.requireNonNullElse(Release.bakedAt(rollout, asked), observed.now());
       return new Progress.Baking(

@@ -4,10 +4,12 @@ import dev.ambit.api.Conditions;
 import dev.ambit.api.Conditions.Wanted;
 import dev.ambit.api.EnrollmentPlan;
 import dev.ambit.api.Finding;
+import dev.ambit.api.InForce;
 import dev.ambit.api.MeshEnrollmentStatus;
 import dev.ambit.api.Phase;
 import dev.ambit.api.Stage;
 import dev.ambit.api.Transition;
+import dev.ambit.capture.PodNumber;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -49,11 +51,12 @@ public final class StatusReport {
         assessment.rollout(),
         observed.findings().stream().limit(MOST_FINDINGS).toList(),
         plan,
-        Conditions.update(last.conditions(), conditions(observed, progress), generation, now),
+        Conditions.update(last.conditions(), conditions(observed, assessment), generation, now),
         history(last, progress, now));
   }
 
-  private static List<Wanted> conditions(EnrollmentObservation observed, Progress progress) {
+  private static List<Wanted> conditions(EnrollmentObservation observed, Assessment assessment) {
+    Progress progress = assessment.progress();
     boolean ready =
         switch (progress) {
           case Progress.Done ignored -> true;
@@ -61,6 +64,7 @@ public final class StatusReport {
           case Progress.Planned ignored -> true;
           case Progress.Preflight ignored -> false;
           case Progress.Capturing ignored -> false;
+          case Progress.Proving ignored -> false;
           case Progress.Baking ignored -> false;
           case Progress.Paused ignored -> false;
           case Progress.RollingBack ignored -> false;
@@ -74,6 +78,7 @@ public final class StatusReport {
           case Progress.Done ignored -> false;
           case Progress.Planned ignored -> false;
           case Progress.Capturing ignored -> false;
+          case Progress.Proving ignored -> false;
           case Progress.Baking ignored -> false;
           case Progress.Paused ignored -> false;
           case Progress.RollingBack ignored -> false;
@@ -85,11 +90,8 @@ public final class StatusReport {
     conditions.add(wanted(Conditions.RECONCILING, reconciling, progress));
     conditions.add(wanted(Conditions.STALLED, stalled, progress));
     preflight(observed).ifPresent(conditions::add);
-    conditions.add(
-        wanted(
-            Conditions.CAPTURED,
-            progress.stage() == Stage.L4 && progress.phase() == Phase.DONE,
-            progress));
+    conditions.add(captured(observed, assessment));
+    proven(observed, assessment.census()).ifPresent(conditions::add);
     LabelContradiction.in(observed)
         .ifPresent(
             contradiction ->
@@ -141,6 +143,41 @@ public final class StatusReport {
                 : warnings + " warnings, in status.findings."));
   }
 
+  /** Of the whole namespace, and not of a step. */
+  private static Wanted captured(EnrollmentObservation observed, Assessment assessment) {
+    Progress progress = assessment.progress();
+    PodCensus census = assessment.census();
+    InForce inForce = assessment.inForce();
+    boolean all =
+        observed.asked() != Stage.NONE
+            && !(observed.source() instanceof EnrollmentSource.Plan)
+            && !(progress instanceof Progress.Stalled)
+            && (inForce == null || inForce.cut() >= PodNumber.ALL)
+            && census.waiting().isEmpty();
+    return wanted(Conditions.CAPTURED, all, progress);
+  }
+
+  private static Optional<Wanted> proven(EnrollmentObservation observed, PodCensus census) {
+    if (observed.asked() == Stage.NONE || observed.source() instanceof EnrollmentSource.Plan) {
+      return Optional.empty();
+    }
+    if (!census.unproven().isEmpty()) {
+      return Optional.of(
+          new Wanted(
+              Conditions.PROVEN, false, "PodsNotProven", Names.some(census.unproven()) + "."));
+    }
+    return Optional.of(
+        new Wanted(
+            Conditions.PROVEN,
+            census.proven() > 0,
+            census.proven() > 0 ? "HandshakesSucceed" : "NoPodCaptured",
+            census.proven() > 0
+                ? "Each of "
+                    + census.proven()
+                    + " captured pods has shown its identity in a handshake with port 15008."
+                : "No pod is captured, so there is nothing to prove."));
+  }
+
   private static Wanted wanted(String type, boolean holds, Progress progress) {
     return new Wanted(type, holds, progress.reason(), progress.message());
   }
@@ -172,7 +209,9 @@ public final class StatusReport {
     }
     Transition step = last.get();
     boolean arrived = step.stage() == Stage.L4 && step.phase() == Phase.DONE;
-    if (arrived && progress instanceof Progress.Capturing && progress.stage() == Stage.L4) {
+    boolean completing =
+        progress instanceof Progress.Capturing || progress instanceof Progress.Proving;
+    if (arrived && completing && progress.stage() == Stage.L4) {
       return false;
     }
     return step.stage() != progress.stage()

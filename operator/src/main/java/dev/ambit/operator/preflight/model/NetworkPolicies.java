@@ -71,6 +71,7 @@ final class NetworkPolicies {
               .toList();
       hbone(pod, ingress(selecting), "from", found);
       hbone(pod, egress(selecting), "to", found);
+      proof(pod, selecting, facts.rootNamespace(), found);
       probes(pod, selecting, found);
     }
     return found.values().stream().map(Found::finding).toList();
@@ -168,6 +169,41 @@ final class NetworkPolicies {
               + " rule; the mesh's own policies can then say what may pass to which port.",
           pod);
     }
+  }
+
+  /** The operator's own handshakes come from its namespace. */
+  private static void proof(
+      Pod pod, List<NetworkPolicy> selecting, String rootNamespace, Map<String, Found> found) {
+    List<NetworkPolicy> isolating =
+        selecting.stream().filter(NetworkPolicies::isolatesIngress).toList();
+    boolean admitted =
+        ingress(selecting).stream()
+            .filter(Rule::coversHbone)
+            .anyMatch(
+                rule ->
+                    rule.admitsAnybody()
+                        || rule.peers().stream().anyMatch(peer -> isOperator(peer, rootNamespace)));
+    if (!isolating.isEmpty() && !admitted) {
+      add(
+          found,
+          Severity.ERROR,
+          PreflightReasons.PROOF_BLOCKED,
+          isolating.getFirst(),
+          "The operator proves that a pod is in the mesh by a handshake with its port 15008, which no"
+              + " rule admits to %s. Admit TCP 15008 from the namespace "
+              + rootNamespace
+              + " (namespaceSelector kubernetes.io/metadata.name).",
+          pod);
+    }
+  }
+
+  private static boolean isOperator(NetworkPolicyPeer peer, String rootNamespace) {
+    return peer.getNamespaceSelector() != null
+        && (peer.getPodSelector() == null
+            || NamespaceSelection.matches(
+                peer.getPodSelector(), Map.of("app.kubernetes.io/name", "ambit-operator")))
+        && NamespaceSelection.matches(
+            peer.getNamespaceSelector(), Map.of("kubernetes.io/metadata.name", rootNamespace));
   }
 
   private static void probes(Pod pod, List<NetworkPolicy> selecting, Map<String, Found> found) {

@@ -5,6 +5,7 @@ import java.util.Set;
 /** What findings say in one word. */
 public final class PreflightReasons {
   public static final String HBONE_BLOCKED = "NetworkPolicyBlocksHbone";
+  public static final String PROOF_BLOCKED = "NetworkPolicyBlocksProof";
   public static final String PROBES_BLOCKED = "NetworkPolicyBlocksProbes";
   public static final String HOST_NETWORK = "HostNetwork";
   public static final String SIDECAR = "SidecarInjected";

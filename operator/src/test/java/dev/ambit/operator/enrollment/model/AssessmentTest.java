@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -33,6 +34,7 @@ class AssessmentTest {
             .withNewMetadata()
             .withNamespace("shop")
             .withName(name)
+            .withUid(name)
             .endMetadata()
             .withNewSpec()
             .endSpec()
@@ -54,6 +56,7 @@ class AssessmentTest {
     private @Nullable Stage user;
     private @Nullable String supersededBy;
     private boolean excluded;
+    private Map<String, Proof> unproven = Map.of();
     private boolean mesh = true;
     private MeshEnrollmentStatus status = MeshEnrollmentStatus.NOTHING_YET;
 
@@ -77,6 +80,16 @@ class AssessmentTest {
       return this;
     }
 
+    Shop unproven(String pod, Proof proof) {
+      unproven = Map.of(pod, proof);
+      return this;
+    }
+
+    Shop proven() {
+      unproven = Map.of();
+      return this;
+    }
+
     Shop withoutMesh() {
       mesh = false;
       return this;
@@ -86,6 +99,15 @@ class AssessmentTest {
       pods.clear();
       pods.addAll(List.of(now));
       return this;
+    }
+
+    /** Every pod is proven but those that a test says are not. */
+    private Map<String, Proof> proofs() {
+      return pods.stream()
+          .map(pod -> pod.getMetadata().getUid())
+          .collect(
+              Collectors.toMap(
+                  uid -> uid, uid -> unproven.getOrDefault(uid, Proof.HOLDS), (a, b) -> a));
     }
 
     EnrollmentObservation observe(Instant now) {
@@ -108,7 +130,7 @@ class AssessmentTest {
           excluded,
           mesh,
           600,
-          new EnrolledPods("shop", labels, excluded ? Set.of("shop") : Set.of(), pods),
+          new EnrolledPods("shop", labels, excluded ? Set.of("shop") : Set.of(), pods, proofs()),
           List.of(),
           Traffic.NONE,
           now);
@@ -135,7 +157,7 @@ class AssessmentTest {
     var status = shop.look();
     assertThat(status.stage()).isEqualTo(Stage.NONE);
     assertThat(status.phase()).isEqualTo(Phase.CAPTURING);
-    assertThat(status.pods()).isEqualTo(new PodCounts(2, 1, 0, 0));
+    assertThat(status.pods()).isEqualTo(new PodCounts(2, 1, 1, 0, 0));
     assertThat(Conditions.holds(status.conditions(), Conditions.READY)).isFalse();
     assertThat(Conditions.holds(status.conditions(), Conditions.RECONCILING)).isTrue();
     assertThat(Conditions.find(status.conditions(), Conditions.READY).orElseThrow().getMessage())
@@ -153,10 +175,55 @@ class AssessmentTest {
   }
 
   @Test
+  void anAnnotationAloneProvesNothing() {
+    var shop =
+        new Shop()
+            .labelled("ambient")
+            .pods(pod("a", "enabled"), pod("b", "enabled"))
+            .unproven("b", Proof.UNTRIED);
+    var status = shop.look();
+    assertThat(status.phase()).isEqualTo(Phase.PROVING);
+    assertThat(status.stage()).isEqualTo(Stage.NONE);
+    assertThat(status.pods()).isEqualTo(new PodCounts(2, 2, 1, 0, 0));
+    assertThat(Conditions.holds(status.conditions(), Conditions.CAPTURED)).isTrue();
+    assertThat(Conditions.holds(status.conditions(), Conditions.PROVEN)).isFalse();
+    assertThat(Conditions.holds(status.conditions(), Conditions.READY)).isFalse();
+    assertThat(Conditions.find(status.conditions(), Conditions.READY).orElseThrow().getMessage())
+        .contains("1 of 2 captured pods", "b (no handshake has been tried yet)");
+
+    status = shop.proven().look();
+    assertThat(status.stage()).isEqualTo(Stage.L4);
+    assertThat(Conditions.holds(status.conditions(), Conditions.PROVEN)).isTrue();
+    assertThat(reason(status, Conditions.PROVEN)).isEqualTo("HandshakesSucceed");
+  }
+
+  @Test
+  void aPodThatFallsOutOfTheMeshIsToldThoughItsAnnotationStays() {
+    var shop = new Shop().labelled("ambient").pods(pod("a", "enabled"), pod("b", "enabled"));
+    var before = shop.look();
+    var status = shop.unproven("a", Proof.failed("port 15008 does not answer within 5 s")).look();
+    assertThat(status.stage()).isEqualTo(Stage.L4);
+    assertThat(status.phase()).isEqualTo(Phase.PROVING);
+    assertThat(Conditions.holds(status.conditions(), Conditions.READY)).isFalse();
+    assertThat(Conditions.find(status.conditions(), Conditions.PROVEN).orElseThrow().getMessage())
+        .isEqualTo("a (port 15008 does not answer within 5 s).");
+    assertThat(status.history()).isEqualTo(before.history());
+    assertThat(shop.proven().look().phase()).isEqualTo(Phase.DONE);
+  }
+
+  @Test
+  void withoutCapturedPodsThereIsNothingToProve() {
+    var status = new Shop().labelled("ambient").look();
+    assertThat(status.phase()).isEqualTo(Phase.DONE);
+    assertThat(Conditions.holds(status.conditions(), Conditions.PROVEN)).isFalse();
+    assertThat(reason(status, Conditions.PROVEN)).isEqualTo("NoPodCaptured");
+  }
+
+  @Test
   void aPodThatIsPendingIsNotCapturedYet() {
     var status = new Shop().labelled("ambient").pods(pod("a", "pending")).look();
     assertThat(status.phase()).isEqualTo(Phase.CAPTURING);
-    assertThat(status.pods()).isEqualTo(new PodCounts(1, 0, 0, 0));
+    assertThat(status.pods()).isEqualTo(new PodCounts(1, 0, 0, 0, 0));
   }
 
   @Test
@@ -203,7 +270,7 @@ class AssessmentTest {
             .labelled("ambient")
             .pods(typo, sidecar, out, host, job, pod("a", "enabled"))
             .look();
-    assertThat(status.pods()).isEqualTo(new PodCounts(5, 1, 0, 4));
+    assertThat(status.pods()).isEqualTo(new PodCounts(5, 1, 1, 0, 4));
     assertThat(status.excluded())
         .extracting(excluded -> excluded.pod() + "=" + excluded.reason())
         .containsExactly(
@@ -227,7 +294,7 @@ class AssessmentTest {
             .toArray(Pod[]::new);
     var status = new Shop().labelled("ambient").pods(pods).look();
     assertThat(status.excluded()).hasSize(50);
-    assertThat(status.pods()).isEqualTo(new PodCounts(60, 0, 0, 60));
+    assertThat(status.pods()).isEqualTo(new PodCounts(60, 0, 0, 0, 60));
   }
 
   @Test
@@ -263,7 +330,7 @@ class AssessmentTest {
     var status = shop.labelled(null).pods(draining("a"), pod("b", null)).look();
     assertThat(status.stage()).isEqualTo(Stage.L4);
     assertThat(status.phase()).isEqualTo(Phase.LEAVING);
-    assertThat(status.pods()).isEqualTo(new PodCounts(2, 0, 0, 0));
+    assertThat(status.pods()).isEqualTo(new PodCounts(2, 0, 0, 0, 0));
     assertThat(Conditions.find(status.conditions(), Conditions.READY).orElseThrow().getMessage())
         .contains("1 pods are leaving the mesh: a.", "1 of them", "at most 600 s");
     status = shop.pods(pod("a", null), pod("b", null)).look();
@@ -294,7 +361,7 @@ class AssessmentTest {
     var status = new Shop().pods(own).look();
     assertThat(status.stage()).isEqualTo(Stage.NONE);
     assertThat(status.phase()).isEqualTo(Phase.DONE);
-    assertThat(status.pods()).isEqualTo(new PodCounts(1, 1, 0, 0));
+    assertThat(status.pods()).isEqualTo(new PodCounts(1, 1, 1, 0, 0));
   }
 
   @Test

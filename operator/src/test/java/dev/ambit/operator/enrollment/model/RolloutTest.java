@@ -35,6 +35,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -62,6 +63,7 @@ class RolloutTest {
   private static final class Shop {
     private final List<String> pods = new ArrayList<>();
     private final Set<String> redirected = new HashSet<>();
+    private final Set<String> unproven = new HashSet<>();
     private final Set<String> optedOut = new HashSet<>();
     private MeshEnrollmentSpec spec = MeshEnrollmentSpec.of(Stage.L4);
     private long generation = 1;
@@ -140,6 +142,7 @@ class RolloutTest {
           .withNewMetadata()
           .withNamespace("shop")
           .withName(name)
+          .withUid(name)
           .withAnnotations(
               redirected.contains(name)
                   ? Map.of(WellKnown.REDIRECTION, WellKnown.REDIRECTION_ENABLED)
@@ -151,6 +154,12 @@ class RolloutTest {
           .withPodIP("10.0.0.1")
           .endStatus()
           .build();
+    }
+
+    private Map<String, Proof> proofs() {
+      return pods.stream()
+          .filter(name -> !unproven.contains(name))
+          .collect(Collectors.toMap(name -> name, name -> Proof.HOLDS));
     }
 
     /** The operator looks; it knows nothing but the object and the pods. */
@@ -168,7 +177,8 @@ class RolloutTest {
               false,
               true,
               600,
-              new EnrolledPods("shop", labels(), Set.of(), pods.stream().map(this::pod).toList()),
+              new EnrolledPods(
+                  "shop", labels(), Set.of(), pods.stream().map(this::pod).toList(), proofs()),
               findings,
               traffic,
               now);
@@ -280,6 +290,23 @@ class RolloutTest {
     shop.redirected.add(one);
     shop.look();
     assertThat(shop.rolledOut().summary()).isEqualTo("2/3");
+  }
+
+  @Test
+  void aStepIsNotBakedBeforeItsPodsAreProven() {
+    var shop = new Shop(20).rollout(STEPS);
+    shop.look();
+    shop.agentsAct();
+    var one = shop.redirected.iterator().next();
+    shop.unproven.add(one);
+    assertThat(shop.after(Duration.ofHours(1)).look().phase()).isEqualTo(Phase.PROVING);
+    assertThat(shop.rolledOut().bakingSince()).isNull();
+    shop.unproven.clear();
+    assertThat(shop.look().phase()).isEqualTo(Phase.BAKING);
+    // Lost again: the next step waits.
+    shop.unproven.add(one);
+    assertThat(shop.after(Duration.ofHours(1)).look().phase()).isEqualTo(Phase.PROVING);
+    assertThat(shop.rolledOut().step()).isEqualTo(1);
   }
 
   @Test

@@ -139,7 +139,8 @@ class PreflightTest {
   @ValueSource(
       strings = {
         "podSelector: {}, ingress: [{}]",
-        "podSelector: {}, ingress: [{from: [{podSelector: {}}]}]",
+        "podSelector: {}, ingress: [{from: [{podSelector: {}}]}, {from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ambit-system}}}]}]",
+        "podSelector: {}, ingress: [{from: [{namespaceSelector: {}}]}]",
         "podSelector: {}, ingress: [{ports: [{port: 8080}, {port: 15008}]}]",
         "podSelector: {}, ingress: [{ports: [{port: 8080}]}, {ports: [{port: 15008}]}]",
         "podSelector: {}, ingress: [{ports: [{port: 15001, endPort: 15010}]}]",
@@ -147,12 +148,25 @@ class PreflightTest {
         "podSelector: {matchLabels: {app: other}}, ingress: [{ports: [{port: 8080}]}]",
         "podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [cart]}]}, ingress: [{ports: [{port: 8080}]}]",
         // Addresses outside the cluster speak no HBONE.
-        "podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24}}], ports: [{port: 8080}]}]",
+        "podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24}}], ports: [{port: 8080}]}, {from: [{namespaceSelector: {}}]}]",
         "podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: 53, protocol: UDP}, {port: 53}]}]",
-        "podSelector: {}, policyTypes: [Ingress]",
+        "podSelector: {}, policyTypes: [Egress]",
       })
   void aNetworkPolicyThatLetsTunnelsPassOrConcernsNoneIsNot(String spec) {
     assertThat(pod("cart", "containers: []").networkPolicy(spec).found()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "podSelector: {}, policyTypes: [Ingress]",
+        "podSelector: {}, ingress: [{from: [{podSelector: {}}]}]",
+        "podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {team: a}}}]}]",
+        "podSelector: {}, ingress: [{from: [{namespaceSelector: {}, podSelector: {matchLabels: {app: web}}}]}]",
+      })
+  void theOperatorMustReachTheTunnelToo(String spec) {
+    assertThat(pod("cart", "containers: []").networkPolicy(spec).found())
+        .containsExactly("Error NetworkPolicyBlocksProof at NetworkPolicy shop/policy-0");
   }
 
   @ParameterizedTest
@@ -169,7 +183,10 @@ class PreflightTest {
       })
   void probesOfIsolatedPodsMustBeAdmitted(boolean error, String spec) {
     var probed = "containers: [{name: a, readinessProbe: {httpGet: {port: 8080}}}]";
-    assertThat(pod("cart", probed).networkPolicy(spec).found())
+    assertThat(
+            pod("cart", probed).networkPolicy(spec).found().stream()
+                .filter(found -> found.contains("Probes"))
+                .toList())
         .isEqualTo(
             error
                 ? List.of("Error NetworkPolicyBlocksProbes at NetworkPolicy shop/policy-0")
@@ -179,7 +196,7 @@ class PreflightTest {
   @Test
   void aProbeThatRunsACommandNeedsNoConnection() {
     var probed = "containers: [{name: a, readinessProbe: {exec: {command: [x]}}}]";
-    assertThat(pod("cart", probed).networkPolicy("podSelector: {}, policyTypes: [Ingress]").found())
+    assertThat(pod("cart", probed).networkPolicy("podSelector: {}, ingress: [{from: [{namespaceSelector: {}}]}]").found())
         .isEmpty();
   }
 
@@ -301,7 +318,8 @@ class PreflightTest {
     var findings = Preflight.of(facts());
     assertThat(findings)
         .extracting(Finding::severity)
-        .containsExactly(Severity.ERROR, Severity.ERROR, Severity.ERROR, Severity.WARNING);
+        .containsExactly(
+            Severity.ERROR, Severity.ERROR, Severity.ERROR, Severity.ERROR, Severity.WARNING);
     assertThat(findings).allSatisfy(f -> assertThat(f.message()).hasSizeGreaterThan(60));
   }
 

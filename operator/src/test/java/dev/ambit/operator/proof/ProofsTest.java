@@ -1,0 +1,85 @@
+package dev.ambit.operator.proof;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.ambit.operator.enrollment.model.Proof;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(120)
+class ProofsTest {
+  private static final Duration SOON = Duration.ofSeconds(60);
+
+  private final Map<String, Proof> outcomes = new ConcurrentHashMap<>();
+  private final Map<String, AtomicInteger> tried = new ConcurrentHashMap<>();
+  private final List<String> told = new CopyOnWriteArrayList<>();
+  private final Proofs proofs =
+      new Proofs(
+          target -> {
+            tried.computeIfAbsent(target.uid(), any -> new AtomicInteger()).incrementAndGet();
+            return outcomes.getOrDefault(target.uid(), Proof.HOLDS);
+          },
+          new SimpleMeterRegistry());
+
+  @AfterEach
+  void close() {
+    proofs.close();
+  }
+
+  private static Proofs.Target target(String namespace, String uid) {
+    return new Proofs.Target(uid, namespace, "10.0.0.1", "spiffe://cluster.local/ns/a/sa/b");
+  }
+
+  @Test
+  void podsAreTriedAndTheirNamespaceIsTold() {
+    proofs.onChange(told::add);
+    assertThat(proofs.isSettled("shop")).isTrue();
+    proofs.targets("bank", List.of(target("bank", "c")));
+    assertThat(proofs.isSettled("bank")).isFalse();
+    proofs.targets("shop", List.of(target("shop", "a"), target("shop", "b")));
+    await().atMost(SOON).until(() -> proofs.of("shop").size() == 2);
+    assertThat(proofs.of("shop")).isEqualTo(Map.of("a", Proof.HOLDS, "b", Proof.HOLDS));
+    await().atMost(SOON).until(() -> told.contains("shop"));
+    await().atMost(SOON).until(() -> proofs.isSettled("bank"));
+  }
+
+  @Test
+  void oneFailureIsNotBelievedAndTheSecondIs() {
+    outcomes.put("a", Proof.failed("closed"));
+    proofs.targets("shop", List.of(target("shop", "a")));
+    await().atMost(SOON).until(() -> proofs.of("shop").containsKey("a"));
+    assertThat(proofs.of("shop").get("a")).isEqualTo(Proof.failed("closed"));
+    assertThat(tried.getOrDefault("a", new AtomicInteger()).get()).isGreaterThanOrEqualTo(2);
+    outcomes.remove("a");
+    await().atMost(SOON).until(() -> Proof.HOLDS.equals(proofs.of("shop").get("a")));
+  }
+
+  @Test
+  void whatIsLostIsNoticedWithinAMinute() {
+    proofs.targets("shop", List.of(target("shop", "a")));
+    await().atMost(SOON).until(() -> Proof.HOLDS.equals(proofs.of("shop").get("a")));
+    outcomes.put("a", Proof.failed("closed"));
+    await().atMost(SOON).until(() -> Proof.failed("closed").equals(proofs.of("shop").get("a")));
+  }
+
+  @Test
+  void aPodThatIsGoneOrIsAnotherIsForgotten() {
+    proofs.targets("shop", List.of(target("shop", "a"), target("shop", "b")));
+    await().atMost(SOON).until(() -> proofs.of("shop").size() == 2);
+    proofs.targets("shop", List.of(target("shop", "b")));
+    assertThat(proofs.of("shop")).containsOnlyKeys("b");
+    // The same pod at another address.
+    outcomes.put("b", Proof.failed("closed"));
+    proofs.targets("shop", List.of(new Proofs.Target("b", "shop", "10.0.0.2", "spiffe://x/y")));
+    await().atMost(SOON).until(() -> Proof.failed("closed").equals(proofs.of("shop").get("b")));
+  }
+}

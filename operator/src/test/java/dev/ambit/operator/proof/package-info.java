@@ -1,0 +1,5 @@
+/** Tests. */
+@NullMarked
+package dev.ambit.operator.proof;
+
+import org.jspecify.annotations.NullMarked;

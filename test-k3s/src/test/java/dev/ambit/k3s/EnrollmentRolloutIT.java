@@ -1,0 +1,249 @@
+package dev.ambit.k3s;
+
+import static dev.ambit.k3s.InstalledAmbit.isTrue;
+import static dev.ambit.k3s.InstalledAmbit.pods;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.tuple;
+import static org.awaitility.Awaitility.await;
+
+import dev.ambit.api.Conditions;
+import dev.ambit.api.Finding;
+import dev.ambit.api.MeshEnrollment;
+import dev.ambit.api.Phase;
+import dev.ambit.api.Stage;
+import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicy;
+import io.fabric8.kubernetes.client.KubernetesClientException;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Objects;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Enrollments that are checked, planned, taken in steps, proven, and given up. */
+@ExtendWith(ClusterExtension.class)
+class EnrollmentRolloutIT {
+  private static InstalledAmbit ambit;
+  private static Sample sample;
+
+  @BeforeAll
+  static void install(TwoNodeCluster cluster) {
+    ambit = InstalledAmbit.on(cluster);
+    sample = new Sample(ambit.client());
+  }
+
+  private static void enroll(String namespace, String spec) {
+    sample.apply(
+        """
+        apiVersion: ambit.dev/v1alpha1
+        kind: MeshEnrollment
+        metadata: {namespace: %s, name: default}
+        spec: {%s}
+        """
+            .formatted(namespace, spec));
+  }
+
+  private static MeshEnrollment awaitPhase(String namespace, Phase phase) {
+    return ambit.awaitEnrollment(
+        namespace, "default", "is " + phase.text(), e -> e.getStatus().phase() == phase);
+  }
+
+  private static String reason(MeshEnrollment enrollment, String type) {
+    return Conditions.find(enrollment.getStatus().conditions(), type).orElseThrow().getReason();
+  }
+
+  private static long redirected(String namespace) {
+    return ambit.client().pods().inNamespace(namespace).list().getItems().stream()
+        .filter(pod -> pod.getMetadata().getAnnotations() != null)
+        .filter(
+            pod ->
+                "enabled".equals(pod.getMetadata().getAnnotations().get(InstalledAmbit.REDIRECTION)))
+        .count();
+  }
+
+  @Test
+  void pods_are_taken_in_steps_and_leave_again_and_no_connection_notices() {
+    sample.namespace("steps", Map.of());
+    var server = sample.server("steps", "server", ambit.node(1), 8080);
+    var address = server.getStatus().getPodIP();
+    sample.client("steps", "client-a", ambit.node(0));
+    sample.talk("steps", "talker", ambit.node(0), address, 8080);
+    sample.loop("steps", "looper", ambit.node(0), address, 8080);
+
+    enroll(
+        "steps",
+        "stage: L4, rollout: {steps: [{pods: 50%, bake: 1h}, {pods: 100%}]}");
+    var baking = awaitPhase("steps", Phase.BAKING);
+    assertThat(pods(baking).captured()).isEqualTo(2);
+    assertThat(pods(baking).proven()).isEqualTo(2);
+    assertThat(pods(baking).held()).isEqualTo(2);
+    assertThat(baking.getStatus().stage()).isEqualTo(Stage.NONE);
+    assertThat(redirected("steps")).isEqualTo(2);
+    sample.assertGoesOn("steps", "talker");
+    sample.assertGoesOn("steps", "looper");
+
+    // Paused, it does not even begin what would come at once.
+    enroll(
+        "steps",
+        "stage: L4, paused: true, rollout: {steps: [{pods: 50%, bake: 1s}, {pods: 100%}]}");
+    var paused = awaitPhase("steps", Phase.PAUSED);
+    assertThat(pods(paused).captured()).isEqualTo(2);
+
+    enroll(
+        "steps",
+        "stage: L4, paused: false, rollout: {steps: [{pods: 50%, bake: 1s}, {pods: 100%}]}");
+    var done = awaitPhase("steps", Phase.DONE);
+    assertThat(done.getStatus().stage()).isEqualTo(Stage.L4);
+    assertThat(pods(done).proven()).isEqualTo(4);
+    assertThat(isTrue(done.getStatus().conditions(), Conditions.PROVEN)).isTrue();
+    assertThat(isTrue(done.getStatus().conditions(), Conditions.CAPTURED)).isTrue();
+    sample.assertGoesOn("steps", "talker");
+    sample.assertGoesOn("steps", "looper");
+
+    enroll("steps", "stage: None");
+    await("no pod marked as captured")
+        .atMost(Duration.ofSeconds(90))
+        .until(() -> redirected("steps") == 0);
+    sample.assertGoesOn("steps", "talker");
+    sample.assertGoesOn("steps", "looper");
+  }
+
+  @Test
+  void a_dry_run_says_what_would_be_and_touches_nothing() {
+    sample.namespace("dry", Map.of());
+    sample.client("dry", "one", ambit.node(0));
+    sample.client("dry", "two", ambit.node(1));
+    sample.apply(
+        """
+        apiVersion: security.istio.io/v1
+        kind: AuthorizationPolicy
+        metadata: {namespace: dry, name: get-only}
+        spec: {rules: [{to: [{operation: {methods: [GET]}}]}]}
+        """);
+    enroll("dry", "stage: L4, dryRun: true");
+    var planned = awaitPhase("dry", Phase.PLANNED);
+    var status = planned.getStatus();
+    assertThat(isTrue(status.conditions(), Conditions.READY)).isTrue();
+    assertThat(isTrue(status.conditions(), Conditions.PREFLIGHT_PASSED)).isFalse();
+    assertThat(status.findings())
+        .extracting(Finding::reason, Finding::object)
+        .contains(
+            tuple(
+                "PolicyDeniesAtL4", "AuthorizationPolicy dry/get-only"));
+    var plan = Objects.requireNonNull(status.plan());
+    assertThat(plan.join()).isEqualTo(2);
+    assertThat(plan.policies()).hasSize(1);
+    assertThat(status.inForce()).isNull();
+    assertThat(redirected("dry")).isZero();
+  }
+
+  @Test
+  void what_would_break_holds_an_enrollment_until_it_is_mended() {
+    sample.namespace("held", Map.of());
+    sample.client("held", "pod", ambit.node(0));
+    sample.apply(
+        """
+        apiVersion: networking.k8s.io/v1
+        kind: NetworkPolicy
+        metadata: {namespace: held, name: only-8080}
+        spec:
+          podSelector: {}
+          ingress: [{ports: [{port: 8080}]}]
+        """);
+    enroll("held", "stage: L4");
+    var held = awaitPhase("held", Phase.PREFLIGHT);
+    assertThat(reason(held, Conditions.PREFLIGHT_PASSED)).isEqualTo("NetworkPolicyBlocksHbone");
+    assertThat(isTrue(held.getStatus().conditions(), Conditions.STALLED)).isTrue();
+    assertThat(redirected("held")).isZero();
+
+    ambit
+        .client()
+        .resources(NetworkPolicy.class)
+        .inNamespace("held")
+        .withName("only-8080")
+        .delete();
+    var done = awaitPhase("held", Phase.DONE);
+    assertThat(isTrue(done.getStatus().conditions(), Conditions.PREFLIGHT_PASSED)).isTrue();
+    assertThat(redirected("held")).isEqualTo(1);
+  }
+
+  @Test
+  void failing_connections_roll_a_rollout_back() {
+    sample.namespace("abort", Map.of());
+    var server = sample.server("abort", "server", ambit.node(1), 8080);
+    sample.client("abort", "client", ambit.node(0));
+    sample.apply(
+        """
+        apiVersion: security.istio.io/v1
+        kind: AuthorizationPolicy
+        metadata: {namespace: abort, name: nobody}
+        spec: {action: DENY, rules: [{}]}
+        """);
+    // Nobody enforces it yet.
+    var address = server.getStatus().getPodIP();
+    assertThat(sample.request("abort", "client", address, 8080, "x").succeeded()).isTrue();
+
+    enroll(
+        "abort",
+        """
+        stage: L4, rollout: {steps: [{pods: 100%, bake: 1h}],
+        abortAbove: {failedConnections: 10%, minimumConnections: 3}}""");
+    awaitPhase("abort", Phase.BAKING);
+    await("the rollout is given up")
+        .atMost(Duration.ofSeconds(120))
+        .until(
+            () -> {
+              var unused = sample.request("abort", "client", address, 8080, "x");
+              var phase =
+                  Objects.requireNonNull(ambit.enrollment("abort", "default")).getStatus().phase();
+              return phase == Phase.ROLLING_BACK || phase == Phase.STALLED;
+            });
+    var aborted = awaitPhase("abort", Phase.STALLED);
+    assertThat(reason(aborted, Conditions.STALLED)).isEqualTo("RolloutAborted");
+    assertThat(redirected("abort")).isZero();
+    await("traffic passes as before")
+        .atMost(InstalledAmbit.SOON)
+        .until(() -> sample.request("abort", "client", address, 8080, "x").succeeded());
+  }
+
+  @Test
+  void a_captured_pod_is_proven_by_a_handshake() {
+    sample.namespace("proof", Map.of());
+    sample.client("proof", "pod", ambit.node(0));
+    enroll("proof", "stage: L4");
+    var done = awaitPhase("proof", Phase.DONE);
+    assertThat(pods(done).proven()).isEqualTo(1);
+    assertThat(reason(done, Conditions.PROVEN)).isEqualTo("HandshakesSucceed");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "rollout: {steps: []}",
+        "rollout: {steps: [{pods: 50%}]}",
+        "rollout: {steps: [{pods: 50%}, {pods: 10%}, {pods: 100%}]}",
+        "rollout: {steps: [{pods: 0%}, {pods: 100%}]}",
+        "rollout: {steps: [{pods: ten}, {pods: 100%}]}",
+        "rollout: {steps: [{bake: 1m}, {pods: 100%}]}",
+        "rollout: {steps: [{pods: 100%, bake: soon}]}",
+        "rollout: {steps: [{pods: 100%, bake: 200h}]}",
+        "rollout: {abortAbove: {failedConnections: 101%}}",
+        "rollout: {abortAbove: {minimumConnections: 0}}",
+        "rollout: {onAbort: Shrug}",
+        "stage: L5",
+      })
+  void what_cannot_be_meant_is_refused(String spec) {
+    assertThat(code(spec)).as(spec).isEqualTo(422);
+  }
+
+  private static int code(String spec) {
+    try {
+      enroll("default", spec);
+      return 0;
+    } catch (KubernetesClientException e) {
+      return e.getCode();
+    }
+  }
+}
