@@ -59,7 +59,8 @@ class EnrollmentRolloutIT {
         .filter(pod -> pod.getMetadata().getAnnotations() != null)
         .filter(
             pod ->
-                "enabled".equals(pod.getMetadata().getAnnotations().get(InstalledAmbit.REDIRECTION)))
+                "enabled"
+                    .equals(pod.getMetadata().getAnnotations().get(InstalledAmbit.REDIRECTION)))
         .count();
   }
 
@@ -72,9 +73,7 @@ class EnrollmentRolloutIT {
     sample.talk("steps", "talker", ambit.node(0), address, 8080);
     sample.loop("steps", "looper", ambit.node(0), address, 8080);
 
-    enroll(
-        "steps",
-        "stage: L4, rollout: {steps: [{pods: 50%, bake: 1h}, {pods: 100%}]}");
+    enroll("steps", "stage: L4, rollout: {steps: [{pods: 50%, bake: 1h}, {pods: 100%}]}");
     var baking = awaitPhase("steps", Phase.BAKING);
     assertThat(pods(baking).captured()).isEqualTo(2);
     assertThat(pods(baking).proven()).isEqualTo(2);
@@ -129,9 +128,7 @@ class EnrollmentRolloutIT {
     assertThat(isTrue(status.conditions(), Conditions.PREFLIGHT_PASSED)).isFalse();
     assertThat(status.findings())
         .extracting(Finding::reason, Finding::object)
-        .contains(
-            tuple(
-                "PolicyDeniesAtL4", "AuthorizationPolicy dry/get-only"));
+        .contains(tuple("PolicyDeniesAtL4", "AuthorizationPolicy dry/get-only"));
     var plan = Objects.requireNonNull(status.plan());
     assertThat(plan.join()).isEqualTo(2);
     assertThat(plan.policies()).hasSize(1);

@@ -23,9 +23,12 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** Reads from the API server what preflight looks at and no cache of the operator's holds. */
+/**
+ * Reads from the API server what preflight looks at and no cache of the operator's holds. Policies
+ * as they are now, since people apply them together with the enrollment that they bear on.
+ */
 public final class PreflightReader {
-  /** From the API server's own cache: what is a moment old will do. */
+  /** From the API server's own cache: of nodes, what is a moment old will do. */
   private static final ListOptions CACHED =
       new ListOptionsBuilder().withResourceVersion("0").build();
 
@@ -57,7 +60,7 @@ public final class PreflightReader {
         meshMtls,
         capturable,
         pods.stream().filter(pod -> !names.contains(pod.getMetadata().getName())).toList(),
-        client.network().v1().networkPolicies().inNamespace(namespace).list(CACHED).getItems(),
+        client.network().v1().networkPolicies().inNamespace(namespace).list().getItems(),
         policies(AuthorizationPolicy.class, namespace, missing),
         policies(PeerAuthentication.class, namespace, missing),
         missing,
@@ -70,7 +73,7 @@ public final class PreflightReader {
     List<T> policies = new ArrayList<>();
     for (String each : Stream.of(namespace, rootNamespace).distinct().toList()) {
       try {
-        policies.addAll(client.resources(kind).inNamespace(each).list(CACHED).getItems());
+        policies.addAll(client.resources(kind).inNamespace(each).list().getItems());
       } catch (KubernetesClientException e) {
         if (e.getCode() != HttpURLConnection.HTTP_NOT_FOUND) {
           throw e;

@@ -64,7 +64,7 @@ record Release(InForce inForce, @Nullable RolloutStatus rollout) {
     }
     RolloutStatus status = rollout.status();
     InForce before = observed.before().inForce();
-    boolean all = status.complete() && observed.pods().census(rollout.cut).waiting().isEmpty();
+    boolean all = status.complete() && observed.pods().census(rollout.cut).allIn();
     boolean strict =
         before != null && before.mtls() == MtlsMode.STRICT && rollout.cut >= PodNumber.ALL;
     // Pods that are not in the mesh yet could not talk to those that are.

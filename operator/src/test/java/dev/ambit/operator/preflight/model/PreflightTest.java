@@ -196,7 +196,10 @@ class PreflightTest {
   @Test
   void aProbeThatRunsACommandNeedsNoConnection() {
     var probed = "containers: [{name: a, readinessProbe: {exec: {command: [x]}}}]";
-    assertThat(pod("cart", probed).networkPolicy("podSelector: {}, ingress: [{from: [{namespaceSelector: {}}]}]").found())
+    assertThat(
+            pod("cart", probed)
+                .networkPolicy("podSelector: {}, ingress: [{from: [{namespaceSelector: {}}]}]")
+                .found())
         .isEmpty();
   }
 
