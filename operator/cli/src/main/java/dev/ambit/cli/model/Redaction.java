@@ -55,6 +55,13 @@ public final class Redaction {
           "inline_string",
           "bearertoken");
 
+  /** Headers and settings, as {@code name} or {@code key} and {@code value}, that hold secrets. */
+  private static final Pattern SECRET_NAME =
+      Pattern.compile("(?i).*(auth|token|key|secret|cookie|passw|credential).*");
+
+  /** Maps of which any value may be one. */
+  private static final Set<String> SECRET_MAPS = Set.of("includeAdditionalHeadersInCheck");
+
   /** Whatever tools keep of an object's source, which would be there a second time. */
   private static final List<String> ANNOTATIONS =
       List.of("kubectl.kubernetes.io/last-applied-configuration");
@@ -103,6 +110,8 @@ public final class Redaction {
       JsonNode value = object.path(name);
       if (name.equals("env") && value instanceof ArrayNode variables) {
         variables.forEach(Redaction::variable);
+      } else if (SECRET_MAPS.contains(name) && value instanceof ObjectNode map) {
+        List.copyOf(map.properties()).forEach(entry -> map.put(entry.getKey(), REMOVED));
       } else if (isSecret(object, name, value)) {
         object.put(name, REMOVED);
       } else if (value instanceof TextNode text) {
@@ -116,6 +125,10 @@ public final class Redaction {
   private static boolean isSecret(ObjectNode object, String name, JsonNode value) {
     boolean text = value.isTextual() || value.isNumber() || value.isObject();
     String plain = name.toLowerCase(Locale.ROOT);
+    if (plain.equals("value") && value.isTextual()) {
+      String of = object.path("name").asText("") + object.path("key").asText("");
+      return SECRET_NAME.matcher(of).matches();
+    }
     if (SECRET_FIELDS.contains(plain)) {
       // A volume's or a reference's secret is a name.
       return text && !(plain.equals("secret") && value.isObject());

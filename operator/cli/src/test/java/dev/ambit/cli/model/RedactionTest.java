@@ -71,6 +71,20 @@ class RedactionTest {
   }
 
   @Test
+  void headers_that_carry_credentials_lose_their_values() throws Exception {
+    var route =
+        Json.parse(
+            """
+            {"set": [{"name": "X-Api-Key", "value": "hunter"}, {"name": "X-Version", "value": "2"}],
+             "header": {"key": "Cookie", "value": "hunter"},
+             "includeAdditionalHeadersInCheck": {"x-any": "hunter"}}
+            """);
+    assertThat(Redaction.document(route).toString())
+        .doesNotContain("hunter")
+        .contains("\"value\":\"2\"", "X-Api-Key", "x-any");
+  }
+
+  @Test
   void certificates_stay() throws Exception {
     String pem = "-----BEGIN CERTIFICATE-----\\nabcd\\n-----END CERTIFICATE-----";
     assertThat(Redaction.document(Json.parse("{\"pem\": \"" + pem + "\"}")).toString())
