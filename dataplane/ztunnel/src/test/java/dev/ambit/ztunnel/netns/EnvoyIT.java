@@ -102,6 +102,11 @@ class EnvoyIT {
     Web.Message answer = becomes(at("10.96.0.1", 80), EnvoyIT::throughWaypoint);
     assertThat(answer.header("x-pod")).isEqualTo(server.name());
     assertThat(answer.body()).contains("x-forwarded-for=" + client.ipv4().getHostAddress());
+    // What drains and dry runs are told from is counted, and not all that Envoy could count.
+    String port = "http.http|shop/web_shop_svc_cluster_local|80.";
+    assertThat(waypoint.inspect("/stats").body())
+        .contains(port + "downstream_rq_active", port + "rbac.shadow_denied")
+        .doesNotContain(port + "downstream_cx_destroy", "extension_config_discovery.");
   }
 
   @Test

@@ -150,8 +150,17 @@ public record EnvoyBootstrap(
         .replace("${metricsPort}", Integer.toString(settings.metricsPort()))
         .replace("${metricsPath}", METRICS_PATH)
         .replace("${inspectionPort}", Integer.toString(settings.inspectionPort()))
+        .replace("${unaskedStats}", UNASKED_STATS)
         .replace("${largestProgram}", Integer.toString(RegularExpression.LARGEST_PROGRAM));
   }
+
+  /** Of the connection managers of ports and pods, whose names have no dots. */
+  private static final String UNASKED_STATS =
+      "http\\.(direct-)?http\\|[^.]*\\.("
+          + "rds|cors|fault|tracing|passthrough_internal_redirect_.*|rs_too_large|rq_overload_.*"
+          + "|downstream_flow_control_.*|downstream_cx_(delayed|destroy|drain|http|idle|max|overload|ssl|upgrades).*"
+          + "|downstream_rq_(failed|header|max|non|overload|redirected|rejected|too|ws).*"
+          + ")(\\..*)?";
 
   /** Of the mesh; the file that it names is replaced when the mounted ConfigMap changes. */
   private static final String ROOTS =
@@ -208,6 +217,17 @@ public record EnvoyBootstrap(
           config:
             name: metric-names
             vm_config: {runtime: envoy.wasm.runtime.v8, code: {local: {inline_bytes: "${extension}"}}}
+
+      # What nobody asks of each port would be half of what is counted: how its pieces of configuration came, and what cannot happen to it.
+      stats_config:
+        stats_matcher:
+          exclusion_list:
+            patterns:
+            - prefix: extension_config_discovery.
+            - safe_regex: {regex: '${unaskedStats}'}
+
+      # What large configurations needed while they were taken over goes back, a little at a time.
+      memory_allocator_manager: {bytes_to_release: 4194304, memory_release_interval: 1s}
 
       # Series of clients and servers that are gone go too.
       stats_eviction_interval: ${eviction}s

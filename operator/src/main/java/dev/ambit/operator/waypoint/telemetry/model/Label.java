@@ -106,12 +106,11 @@ enum Label {
   }
 
   private static String endpoint(String key) {
-    return first(
-        "UPSTREAM_HOST:" + metadata(key), chain(key), chain(TelemetryMetadata.UNKNOWN_KEY));
+    return first("UPSTREAM_HOST:" + metadata(key), chain(key));
   }
 
   private static String cluster(String key) {
-    return first("CLUSTER:" + metadata(key), chain(key), chain(TelemetryMetadata.UNKNOWN_KEY));
+    return first("CLUSTER:" + metadata(key), chain(key));
   }
 
   private static String chain(String key) {

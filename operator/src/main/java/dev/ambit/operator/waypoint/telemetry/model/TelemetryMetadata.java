@@ -4,6 +4,7 @@ import com.google.protobuf.Struct;
 import com.google.protobuf.Value;
 import dev.ambit.operator.waypoint.model.MeshService;
 import dev.ambit.protocol.workload.Workload;
+import java.util.List;
 
 /**
  * What metrics and logs know of a request's destination: metadata of Envoy's endpoints, clusters
@@ -24,12 +25,32 @@ public final class TelemetryMetadata {
   static final String SERVICE = "service";
   static final String SERVICE_NAME = "service_name";
   static final String SERVICE_NAMESPACE = "service_namespace";
-  static final String UNKNOWN_KEY = "unknown";
 
   /** Istio's word for a label's value that nobody knows. */
   static final String UNKNOWN = "unknown";
 
+  /** Labels fall back to their filter chain's, so that each has all that endpoints may lack. */
+  private static final Struct UNKNOWN_CHAIN = unknownChain();
+
   private TelemetryMetadata() {}
+
+  private static Struct unknownChain() {
+    Struct.Builder chain = Struct.newBuilder();
+    for (String key :
+        List.of(
+            WORKLOAD,
+            WORKLOAD_NAMESPACE,
+            CANONICAL_SERVICE,
+            CANONICAL_REVISION,
+            CLUSTER,
+            PRINCIPAL,
+            SERVICE,
+            SERVICE_NAME,
+            SERVICE_NAMESPACE)) {
+      chain.putFields(key, text(UNKNOWN));
+    }
+    return chain.build();
+  }
 
   /**
    * Of an endpoint.
@@ -58,7 +79,7 @@ public final class TelemetryMetadata {
 
   /** Of a filter chain for requests to that service. */
   public static Struct chain(MeshService service) {
-    return cluster(service).toBuilder().putFields(UNKNOWN_KEY, text(UNKNOWN)).build();
+    return UNKNOWN_CHAIN.toBuilder().mergeFrom(cluster(service)).build();
   }
 
   /**
@@ -67,10 +88,9 @@ public final class TelemetryMetadata {
    * @param principal of the pods that it is for, as their certificates must prove it
    */
   public static Struct podChain(String namespace, String principal) {
-    return Struct.newBuilder()
+    return UNKNOWN_CHAIN.toBuilder()
         .putFields(WORKLOAD_NAMESPACE, known(namespace))
         .putFields(PRINCIPAL, known(principal))
-        .putFields(UNKNOWN_KEY, text(UNKNOWN))
         .build();
   }
 
