@@ -65,7 +65,7 @@ class AmbitCommandIT {
         .untilAsserted(
             () ->
                 assertThat(run(0, "status", NAMESPACE).output())
-                    .containsPattern(NAMESPACE + " +default +L4 +L4 +Done +2 +2 +"));
+                    .containsPattern(NAMESPACE + " +default +L4 +L4 +Done .*2 +2 "));
     assertThat(run(0, "status", NAMESPACE, "-o", "json").output()).contains("\"captured\" : 2");
 
     assertThat(run(0, "leave", NAMESPACE, "--wait").output()).contains("stage None now");

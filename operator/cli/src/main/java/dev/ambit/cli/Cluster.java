@@ -5,7 +5,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.ambit.api.AmbientMeshSpec;
 import dev.ambit.api.WellKnown;
-import dev.ambit.cli.model.Enrollments;
 import dev.ambit.cli.model.PodExplanation;
 import dev.ambit.cli.output.Json;
 import io.fabric8.kubernetes.client.Config;
@@ -194,10 +193,10 @@ final class Cluster implements AutoCloseable {
 
   /** What decides for the pods of a namespace. */
   PodExplanation.Surroundings surroundings(String namespace) {
-    return new PodExplanation.Surroundings(
+    return PodExplanation.Surroundings.of(
         requireNamespace(namespace),
         excludedNamespaces(mesh()),
-        Enrollments.effective(list(AMBIT_API, "meshenrollments", namespace, "")));
+        list(AMBIT_API, "meshenrollments", namespace, ""));
   }
 
   JsonNode requirePod(Reference pod) {

@@ -2,20 +2,33 @@ package dev.ambit.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.ambit.api.MtlsMode;
+import dev.ambit.api.RolloutSpec;
+import dev.ambit.api.Severity;
+import dev.ambit.api.Stage;
+import dev.ambit.api.WellKnown;
 import dev.ambit.cli.model.EnrollmentChange;
 import dev.ambit.cli.model.Enrollments;
+import dev.ambit.cli.model.Objects;
 import dev.ambit.cli.model.PlanView;
 import dev.ambit.cli.model.PodExplanation;
 import dev.ambit.cli.model.WaypointStatus;
+import dev.ambit.cli.output.Cell;
 import dev.ambit.cli.output.Page;
 import dev.ambit.cli.output.Table;
 import dev.ambit.cli.output.Tone;
-import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
+import dev.ambit.operator.enrollment.model.EnrolledPods;
+import dev.ambit.operator.preflight.PreflightReader;
+import dev.ambit.operator.preflight.model.Plans;
+import dev.ambit.operator.preflight.model.Preflight;
+import dev.ambit.operator.preflight.model.PreflightFacts;
+import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.stream.Stream;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -25,9 +38,14 @@ import picocli.CommandLine.Parameters;
     description =
         "Says what would change were a namespace at another stage: pods, policies, waypoints."
             + " Nothing is touched.",
-    footer = "%nEnds with 1 where something keeps it from happening, or a person should know of.")
+    footer =
+        "%nEnds with 1 where something keeps it from happening: an error, or what asks for the contrary.")
 final class PlanCommand extends ClusterCommand {
   private static final int MOST_NAMES = 10;
+  private static final Set<String> COMPLETED = Set.of("Succeeded", "Failed");
+
+  private final KubernetesSerialization serialization =
+      new KubernetesSerialization(new ObjectMapper(), false);
 
   @Parameters(index = "0", paramLabel = "NAMESPACE", description = "The namespace.")
   @SuppressWarnings("NullAway.Init") // set by the parser
@@ -47,35 +65,60 @@ final class PlanCommand extends ClusterCommand {
 
   @Override
   int run() {
-    String wanted = StageChangeCommand.known(stage);
+    Stage wanted =
+        Enrollments.stage(StageChangeCommand.known(stage))
+            .orElseThrow(() -> Failure.usage("there is no stage '" + stage + "'"));
     Cluster cluster = cluster();
     JsonNode namespace = cluster.requireNamespace(asked);
     List<JsonNode> enrollments = cluster.list(Cluster.AMBIT_API, "meshenrollments", asked, "");
     Optional<JsonNode> mesh = cluster.mesh();
     Set<String> excluded = cluster.excludedNamespaces(mesh);
-    KubernetesSerialization serialization = new KubernetesSerialization(new ObjectMapper(), false);
+    List<JsonNode> pods =
+        cluster.list("/api/v1", "pods", asked, "").stream()
+            .filter(pod -> !COMPLETED.contains(Objects.text(pod, "/status/phase")))
+            .toList();
+    List<Pod> typed = pods.stream().map(pod -> serialization.convertValue(pod, Pod.class)).toList();
+    RolloutSpec rollout = rollout(enrollments);
+    PreflightFacts facts =
+        new PreflightReader(cluster.client(), cluster.rootNamespace())
+            .read(
+                asked,
+                rollout.steps().size(),
+                mtls(mesh),
+                new EnrolledPods(asked, Objects.labels(namespace), excluded, typed, Map.of())
+                    .capturable(),
+                typed);
     PlanView plan =
         PlanView.of(
             new PlanView.Facts(
-                new PodExplanation.Surroundings(
-                    namespace, excluded, Enrollments.effective(enrollments)),
-                EnrollmentChange.of(namespace, enrollments, mesh, excluded, wanted),
-                cluster.list("/api/v1", "pods", asked, ""),
-                Stream.of(asked, cluster.rootNamespace())
-                    .distinct()
-                    .flatMap(
-                        each ->
-                            cluster
-                                .list(Cluster.SECURITY_API, "authorizationpolicies", each, "")
-                                .stream())
-                    .map(policy -> serialization.convertValue(policy, AuthorizationPolicy.class))
-                    .toList(),
-                cluster.list(Cluster.SECURITY_API, "peerauthentications", asked, ""),
+                PodExplanation.Surroundings.of(namespace, excluded, enrollments),
+                pods,
+                Plans.of(facts, wanted, rollout),
+                wanted == Stage.NONE ? List.of() : Preflight.of(facts),
                 WaypointStatus.among(cluster.list(Cluster.GATEWAY_API, "gateways", null, "")),
-                cluster.rootNamespace()),
-            wanted);
+                EnrollmentChange.of(namespace, enrollments, mesh, excluded, wanted.text())
+                        instanceof EnrollmentChange.Contradiction(String message)
+                    ? List.of(message)
+                    : List.of()));
     print(plan, page -> write(page, plan));
-    return plan.problems().isEmpty() ? ExitCode.OK : ExitCode.FINDINGS;
+    return plan.isPossible() ? ExitCode.OK : ExitCode.FINDINGS;
+  }
+
+  /** That of the enrollment which `ambit enroll` would change. */
+  private RolloutSpec rollout(List<JsonNode> enrollments) {
+    return enrollments.stream()
+        .filter(each -> Objects.name(each).equals(WellKnown.DEFAULT_NAME))
+        .map(each -> each.at("/spec/rollout"))
+        .filter(JsonNode::isObject)
+        .map(each -> serialization.convertValue(each, RolloutSpec.class))
+        .findFirst()
+        .orElse(RolloutSpec.AT_ONCE);
+  }
+
+  private static MtlsMode mtls(Optional<JsonNode> mesh) {
+    return mesh.filter(each -> Objects.text(each, "/spec/mtls").equals("Strict")).isPresent()
+        ? MtlsMode.STRICT
+        : MtlsMode.PERMISSIVE;
   }
 
   private static void write(Page page, PlanView plan) {
@@ -93,18 +136,47 @@ final class PlanCommand extends ClusterCommand {
             + " leave, "
             + plan.stay()
             + " stay as they are.");
-    plan.problems().forEach(problem -> page.line(problem, Tone.WARNING));
+    plan.contradictions()
+        .forEach(each -> page.line("It would not happen: " + each + ".", Tone.BAD));
     names(page, "join", plan.join());
     names(page, "leave", plan.leave());
+    if (plan.steps().size() > 1) {
+      page.gap()
+          .line(
+              "in the mesh after each step: "
+                  + plan.steps().stream().map(String::valueOf).collect(Collectors.joining(", ")));
+    }
+    if (!plan.findings().isEmpty()) {
+      Table table = new Table("FINDING", "REASON", "OBJECT", "MESSAGE");
+      plan.findings()
+          .forEach(
+              each ->
+                  table.row(
+                      each.severity() == Severity.ERROR
+                          ? Cell.of("error", Tone.BAD)
+                          : Cell.of("warning", Tone.WARNING),
+                      each.reason(),
+                      each.object(),
+                      each.message()));
+      page.gap().table(table);
+    }
     if (!plan.excluded().isEmpty()) {
       Table table = new Table("LEFT OUT", "REASON");
       plan.excluded().forEach(each -> table.row(each.pod(), each.reason()));
       page.gap().table(table);
     }
     if (!plan.policies().isEmpty()) {
-      Table table = new Table("POLICY", "ENFORCED BY", "THEN BY", "EFFECT");
+      Table table = new Table("POLICY", "ENFORCED BY", "THEN BY", "MEANING");
       plan.policies()
-          .forEach(each -> table.row(each.policy(), each.before(), each.after(), each.effect()));
+          .forEach(
+              each ->
+                  table.row(
+                      each.policy(),
+                      each.before(),
+                      each.after(),
+                      each.meaningChanges()
+                          ? Cell.of("changes", Tone.WARNING)
+                          : Cell.of("as written")));
       page.gap().table(table);
     }
     if (!plan.waypoints().isEmpty()) {

@@ -11,7 +11,12 @@ class PlanCommandTest {
 
   @BeforeEach
   void install() {
-    ambit.server.put(CommandLineFixture.resource("mesh.yaml"));
+    ambit
+        .server
+        .put(CommandLineFixture.resource("mesh.yaml"))
+        .know("/apis/networking.k8s.io/v1/networkpolicies")
+        .know("/apis/security.istio.io/v1/authorizationpolicies")
+        .know("/apis/security.istio.io/v1/peerauthentications");
   }
 
   @AfterEach
@@ -30,12 +35,13 @@ class PlanCommandTest {
         apiVersion: v1
         kind: Pod
         metadata: {name: web, namespace: plain}
+        spec: {nodeName: node-1}
         status: {phase: Running}
         ---
         apiVersion: v1
         kind: Pod
         metadata: {name: host, namespace: plain}
-        spec: {hostNetwork: true}
+        spec: {hostNetwork: true, nodeName: node-1}
         status: {phase: Running}
         ---
         apiVersion: v1
@@ -58,7 +64,7 @@ class PlanCommandTest {
         metadata: {name: strict, namespace: plain}
         spec: {mtls: {mode: STRICT}}
         """);
-    ambit.run("plan", "plain").exits(ExitCode.FINDINGS).printed("plan.txt");
+    ambit.run("plan", "plain").exits(ExitCode.OK).printed("plan.txt");
     assertThat(ambit.server.writes).isEmpty();
   }
 
@@ -73,6 +79,32 @@ class PlanCommandTest {
     assertThat(ambit.run("plan", "shop", "--stage", "none").exits(ExitCode.OK).out())
         .contains("from stage L4 to None: 0 pods would join, 1 leave, 2 stay as they are.")
         .contains("would leave: cart");
+  }
+
+  @Test
+  void what_would_hold_the_enrollment_is_an_error_and_steps_are_counted() {
+    ambit.server.put(
+        """
+        apiVersion: ambit.dev/v1alpha1
+        kind: MeshEnrollment
+        metadata: {name: default, namespace: plain}
+        spec: {stage: None, rollout: {steps: [{pods: 50%}, {pods: 100%}]}}
+        ---
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: a, namespace: plain}
+        spec: {nodeName: node-9}
+        status: {phase: Running}
+        ---
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: b, namespace: plain}
+        spec: {nodeName: node-1}
+        status: {phase: Running}
+        """);
+    assertThat(ambit.run("plan", "plain").exits(ExitCode.FINDINGS).out())
+        .contains("in the mesh after each step: 1, 2")
+        .containsPattern("error +ZtunnelNotReady +Node node-9");
   }
 
   @Test

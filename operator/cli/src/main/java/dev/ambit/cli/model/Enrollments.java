@@ -2,12 +2,16 @@ package dev.ambit.cli.model;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.ambit.api.EffectiveEnrollment;
+import dev.ambit.api.InForce;
 import dev.ambit.api.MeshEnrollment;
+import dev.ambit.api.MeshEnrollmentSpec;
+import dev.ambit.api.MeshEnrollmentStatus;
 import dev.ambit.api.Stage;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.stream.Collectors;
 
 /** Which of a namespace's MeshEnrollments counts, by the operator's own rule. */
@@ -16,11 +20,7 @@ public final class Enrollments {
 
   /** The user's enrollment that counts among all of one namespace. */
   public static Optional<JsonNode> effective(List<JsonNode> ofOneNamespace) {
-    return EffectiveEnrollment.of(
-            ofOneNamespace.stream()
-                .filter(each -> !onlyPlans(each))
-                .map(Enrollments::known)
-                .toList())
+    return EffectiveEnrollment.of(known(ofOneNamespace))
         .map(counting -> counting.getMetadata().getName())
         .flatMap(
             name ->
@@ -29,13 +29,18 @@ public final class Enrollments {
                     .findFirst());
   }
 
-  /** Whether it is a dry run of which nothing has ever been released. */
-  private static boolean onlyPlans(JsonNode enrollment) {
-    return enrollment.at("/spec/dryRun").asBoolean()
-        && enrollment.at("/status/inForce").isMissingNode();
+  /** What the operator has released of them; empty where the namespace's labels decide. */
+  public static OptionalInt cut(List<JsonNode> ofOneNamespace) {
+    return EffectiveEnrollment.inForce(known(ofOneNamespace))
+        .map(released -> OptionalInt.of(released.cut()))
+        .orElseGet(OptionalInt::empty);
   }
 
-  /** As far as the rule looks at it. */
+  private static List<MeshEnrollment> known(List<JsonNode> enrollments) {
+    return enrollments.stream().map(Enrollments::known).toList();
+  }
+
+  /** As far as the rules look at it. */
   private static MeshEnrollment known(JsonNode enrollment) {
     MeshEnrollment known = new MeshEnrollment();
     String deleted = Objects.text(enrollment, "/metadata/deletionTimestamp");
@@ -47,6 +52,13 @@ public final class Enrollments {
             .withCreationTimestamp(created.isEmpty() ? null : created)
             .withDeletionTimestamp(deleted.isEmpty() ? null : deleted)
             .build());
+    known.setSpec(
+        new MeshEnrollmentSpec(
+            null, null, null, null, null, enrollment.at("/spec/dryRun").asBoolean()));
+    JsonNode cut = enrollment.at("/status/inForce/cut");
+    known.setStatus(
+        MeshEnrollmentStatus.NOTHING_YET.withInForce(
+            cut.isMissingNode() ? null : new InForce(cut.asInt(), null, null)));
     return known;
   }
 

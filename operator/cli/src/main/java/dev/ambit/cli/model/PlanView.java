@@ -1,15 +1,15 @@
 package dev.ambit.cli.model;
 
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.ambit.api.WellKnown;
+import dev.ambit.api.EnrollmentPlan;
+import dev.ambit.api.Finding;
+import dev.ambit.api.PolicyPlan;
+import dev.ambit.api.Severity;
 import dev.ambit.capture.CaptureDecision;
 import dev.ambit.capture.ExclusionReason;
 import dev.ambit.capture.Redirection;
-import dev.ambit.operator.model.PolicyReport;
-import dev.ambit.operator.model.PolicyTranslator;
-import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -20,7 +20,8 @@ import java.util.Optional;
  * @param join pods that would be taken into the mesh
  * @param leave pods that would leave it
  * @param stay how many would stay as they are
- * @param problems what keeps it from happening, or what a person should know
+ * @param steps how many pods would be in the mesh after each step
+ * @param contradictions what asks for the contrary, and keeps it from happening
  */
 public record PlanView(
     String namespace,
@@ -29,127 +30,69 @@ public record PlanView(
     List<String> join,
     List<String> leave,
     int stay,
+    List<Integer> steps,
     List<EnrollmentStatus.Excluded> excluded,
-    List<PolicyLine> policies,
+    List<PolicyPlan> policies,
     List<WaypointLine> waypoints,
-    List<String> problems) {
-
-  /** Who enforces a policy, before and after. */
-  public record PolicyLine(String policy, String before, String after, String effect) {}
+    List<Finding> findings,
+    List<String> contradictions) {
 
   /** A waypoint that traffic to the namespace goes through, or would. */
   public record WaypointLine(String waypoint, String boundBy, String effect) {}
 
-  private static final String NOBODY = "nobody";
-  private static final String ZTUNNELS = "ztunnels";
-  private static final String WAYPOINT = "the waypoint";
-
   /**
-   * What was read.
+   * What was read, and what the operator's own rules make of it.
    *
-   * @param policies of the namespace and the root namespace
-   * @param peerAuthentications of the namespace
-   * @param waypoints of all namespaces
+   * @param waypoints of all namespaces; empty where no cluster was asked
    */
   public record Facts(
       PodExplanation.Surroundings surroundings,
-      EnrollmentChange change,
       List<JsonNode> pods,
-      List<AuthorizationPolicy> policies,
-      List<JsonNode> peerAuthentications,
+      EnrollmentPlan plan,
+      List<Finding> findings,
       List<WaypointStatus> waypoints,
-      String rootNamespace) {}
+      List<String> contradictions) {}
 
   /** Plans. */
-  public static PlanView of(Facts facts, String stage) {
+  public static PlanView of(Facts facts) {
     List<String> join = new ArrayList<>();
     List<String> leave = new ArrayList<>();
     List<EnrollmentStatus.Excluded> excluded = new ArrayList<>();
-    int stay = 0;
-    boolean anyNow = false;
-    boolean anyThen = false;
+    boolean inside = false;
+    String stage = facts.plan().stage().text();
     PodExplanation.Surroundings then =
-        new PodExplanation.Surroundings(
-            facts.surroundings().namespace(),
-            facts.surroundings().excluded(),
-            Optional.of(asking(facts.surroundings().namespace(), stage)));
+        facts.surroundings().withAll(!stage.equals(EnrollmentChange.NONE));
     for (JsonNode pod : facts.pods()) {
-      String phase = Objects.text(pod, "/status/phase");
-      if (phase.equals("Succeeded") || phase.equals("Failed")) {
-        continue;
-      }
-      boolean inside = Redirection.of(Objects.annotations(pod)) == Redirection.ENABLED;
+      boolean captured = Redirection.of(Objects.annotations(pod)) == Redirection.ENABLED;
       CaptureDecision decision = PodExplanation.decision(pod, then);
       boolean wanted = decision instanceof CaptureDecision.Captured;
-      anyNow |= inside;
-      anyThen |= wanted;
-      if (wanted && !inside) {
+      inside |= captured;
+      if (wanted && !captured) {
         join.add(Objects.name(pod));
-      } else if (!wanted && inside) {
+      } else if (!wanted && captured) {
         leave.add(Objects.name(pod));
-      } else {
-        stay++;
       }
       if (decision instanceof CaptureDecision.Excluded(ExclusionReason reason)) {
         excluded.add(new EnrollmentStatus.Excluded(Objects.name(pod), reason.text()));
       }
     }
-    List<WaypointLine> waypoints = waypoints(facts, anyThen);
     return new PlanView(
         Objects.name(facts.surroundings().namespace()),
-        anyNow ? "L4" : EnrollmentChange.NONE,
+        inside ? "L4" : EnrollmentChange.NONE,
         stage,
         join,
         leave,
-        stay,
+        facts.pods().size() - join.size() - leave.size(),
+        facts.plan().steps(),
         excluded,
-        policies(facts, anyNow, anyThen, !waypoints.isEmpty()),
-        waypoints,
-        problems(facts, anyThen));
+        facts.plan().policies(),
+        waypoints(facts, !stage.equals(EnrollmentChange.NONE)),
+        facts.findings(),
+        facts.contradictions());
   }
 
-  /** An enrollment that asks for the stage. */
-  private static JsonNode asking(JsonNode namespace, String stage) {
-    return dev.ambit.cli.output.Json.tree(
-        Map.of(
-            "metadata",
-            Map.of("name", WellKnown.DEFAULT_NAME, "namespace", Objects.name(namespace)),
-            "spec",
-            Map.of("stage", stage)));
-  }
-
-  private static List<PolicyLine> policies(
-      Facts facts, boolean anyNow, boolean anyThen, boolean bound) {
-    List<PolicyLine> lines = new ArrayList<>();
-    for (AuthorizationPolicy policy : facts.policies()) {
-      String name = policy.getMetadata().getNamespace() + "/" + policy.getMetadata().getName();
-      if (PolicyTranslator.isForWaypoints(policy)) {
-        lines.add(
-            new PolicyLine(
-                name,
-                bound && anyNow ? WAYPOINT : NOBODY,
-                bound && anyThen ? WAYPOINT : NOBODY,
-                bound
-                    ? "judges requests that go through the waypoint"
-                    : "it is attached to what no waypoint serves"));
-        continue;
-      }
-      PolicyReport report = PolicyTranslator.translate(policy, facts.rootNamespace()).report();
-      boolean enforced = report.verdict() != PolicyReport.Verdict.REJECTED;
-      lines.add(
-          new PolicyLine(
-              name,
-              anyNow && enforced ? ZTUNNELS : NOBODY,
-              anyThen && enforced ? ZTUNNELS : NOBODY,
-              anyThen
-                  ? report.message()
-                  : anyNow ? "would not be enforced any more" : "is not enforced"));
-    }
-    return lines;
-  }
-
-  private static List<WaypointLine> waypoints(Facts facts, boolean anyThen) {
-    Map<String, String> labels = new HashMap<>(Objects.labels(facts.surroundings().namespace()));
+  private static List<WaypointLine> waypoints(Facts facts, boolean enters) {
+    Map<String, String> labels = Objects.labels(facts.surroundings().namespace());
     String name = labels.getOrDefault("istio.io/use-waypoint", "");
     if (name.isEmpty() || name.equals("none")) {
       return List.of();
@@ -166,7 +109,7 @@ public record PlanView(
             ? "there is no such waypoint: traffic from captured pods is refused"
             : !waypoint.get().programmed()
                 ? "it is not ready: traffic from captured pods is refused until it is"
-                : anyThen
+                : enters
                     ? "captured pods' traffic to the namespace's services goes through it"
                     : "captured pods of other namespaces still go through it";
     return List.of(
@@ -174,23 +117,10 @@ public record PlanView(
             namespace + "/" + name, "the namespace's label istio.io/use-waypoint", effect));
   }
 
-  private static List<String> problems(Facts facts, boolean anyThen) {
-    List<String> problems = new ArrayList<>();
-    if (facts.change() instanceof EnrollmentChange.Contradiction(String message)) {
-      problems.add(message);
-    }
-    if (anyThen) {
-      for (JsonNode each : facts.peerAuthentications()) {
-        if (Objects.text(each, "/spec/mtls/mode").equals("STRICT")) {
-          problems.add(
-              "PeerAuthentication "
-                  + Objects.namespace(each)
-                  + "/"
-                  + Objects.name(each)
-                  + " is strict: plaintext from outside the mesh would be refused");
-        }
-      }
-    }
-    return problems;
+  /** Whether nothing keeps it from happening. */
+  @JsonIgnore
+  public boolean isPossible() {
+    return contradictions.isEmpty()
+        && findings.stream().noneMatch(finding -> finding.severity() == Severity.ERROR);
   }
 }

@@ -8,12 +8,14 @@ import dev.ambit.capture.DataplaneMode;
 import dev.ambit.capture.ExclusionReason;
 import dev.ambit.capture.NamespaceFacts;
 import dev.ambit.capture.PodFacts;
+import dev.ambit.capture.PodNumber;
 import dev.ambit.capture.Redirection;
 import io.fabric8.kubernetes.api.model.PodBuilder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -21,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  * Why a pod is captured or not: each rule in the order in which they count, which one decided, and
  * what the pod's node says of it.
  *
- * @param decision Captured, Excluded or NotEnrolled
+ * @param decision Captured, Excluded, Held or NotEnrolled
  * @param asDecided whether the node's agent has done what was decided
  * @param advice what to do, where something is to be done
  */
@@ -54,9 +56,31 @@ public record PodExplanation(
    * What is known of the pod's namespace.
    *
    * @param effective the user's MeshEnrollment that counts there
+   * @param cut what the operator has released of it, and pods are captured by; null where the
+   *     namespace's labels decide
    */
   public record Surroundings(
-      JsonNode namespace, Set<String> excluded, Optional<JsonNode> effective) {}
+      JsonNode namespace,
+      Set<String> excluded,
+      Optional<JsonNode> effective,
+      @Nullable Integer cut) {
+
+    /** From all of the namespace's MeshEnrollments. */
+    public static Surroundings of(
+        JsonNode namespace, Set<String> excluded, List<JsonNode> enrollments) {
+      OptionalInt cut = Enrollments.cut(enrollments);
+      return new Surroundings(
+          namespace,
+          excluded,
+          Enrollments.effective(enrollments),
+          cut.isPresent() ? cut.getAsInt() : null);
+    }
+
+    /** The same, had all pods been released, or none. */
+    public Surroundings withAll(boolean released) {
+      return new Surroundings(namespace, excluded, effective, released ? PodNumber.ALL : 0);
+    }
+  }
 
   /** Explains. */
   public static PodExplanation of(
@@ -99,19 +123,9 @@ public record PodExplanation(
         facts(pod),
         new NamespaceFacts(
             Objects.name(surroundings.namespace()),
-            surroundings
-                .effective()
-                .map(enrollment -> labelsLike(EnrollmentStatus.asked(enrollment)))
-                .orElseGet(() -> Objects.labels(surroundings.namespace())),
+            Objects.labels(surroundings.namespace()),
             surroundings.excluded(),
-            null));
-  }
-
-  /** The labels that would ask for what an enrollment asks for. */
-  private static Map<String, String> labelsLike(String stage) {
-    return stage.equals(EnrollmentChange.NONE)
-        ? Map.of()
-        : Map.of(WellKnown.DATAPLANE_MODE, WellKnown.DATAPLANE_MODE_AMBIENT);
+            surroundings.cut()));
   }
 
   private static PodFacts facts(JsonNode pod) {
@@ -158,15 +172,27 @@ public record PodExplanation(
         "label of the pod",
         label(pod.labels()),
         DataplaneMode.of(pod.labels()) != DataplaneMode.ABSENT);
-    decider.add(
-        "MeshEnrollment",
+    decider.add("MeshEnrollment", enrollment(surroundings, decision), surroundings.cut() != null);
+    decider.add("label of the namespace", label(labels), true);
+    return List.copyOf(decider.rules);
+  }
+
+  private static String enrollment(Surroundings surroundings, CaptureDecision decision) {
+    String asks =
         surroundings
             .effective()
             .map(each -> Objects.name(each) + " asks for stage " + EnrollmentStatus.asked(each))
-            .orElse("none of a user's"),
-        surroundings.effective().isPresent());
-    decider.add("label of the namespace", label(labels), true);
-    return List.copyOf(decider.rules);
+            .orElse("none of a user's");
+    Integer cut = surroundings.cut();
+    if (cut == null) {
+      return asks + (surroundings.effective().isPresent() ? ", not released yet" : "");
+    }
+    if (decision instanceof CaptureDecision.Held) {
+      return asks + ", step by step, and this pod's step has not come";
+    }
+    return cut > 0 && cut < PodNumber.ALL
+        ? asks + ", step by step, and this pod's step has come"
+        : asks;
   }
 
   /** The first rule that has something to say decides. */
@@ -210,6 +236,10 @@ public record PodExplanation(
       return "The pod is left out: "
           + why.explanation()
           + (asDecided ? "." : "; but its node's agent has not released it yet.");
+    }
+    if (decision instanceof CaptureDecision.Held) {
+      return "The pod is captured once its step of the rollout has come"
+          + (asDecided ? "." : "; its node's agent has yet to release it.");
     }
     if (asDecided) {
       return "The pod is not in the mesh: nothing asks for it.";

@@ -3,9 +3,9 @@ package dev.ambit.cli.model;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.ambit.api.Stage;
 import dev.ambit.api.WellKnown;
 import dev.ambit.capture.CaptureDecision;
+import dev.ambit.capture.PodNumber;
 import dev.ambit.cli.output.Json;
 import java.util.HashMap;
 import java.util.List;
@@ -27,15 +27,15 @@ class PodExplanationTest {
   }
 
   @Provide
-  Arbitrary<Optional<Stage>> stages() {
-    return Arbitraries.of(Stage.values()).optional();
+  Arbitrary<Optional<Integer>> cuts() {
+    return Arbitraries.of(0, 500_000, PodNumber.ALL).optional();
   }
 
   @Property
   void exactly_one_rule_decides_and_it_says_what_the_decision_is(
       @ForAll("labels") Map<String, String> podLabels,
       @ForAll("labels") Map<String, String> namespaceLabels,
-      @ForAll("stages") Optional<Stage> stage,
+      @ForAll("cuts") Optional<Integer> cut,
       @ForAll boolean hostNetwork,
       @ForAll boolean sidecar,
       @ForAll boolean completed,
@@ -55,17 +55,20 @@ class PodExplanationTest {
                 "status",
                 Map.of("phase", completed ? "Succeeded" : "Running")));
     var surroundings =
-        new PodExplanation.Surroundings(
+        PodExplanation.Surroundings.of(
             Json.tree(Map.of("metadata", Map.of("name", "n", "labels", namespaceLabels))),
             excluded ? Set.of("n") : Set.of(),
-            stage.map(
-                asked ->
-                    Json.tree(
-                        Map.of(
-                            "metadata",
-                            Map.of("name", "default", "namespace", "n"),
-                            "spec",
-                            Map.of("stage", asked.text())))));
+            cut
+                .map(
+                    released ->
+                        Json.tree(
+                            Map.of(
+                                "metadata",
+                                Map.of("name", "default", "namespace", "n"),
+                                "status",
+                                Map.of("inForce", Map.of("cut", released)))))
+                .stream()
+                .toList());
     CaptureDecision decision = PodExplanation.decision(pod, surroundings);
     PodExplanation explanation = PodExplanation.of(pod, surroundings, List.of(), List.of());
     List<String> deciding =
