@@ -179,6 +179,10 @@ final class Cluster implements AutoCloseable {
 
   /** Namespaces that are never captured. */
   Set<String> excludedNamespaces(Optional<JsonNode> mesh) {
+    return excludedNamespaces(mesh, rootNamespace);
+  }
+
+  static Set<String> excludedNamespaces(Optional<JsonNode> mesh, String rootNamespace) {
     Set<String> excluded = new HashSet<>(AmbientMeshSpec.DEFAULTS.excludedNamespaces());
     mesh.map(object -> object.at("/spec/excludedNamespaces"))
         .filter(JsonNode::isArray)

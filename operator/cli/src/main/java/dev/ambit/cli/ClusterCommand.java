@@ -68,16 +68,16 @@ abstract class ClusterCommand implements Callable<Integer> {
   /** The cluster, which is connected to when it is first needed. */
   final Cluster cluster() {
     if (cluster == null) {
-      cluster =
-          Cluster.connect(
-              environment,
-              kubeconfig,
-              context,
-              rootNamespace == null
-                  ? environment.variable("AMBIT_NAMESPACE").orElse(DEFAULT_ROOT_NAMESPACE)
-                  : rootNamespace);
+      cluster = Cluster.connect(environment, kubeconfig, context, rootNamespace());
     }
     return cluster;
+  }
+
+  /** Where Ambit is installed, or would be. */
+  final String rootNamespace() {
+    return rootNamespace == null
+        ? environment.variable("AMBIT_NAMESPACE").orElse(DEFAULT_ROOT_NAMESPACE)
+        : rootNamespace;
   }
 
   /** The namespace that is asked for, or none. */

@@ -9,6 +9,7 @@ import dev.ambit.api.Stage;
 import dev.ambit.api.WellKnown;
 import dev.ambit.cli.model.EnrollmentChange;
 import dev.ambit.cli.model.Enrollments;
+import dev.ambit.cli.model.Manifests;
 import dev.ambit.cli.model.Objects;
 import dev.ambit.cli.model.PlanView;
 import dev.ambit.cli.model.PodExplanation;
@@ -22,13 +23,18 @@ import dev.ambit.operator.preflight.PreflightReader;
 import dev.ambit.operator.preflight.model.Plans;
 import dev.ambit.operator.preflight.model.Preflight;
 import dev.ambit.operator.preflight.model.PreflightFacts;
+import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
+import io.fabric8.istio.api.security.v1.PeerAuthentication;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicy;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -37,7 +43,7 @@ import picocli.CommandLine.Parameters;
     name = "plan",
     description =
         "Says what would change were a namespace at another stage: pods, policies, waypoints."
-            + " Nothing is touched.",
+            + " Nothing is touched. With --file, of manifests, and no cluster is asked.",
     footer =
         "%nEnds with 1 where something keeps it from happening: an error, or what asks for the contrary.")
 final class PlanCommand extends ClusterCommand {
@@ -59,6 +65,13 @@ final class PlanCommand extends ClusterCommand {
   @SuppressWarnings("NullAway.Init") // set by the parser
   private String stage;
 
+  @Option(
+      names = {"-f", "--file"},
+      paramLabel = "FILE",
+      description =
+          "Manifests, a file or a folder, in place of a cluster; may be given several times.")
+  private List<Path> files = List.of();
+
   PlanCommand(Environment environment) {
     super(environment);
   }
@@ -68,6 +81,12 @@ final class PlanCommand extends ClusterCommand {
     Stage wanted =
         Enrollments.stage(StageChangeCommand.known(stage))
             .orElseThrow(() -> Failure.usage("there is no stage '" + stage + "'"));
+    PlanView plan = files.isEmpty() ? ofCluster(wanted) : ofFiles(wanted);
+    print(plan, page -> write(page, plan));
+    return plan.isPossible() ? ExitCode.OK : ExitCode.FINDINGS;
+  }
+
+  private PlanView ofCluster(Stage wanted) {
     Cluster cluster = cluster();
     JsonNode namespace = cluster.requireNamespace(asked);
     List<JsonNode> enrollments = cluster.list(Cluster.AMBIT_API, "meshenrollments", asked, "");
@@ -77,7 +96,7 @@ final class PlanCommand extends ClusterCommand {
         cluster.list("/api/v1", "pods", asked, "").stream()
             .filter(pod -> !COMPLETED.contains(Objects.text(pod, "/status/phase")))
             .toList();
-    List<Pod> typed = pods.stream().map(pod -> serialization.convertValue(pod, Pod.class)).toList();
+    List<Pod> typed = typed(pods, Pod.class);
     RolloutSpec rollout = rollout(enrollments);
     PreflightFacts facts =
         new PreflightReader(cluster.client(), cluster.rootNamespace())
@@ -85,23 +104,103 @@ final class PlanCommand extends ClusterCommand {
                 asked,
                 rollout.steps().size(),
                 mtls(mesh),
-                new EnrolledPods(asked, Objects.labels(namespace), excluded, typed, Map.of())
-                    .capturable(),
+                capturable(namespace, excluded, typed),
                 typed);
-    PlanView plan =
-        PlanView.of(
-            new PlanView.Facts(
-                PodExplanation.Surroundings.of(namespace, excluded, enrollments),
-                pods,
-                Plans.of(facts, wanted, rollout),
-                wanted == Stage.NONE ? List.of() : Preflight.of(facts),
-                WaypointStatus.among(cluster.list(Cluster.GATEWAY_API, "gateways", null, "")),
-                EnrollmentChange.of(namespace, enrollments, mesh, excluded, wanted.text())
-                        instanceof EnrollmentChange.Contradiction(String message)
-                    ? List.of(message)
-                    : List.of()));
-    print(plan, page -> write(page, plan));
-    return plan.isPossible() ? ExitCode.OK : ExitCode.FINDINGS;
+    return plan(
+        wanted,
+        PodExplanation.Surroundings.of(namespace, excluded, enrollments),
+        pods,
+        facts,
+        rollout,
+        WaypointStatus.among(cluster.list(Cluster.GATEWAY_API, "gateways", null, "")),
+        EnrollmentChange.of(namespace, enrollments, mesh, excluded, wanted.text()));
+  }
+
+  /** The same of manifests; no cluster is asked. */
+  private PlanView ofFiles(Stage wanted) {
+    Manifests manifests =
+        new Manifests(
+            asked,
+            files.stream()
+                .flatMap(
+                    file ->
+                        YamlFiles.read(environment.folder().resolve(file), serialization).stream())
+                .toList());
+    String root = rootNamespace();
+    JsonNode namespace = manifests.namespaceObject();
+    List<JsonNode> enrollments = manifests.of("MeshEnrollment", asked);
+    Optional<JsonNode> mesh = manifests.clusterScoped("AmbientMesh", WellKnown.DEFAULT_NAME);
+    Set<String> excluded = Cluster.excludedNamespaces(mesh, root);
+    List<JsonNode> pods = manifests.pods();
+    List<Pod> typed = typed(pods, Pod.class);
+    List<Pod> capturable = capturable(namespace, excluded, typed);
+    RolloutSpec rollout = rollout(enrollments);
+    PreflightFacts facts =
+        new PreflightFacts(
+            asked,
+            root,
+            rollout.steps().size(),
+            mtls(mesh),
+            capturable,
+            typed.stream().filter(pod -> !capturable.contains(pod)).toList(),
+            typed(manifests.of("NetworkPolicy", asked), NetworkPolicy.class),
+            typed(both(manifests, "AuthorizationPolicy", root), AuthorizationPolicy.class),
+            typed(both(manifests, "PeerAuthentication", root), PeerAuthentication.class),
+            Set.of(),
+            new PreflightFacts.NodeReadiness.Unknown());
+    return plan(
+        wanted,
+        PodExplanation.Surroundings.of(namespace, excluded, enrollments),
+        pods,
+        facts,
+        rollout,
+        WaypointStatus.among(
+            manifests.documents().stream()
+                .filter(each -> Objects.text(each, "/kind").equals("Gateway"))
+                .toList()),
+        EnrollmentChange.of(
+            namespace, enrollments, Optional.of(mesh.orElse(namespace)), excluded, wanted.text()));
+  }
+
+  private static List<JsonNode> both(Manifests manifests, String kind, String root) {
+    return Stream.of(manifests.namespace(), root)
+        .distinct()
+        .flatMap(each -> manifests.of(kind, each).stream())
+        .toList();
+  }
+
+  private <T> List<T> typed(List<JsonNode> objects, Class<T> type) {
+    try {
+      return objects.stream().map(each -> serialization.convertValue(each, type)).toList();
+    } catch (IllegalArgumentException e) {
+      throw Failure.usage(
+          "a " + type.getSimpleName() + " cannot be understood: " + Failures.cause(e));
+    }
+  }
+
+  private List<Pod> capturable(JsonNode namespace, Set<String> excluded, List<Pod> pods) {
+    return new EnrolledPods(asked, Objects.labels(namespace), excluded, pods, Map.of())
+        .capturable();
+  }
+
+  private static PlanView plan(
+      Stage wanted,
+      PodExplanation.Surroundings surroundings,
+      List<JsonNode> pods,
+      PreflightFacts facts,
+      RolloutSpec rollout,
+      List<WaypointStatus> waypoints,
+      EnrollmentChange change) {
+    return PlanView.of(
+        new PlanView.Facts(
+            surroundings,
+            pods,
+            Plans.of(facts, wanted, rollout),
+            wanted == Stage.NONE ? List.of() : Preflight.of(facts),
+            waypoints,
+            change instanceof EnrollmentChange.Contradiction(String message)
+                ? List.of(message)
+                : List.of()));
   }
 
   /** That of the enrollment which `ambit enroll` would change. */

@@ -13,10 +13,7 @@ import dev.ambit.cli.output.Tone;
 import dev.ambit.operator.model.PolicyTranslator;
 import dev.ambit.operator.model.TrustDomains;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
-import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -24,7 +21,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -85,33 +81,23 @@ final class SimulateCommand extends ClusterCommand {
 
   private List<AuthorizationPolicy> read() {
     Path path = environment.folder().resolve(file);
-    String text;
-    try {
-      text = Files.readString(path);
-    } catch (IOException e) {
-      throw Failure.usage(path + " cannot be read: " + Failures.cause(e));
-    }
-    List<AuthorizationPolicy> policies = new ArrayList<>();
-    for (String document : text.split("(?m)^---\\s*$")) {
-      if (!document.lines().allMatch(line -> line.isBlank() || line.startsWith("#"))) {
-        policies.add(policy(path, document));
-      }
-    }
+    List<AuthorizationPolicy> policies =
+        YamlFiles.read(path, serialization).stream().map(object -> policy(path, object)).toList();
     if (policies.isEmpty()) {
       throw Failure.usage(path + " has no AuthorizationPolicy");
     }
     return policies;
   }
 
-  private AuthorizationPolicy policy(Path path, String document) {
+  private AuthorizationPolicy policy(Path path, JsonNode object) {
+    String kind = Objects.text(object, "/kind");
+    if (!kind.equals("AuthorizationPolicy")) {
+      throw Failure.usage(path + " has a " + kind + ", not an AuthorizationPolicy");
+    }
     AuthorizationPolicy policy;
     try {
-      Map<?, ?> object = serialization.unmarshal(document, Map.class);
-      if (!"AuthorizationPolicy".equals(object.get("kind"))) {
-        throw Failure.usage(path + " has a " + object.get("kind") + ", not an AuthorizationPolicy");
-      }
       policy = serialization.convertValue(object, AuthorizationPolicy.class);
-    } catch (IllegalArgumentException | YamlEngineException | KubernetesClientException e) {
+    } catch (IllegalArgumentException e) {
       throw Failure.usage(path + " cannot be understood: " + Failures.cause(e));
     }
     if (policy.getMetadata() == null || policy.getMetadata().getName() == null) {

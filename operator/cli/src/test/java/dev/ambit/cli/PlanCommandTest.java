@@ -2,6 +2,8 @@ package dev.ambit.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -105,6 +107,52 @@ class PlanCommandTest {
     assertThat(ambit.run("plan", "plain").exits(ExitCode.FINDINGS).out())
         .contains("in the mesh after each step: 1, 2")
         .containsPattern("error +ZtunnelNotReady +Node node-9");
+  }
+
+  @Test
+  void manifests_in_files_are_checked_without_a_cluster() throws Exception {
+    Path folder = Files.createDirectory(ambit.folder.resolve("manifests"));
+    Files.writeString(
+        folder.resolve("app.yaml"),
+        """
+        # An application.
+        ---
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: web}
+        spec:
+          template:
+            metadata: {labels: {app: web}}
+            spec: {containers: [{name: web, ports: [{containerPort: 15008}]}]}
+        ---
+        apiVersion: batch/v1
+        kind: CronJob
+        metadata: {name: nightly, namespace: new}
+        spec: {jobTemplate: {spec: {template: {spec: {hostNetwork: true, containers: [{name: n}]}}}}}
+        ---
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: elsewhere, namespace: other}
+        spec: {template: {spec: {containers: [{name: x}]}}}
+        """);
+    Files.writeString(
+        folder.resolve("policy.yml"),
+        """
+        apiVersion: security.istio.io/v1
+        kind: AuthorizationPolicy
+        metadata: {name: by-path}
+        spec: {action: ALLOW, rules: [{to: [{operation: {paths: [/x]}}]}]}
+        """);
+    ambit.server.close();
+    var result = ambit.plain("plan", "new", "-f", "manifests").exits(ExitCode.FINDINGS);
+    assertThat(result.out())
+        .contains("1 pods would join")
+        .contains("would join: web")
+        .containsPattern("PortCollision +Pod new/web")
+        .containsPattern("error +PolicyDeniesAtL4 +AuthorizationPolicy new/by-path")
+        .containsPattern("nightly +HostNetwork")
+        .doesNotContain("elsewhere");
+    ambit.plain("plan", "new", "-f", "absent.yaml").exits(ExitCode.USAGE);
   }
 
   @Test
