@@ -7,6 +7,7 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
+import java.util.Map;
 import java.util.UUID;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -36,15 +37,31 @@ public final class EventRecorder {
 
   /** Records what went as it should. */
   public void normal(HasMetadata about, String reason, String message) {
-    record(about, "Normal", reason, message);
+    record(about, "Normal", reason, message, Map.of(), Map.of());
   }
 
   /** Records what a person should look at. */
   public void warning(HasMetadata about, String reason, String message) {
-    record(about, "Warning", reason, message);
+    record(about, "Warning", reason, message, Map.of(), Map.of());
   }
 
-  private void record(HasMetadata about, String type, String reason, String message) {
+  /** Likewise, with labels and annotations for programs. */
+  public void warning(
+      HasMetadata about,
+      String reason,
+      String message,
+      Map<String, String> labels,
+      Map<String, String> annotations) {
+    record(about, "Warning", reason, message, labels, annotations);
+  }
+
+  private void record(
+      HasMetadata about,
+      String type,
+      String reason,
+      String message,
+      Map<String, String> labels,
+      Map<String, String> annotations) {
     String objectNamespace = about.getMetadata().getNamespace();
     String name = about.getMetadata().getName();
     String now = clock.instant().truncatedTo(ChronoUnit.SECONDS).toString();
@@ -53,6 +70,8 @@ public final class EventRecorder {
             .withNewMetadata()
             .withNamespace(objectNamespace == null ? CLUSTER_SCOPED : objectNamespace)
             .withName(name + "." + UUID.randomUUID())
+            .withLabels(labels)
+            .withAnnotations(annotations)
             .endMetadata()
             .withNewInvolvedObject()
             .withApiVersion(about.getApiVersion())

@@ -3,6 +3,7 @@ package dev.ambit.operator;
 import dev.ambit.operator.controlplane.AuthorizationPolicyStatusReconciler;
 import dev.ambit.operator.controlplane.ControlPlane;
 import dev.ambit.operator.controlplane.ControlPlaneSettings;
+import dev.ambit.operator.controlplane.RejectionEvents;
 import dev.ambit.operator.controlplane.ServiceEntryAddressReconciler;
 import dev.ambit.operator.enrollment.EnrollmentMetrics;
 import dev.ambit.operator.health.HealthServer;
@@ -42,6 +43,7 @@ public final class Operator implements AutoCloseable {
   private final ControlPlane controlPlane;
   private final HealthServer health;
   private final Leadership leadership;
+  private final RejectionEvents rejections;
 
   private Operator(OperatorSettings settings, KubernetesClient client) throws IOException {
     this.client = client;
@@ -76,8 +78,15 @@ public final class Operator implements AutoCloseable {
                     Gateway.class,
                     events ->
                         new GatewayReconciler(
-                            settings.rootNamespace(), served.clusterDomain(), events, clock))),
+                            settings.rootNamespace(),
+                            served.clusterDomain(),
+                            controlPlane.waypointNews(),
+                            events,
+                            clock))),
             List.of(controlPlane::writeConditions, controlPlane::writeRouteStatuses));
+    rejections =
+        new RejectionEvents(
+            client, new EventRecorder(client, settings.podName(), clock), controlPlane);
     leadership = new Leadership(client, settings, metrics, () -> LeaderTerm.begin(equipment));
   }
 
@@ -130,9 +139,18 @@ public final class Operator implements AutoCloseable {
     };
   }
 
+  private void closeRejections() {
+    try {
+      rejections.close();
+    } catch (Exception e) {
+      LOG.atWarn().setCause(e).log("rejections of waypoints are still listened for");
+    }
+  }
+
   @Override
   public void close() {
     leadership.close();
+    closeRejections();
     controlPlane.close();
     health.close();
     garbageCollection.close();

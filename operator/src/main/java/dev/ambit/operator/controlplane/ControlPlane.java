@@ -25,6 +25,7 @@ import dev.ambit.operator.ca.TokenReviewer;
 import dev.ambit.operator.ca.TrustDomain;
 import dev.ambit.operator.model.MeshSettings;
 import dev.ambit.operator.waypoint.config.model.WaypointSettings;
+import dev.ambit.operator.waypoint.life.WaypointNews;
 import dev.ambit.operator.waypoint.route.RouteStatusWriter;
 import dev.ambit.operator.waypoint.route.RouteStatuses;
 import dev.ambit.operator.xds.DiscoveryServer;
@@ -95,6 +96,7 @@ public final class ControlPlane implements AutoCloseable {
   private final WaypointAccounts waypointAccounts = new WaypointAccounts();
   private final StatusConditions conditions = new StatusConditions();
   private final RouteStatuses routeStatuses = new RouteStatuses();
+  private final WaypointNews waypointNews = new WaypointNews();
   private final MeshPublisher publisher;
   private final MeshInformers informers;
   private final SharedIndexInformer<AmbientMesh> meshes;
@@ -145,11 +147,13 @@ public final class ControlPlane implements AutoCloseable {
             discovery,
             waypointAccounts,
             routeStatuses,
+            waypointNews,
             conditions,
             scheduler,
             InstantSource.system(),
             settings.quiet(),
             settings.longest());
+    rejectionListeners.add(publisher::rejected);
     this.informers = new MeshInformers(client, publisher, pods);
     this.meshes =
         MeshInformers.prepared(
@@ -235,6 +239,16 @@ public final class ControlPlane implements AutoCloseable {
   /** Says on routes' status what became of them, until it is closed; for the leader. */
   public AutoCloseable writeRouteStatuses(EventRecorder events) {
     return new RouteStatusWriter(client, routeStatuses, events, InstantSource.system());
+  }
+
+  /** Another replica has heard of a rejection. */
+  void heard(RejectionListener.Rejection rejection) {
+    publisher.rejected(rejection);
+  }
+
+  /** What is to be said on waypoints' Gateways. */
+  public WaypointNews waypointNews() {
+    return waypointNews;
   }
 
   /** Calls back, on the client's stream, for each response that a client rejects. */

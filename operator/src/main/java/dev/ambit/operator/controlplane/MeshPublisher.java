@@ -7,10 +7,12 @@ import dev.ambit.operator.model.ObjectCondition;
 import dev.ambit.operator.waypoint.config.model.EnvoyTypes;
 import dev.ambit.operator.waypoint.config.model.WaypointIndex;
 import dev.ambit.operator.waypoint.config.model.WaypointSettings;
+import dev.ambit.operator.waypoint.life.WaypointNews;
 import dev.ambit.operator.waypoint.route.RouteStatuses;
 import dev.ambit.operator.xds.ChangeSet;
 import dev.ambit.operator.xds.Debounce;
 import dev.ambit.operator.xds.DiscoveryServer;
+import dev.ambit.operator.xds.RejectionListener;
 import dev.ambit.protocol.security.Authorization;
 import dev.ambit.protocol.workload.Address;
 import java.time.Duration;
@@ -35,6 +37,7 @@ final class MeshPublisher implements AutoCloseable {
   private final DiscoveryServer discovery;
   private final WaypointAccounts accounts;
   private final RouteStatuses routeStatuses;
+  private final WaypointNews waypointNews;
   private final ScheduledExecutorService scheduler;
   private final InstantSource clock;
   private final Debounce debounce;
@@ -52,6 +55,7 @@ final class MeshPublisher implements AutoCloseable {
       DiscoveryServer discovery,
       WaypointAccounts accounts,
       RouteStatuses routeStatuses,
+      WaypointNews waypointNews,
       StatusConditions conditions,
       ScheduledExecutorService scheduler,
       InstantSource clock,
@@ -60,6 +64,7 @@ final class MeshPublisher implements AutoCloseable {
     this.discovery = discovery;
     this.accounts = accounts;
     this.routeStatuses = routeStatuses;
+    this.waypointNews = waypointNews;
     this.scheduler = scheduler;
     this.clock = clock;
     this.waypoints = new WaypointIndex(settings);
@@ -124,6 +129,24 @@ final class MeshPublisher implements AutoCloseable {
         });
   }
 
+  /** A client would not take something: where it is a waypoint, its users are told. */
+  void rejected(RejectionListener.Rejection rejection) {
+    if (rejection.realm().equals(MeshTypes.NODES)) {
+      return;
+    }
+    // Not on the client's stream, whose lock publishing needs.
+    scheduler.execute(
+        () ->
+            changeWaypoints(
+                "waypoint " + rejection.realm(),
+                index ->
+                    index.rejected(
+                        rejection.realm(),
+                        rejection.typeUrl(),
+                        rejection.versions(),
+                        rejection.error())));
+  }
+
   /** Publishes all that is known, and from now on what changes. */
   void open() {
     synchronized (this) {
@@ -168,6 +191,7 @@ final class MeshPublisher implements AutoCloseable {
             });
     waypointConditions.update(waypoints.conditions());
     routeStatuses.put(waypoints.routeStatuses());
+    waypointNews.put(waypoints.facts());
     update.again().ifPresent(this::again);
   }
 

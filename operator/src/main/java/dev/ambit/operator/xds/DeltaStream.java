@@ -59,7 +59,10 @@ final class DeltaStream {
 
   private long nonce;
 
-  private record Sent(XdsType type, long nanoTime, Set<String> names) {}
+  /**
+   * @param versions of what was sent, by name; of what was removed, none
+   */
+  private record Sent(XdsType type, long nanoTime, Map<String, String> versions) {}
 
   DeltaStream(DiscoveryServer server, ServerCallStreamObserver<DeltaDiscoveryResponse> observer) {
     this.server = server;
@@ -154,19 +157,23 @@ final class DeltaStream {
     }
     if (request.hasErrorDetail()) {
       // What would follow is not asked for.
-      followers.values().forEach(awaited -> awaited.removeAll(sent.names()));
+      followers.values().forEach(awaited -> awaited.removeAll(sent.versions().keySet()));
       server.metrics().rejected(type);
       LOG.atWarn()
           .addKeyValue("node", nodeId)
           .addKeyValue("type", type.label())
           .addKeyValue("error", request.getErrorDetail().getMessage())
-          .addKeyValue("resources", sent.names().size())
+          .addKeyValue("resources", sent.versions().size())
           .log("a client rejected a response");
       server
           .rejections()
           .rejected(
               new RejectionListener.Rejection(
-                  nodeId, type.url(), request.getErrorDetail().getMessage(), sent.names()));
+                  realm == null ? "" : realm.name(),
+                  nodeId,
+                  type.url(),
+                  request.getErrorDetail().getMessage(),
+                  sent.versions()));
     } else {
       server.metrics().acknowledged(type, Duration.ofNanos(System.nanoTime() - sent.nanoTime()));
     }
@@ -358,7 +365,7 @@ final class DeltaStream {
     int limit = server.settings().responseBytes();
     DeltaDiscoveryResponse.Builder response =
         DeltaDiscoveryResponse.newBuilder().setTypeUrl(type.url());
-    Set<String> names = new HashSet<>();
+    Map<String, String> versions = new HashMap<>();
     int size = 0;
     for (XdsResource resource : List.copyOf(subscription.upserts().values())) {
       if (resource.name().equals(type.conclusion())
@@ -374,7 +381,7 @@ final class DeltaStream {
       }
       size += bytes;
       response.addResources(message(resource, subscription.onDemand()));
-      names.add(resource.name());
+      versions.put(resource.name(), resource.version());
       subscription.sent(resource);
     }
     if (withRemovals && !subscription.hasUpserts()) {
@@ -386,14 +393,14 @@ final class DeltaStream {
         }
         size += bytes;
         response.addRemovedResources(name);
-        names.add(name);
+        versions.put(name, "");
         subscription.sentRemoval(name);
       }
     }
     subscription.answered();
-    follow(own, type, names);
+    follow(own, type, versions.keySet());
     String responseNonce = Long.toString(++nonce);
-    remember(responseNonce, new Sent(type, System.nanoTime(), names));
+    remember(responseNonce, new Sent(type, System.nanoTime(), versions));
     server
         .metrics()
         .pushed(type, response.getResourcesCount(), response.getRemovedResourcesCount());

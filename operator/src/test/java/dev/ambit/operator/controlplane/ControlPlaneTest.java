@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 import com.google.protobuf.Struct;
 import com.google.protobuf.Value;
 import dev.ambit.api.AmbientMesh;
+import dev.ambit.operator.EventRecorder;
 import dev.ambit.operator.ca.SelfSignedRoot;
 import dev.ambit.operator.ca.TokenReviewer;
 import dev.ambit.operator.ca.TrustDomain;
@@ -29,6 +30,7 @@ import io.fabric8.kubernetes.api.model.apiextensions.v1.CustomResourceDefinition
 import io.fabric8.kubernetes.api.model.authentication.TokenReviewStatus;
 import io.fabric8.kubernetes.api.model.authentication.TokenReviewStatusBuilder;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.Gateway;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.HTTPRoute;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.server.mock.EnableKubernetesMockClient;
 import io.fabric8.kubernetes.client.utils.Serialization;
@@ -555,6 +557,180 @@ class ControlPlaneTest {
                         List.of(
                             "shop/api.example.com",
                             "Kubernetes/networking.istio.io/ServiceEntry/shop/api/api.example.com")));
+  }
+
+  /** Takes all that a waypoint is told but what it is to reject. */
+  private static final class Picky implements StreamObserver<DeltaDiscoveryResponse> {
+    private static final String PREFIX = "type.googleapis.com/envoy.config.";
+    private static final String ROUTES = PREFIX + "route.v3.RouteConfiguration";
+
+    private final String rejected;
+    private final Node node;
+    private @Nullable StreamObserver<DeltaDiscoveryRequest> requests;
+
+    Picky(String rejected, Node node) {
+      this.rejected = rejected;
+      this.node = node;
+    }
+
+    synchronized void open(AggregatedDiscoveryServiceGrpc.AggregatedDiscoveryServiceStub stub) {
+      requests = stub.deltaAggregatedResources(this);
+      ask(PREFIX + "cluster.v3.Cluster");
+      ask(PREFIX + "listener.v3.Listener");
+      ask(ROUTES, rejected);
+    }
+
+    private void ask(String type, String... names) {
+      send(
+          DeltaDiscoveryRequest.newBuilder()
+              .setNode(node)
+              .setTypeUrl(type)
+              .addAllResourceNamesSubscribe(List.of(names)));
+    }
+
+    private void send(DeltaDiscoveryRequest.Builder request) {
+      StreamObserver<DeltaDiscoveryRequest> stream = requests;
+      if (stream != null) {
+        stream.onNext(request.build());
+      }
+    }
+
+    @Override
+    public synchronized void onNext(DeltaDiscoveryResponse response) {
+      DeltaDiscoveryRequest.Builder answer =
+          DeltaDiscoveryRequest.newBuilder()
+              .setTypeUrl(response.getTypeUrl())
+              .setResponseNonce(response.getNonce());
+      if (response.getResourcesList().stream().anyMatch(each -> each.getName().equals(rejected))) {
+        answer.setErrorDetail(
+            dev.ambit.protocol.xds.Status.newBuilder().setCode(3).setMessage("no such thing"));
+      }
+      send(answer);
+    }
+
+    @Override
+    public void onError(Throwable failure) {}
+
+    @Override
+    public void onCompleted() {}
+  }
+
+  /** A service with a route, and a pod of its waypoint. */
+  private void routed() {
+    define("gateway.networking.k8s.io", "Gateway", "gateways");
+    define("gateway.networking.k8s.io", "HTTPRoute", "httproutes");
+    client
+        .resource(
+            Serialization.unmarshal(
+                """
+                apiVersion: gateway.networking.k8s.io/v1
+                kind: Gateway
+                metadata: {name: waypoint, namespace: shop}
+                spec: {gatewayClassName: ambit-waypoint}
+                status: {addresses: [{type: Hostname, value: waypoint.shop.svc.cluster.local}]}
+                """,
+                Gateway.class))
+        .create();
+    client
+        .resource(
+            Serialization.unmarshal(
+                """
+                apiVersion: gateway.networking.k8s.io/v1
+                kind: HTTPRoute
+                metadata: {name: cart, namespace: shop}
+                spec:
+                  parentRefs: [{group: "", kind: Service, name: cart}]
+                  rules: [{backendRefs: [{name: cart, port: 80}]}]
+                """,
+                HTTPRoute.class))
+        .create();
+    client
+        .services()
+        .inNamespace("shop")
+        .withName("cart")
+        .edit(
+            service ->
+                new ServiceBuilder(service)
+                    .editMetadata()
+                    .addToLabels("istio.io/use-waypoint", "waypoint")
+                    .endMetadata()
+                    .build());
+    client.resource(pod("shop", "waypoint-1", "waypoint", "node-1", "10.0.0.8")).create();
+  }
+
+  /** An Envoy that takes all but the service's routes. */
+  private void picky(ControlPlane serving) throws Exception {
+    new Picky(
+            "http|shop/cart.shop.svc.cluster.local|80",
+            Node.newBuilder()
+                .setId("waypoint~10.0.0.8~waypoint-1.shop~shop.svc.cluster.local")
+                .setMetadata(
+                    Struct.newBuilder()
+                        .putFields(
+                            "GATEWAY", Value.newBuilder().setStringValue("waypoint").build()))
+                .build())
+        .open(
+            AggregatedDiscoveryServiceGrpc.newStub(connect(serving, null, null))
+                .withCallCredentials(token("shop/waypoint/waypoint-1")));
+  }
+
+  @Test
+  void whatAWaypointRejectsIsSaidOnTheRouteThatCausedIt() throws Exception {
+    routed();
+    ControlPlane serving = serve();
+    EventRecorder events = new EventRecorder(client, "test", java.time.InstantSource.system());
+    try (AutoCloseable writer = serving.writeRouteStatuses(events)) {
+      await().atMost(PATIENCE).until(() -> said("Enforced").contains("True"));
+      picky(serving);
+      await()
+          .atMost(PATIENCE)
+          .until(
+              () ->
+                  said("Enforced").contains("False")
+                      && said("RejectedByWaypoint").contains("no such thing"));
+    }
+  }
+
+  @Test
+  void anotherReplicaHearsOfWhatAWaypointRejects() throws Exception {
+    routed();
+    ControlPlane serving = serve();
+    ControlPlane other =
+        new ControlPlane(client, ControlPlaneSettings.of(ROOT).withPort(0), registry, reviewer);
+    EventRecorder events = new EventRecorder(client, "test", java.time.InstantSource.system());
+    other.start();
+    await().atMost(PATIENCE).until(other::ready);
+    try (RejectionEvents told = new RejectionEvents(client, events, serving);
+        RejectionEvents heard = new RejectionEvents(client, events, other);
+        AutoCloseable writer = other.writeRouteStatuses(events)) {
+      await().atMost(PATIENCE).until(() -> said("Enforced").contains("True"));
+      picky(serving);
+      await().atMost(PATIENCE).until(() -> said("RejectedByWaypoint").contains("no such thing"));
+      assertThat(
+              client.v1().events().inNamespace("shop").list().getItems().stream()
+                  .filter(event -> event.getReason().equals("ConfigurationRejected")))
+          .singleElement()
+          .satisfies(
+              event -> {
+                assertThat(event.getInvolvedObject().getName()).isEqualTo("waypoint");
+                assertThat(event.getMessage()).contains("no such thing");
+              });
+    } finally {
+      other.close();
+    }
+  }
+
+  /** The conditions of the route with that word in them. */
+  private String said(String word) {
+    HTTPRoute route =
+        client.resources(HTTPRoute.class).inNamespace("shop").withName("cart").require();
+    return route.getStatus() == null || route.getStatus().getParents() == null
+        ? ""
+        : route.getStatus().getParents().stream()
+            .flatMap(parent -> parent.getConditions().stream())
+            .map(Object::toString)
+            .filter(condition -> condition.contains(word))
+            .collect(java.util.stream.Collectors.joining());
   }
 
   @Test

@@ -11,6 +11,7 @@ import dev.ambit.operator.waypoint.life.model.GatewayReport;
 import dev.ambit.operator.waypoint.life.model.InvalidParametersException;
 import dev.ambit.operator.waypoint.life.model.Rollout;
 import dev.ambit.operator.waypoint.life.model.WaypointClass;
+import dev.ambit.operator.waypoint.life.model.WaypointFacts;
 import dev.ambit.operator.waypoint.life.model.WaypointLabels;
 import dev.ambit.operator.waypoint.life.model.WaypointListener;
 import dev.ambit.operator.waypoint.life.model.WaypointObjects;
@@ -48,6 +49,7 @@ import io.javaoperatorsdk.operator.processing.dependent.workflow.WorkflowBuilder
 import io.javaoperatorsdk.operator.processing.event.ResourceID;
 import io.javaoperatorsdk.operator.processing.event.source.EventSource;
 import io.javaoperatorsdk.operator.processing.event.source.IndexerResourceCache;
+import io.javaoperatorsdk.operator.processing.event.source.inbound.SimpleInboundEventSource;
 import io.javaoperatorsdk.operator.processing.event.source.informer.InformerEventSource;
 import java.net.HttpURLConnection;
 import java.time.Duration;
@@ -90,6 +92,7 @@ public final class GatewayReconciler implements Reconciler<Gateway> {
 
   private final String rootNamespace;
   private final String clusterDomain;
+  private final WaypointNews news;
   private final EventRecorder events;
   private final InstantSource clock;
   private final StatusWriter<GatewayStatus> statuses = new StatusWriter<>();
@@ -110,9 +113,14 @@ public final class GatewayReconciler implements Reconciler<Gateway> {
       InformerEventSource<ConfigMap, Gateway> defaults) {}
 
   public GatewayReconciler(
-      String rootNamespace, String clusterDomain, EventRecorder events, InstantSource clock) {
+      String rootNamespace,
+      String clusterDomain,
+      WaypointNews news,
+      EventRecorder events,
+      InstantSource clock) {
     this.rootNamespace = rootNamespace;
     this.clusterDomain = clusterDomain;
+    this.news = news;
     this.events = events;
     this.clock = clock;
     var accounts =
@@ -197,8 +205,49 @@ public final class GatewayReconciler implements Reconciler<Gateway> {
     caches = new Caches(meshes, classes, istio, defaults);
     List<EventSource<?, Gateway>> sources =
         new ArrayList<>(EventSourceUtils.eventSourcesFromWorkflow(context, workflow));
-    sources.addAll(List.of(meshes, classes, istio, defaults));
+    sources.addAll(List.of(meshes, classes, istio, defaults, new NewsSource(news)));
     return sources;
+  }
+
+  /** Has a Gateway looked at when the control plane knows something else of it. */
+  private static final class NewsSource extends SimpleInboundEventSource<Gateway> {
+    private final WaypointNews news;
+    private @Nullable AutoCloseable subscription;
+
+    NewsSource(WaypointNews news) {
+      super("news");
+      this.news = news;
+    }
+
+    @Override
+    public synchronized void start() {
+      super.start();
+      subscription =
+          news.onChange(
+              gateway -> {
+                int slash = gateway.indexOf('/');
+                propagateEvent(
+                    new ResourceID(gateway.substring(slash + 1), gateway.substring(0, slash)));
+              });
+    }
+
+    @Override
+    public synchronized void stop() {
+      super.stop();
+      AutoCloseable present = subscription;
+      subscription = null;
+      if (present != null) {
+        try {
+          present.close();
+        } catch (Exception e) {
+          throw new IllegalStateException("cannot leave a list", e);
+        }
+      }
+    }
+  }
+
+  private WaypointFacts facts(Gateway gateway) {
+    return news.of(gateway.getMetadata().getNamespace() + "/" + gateway.getMetadata().getName());
   }
 
   private static boolean changed(HasMetadata now, HasMetadata before) {
@@ -459,7 +508,8 @@ public final class GatewayReconciler implements Reconciler<Gateway> {
         Rollout.instances(deployment.orElse(null)),
         made.waitsFor(),
         reachable ? List.of(address(gateway)) : List.of(),
-        true);
+        true,
+        facts(gateway));
   }
 
   private GatewayStatusAddress address(Gateway gateway) {
@@ -495,7 +545,8 @@ public final class GatewayReconciler implements Reconciler<Gateway> {
         WaypointObservation.Instances.settled(usable.size()),
         Optional.empty(),
         usable,
-        false);
+        false,
+        facts(gateway));
   }
 
   private boolean hasReadyEndpoint(Gateway gateway, String hostname, KubernetesClient client) {

@@ -7,6 +7,7 @@ import dev.ambit.operator.model.NamespaceSelection;
 import dev.ambit.operator.model.ObjectCondition;
 import dev.ambit.operator.model.Revision;
 import dev.ambit.operator.waypoint.life.model.WaypointClass;
+import dev.ambit.operator.waypoint.life.model.WaypointFacts;
 import dev.ambit.operator.waypoint.model.Backend;
 import dev.ambit.operator.waypoint.model.MeshService;
 import dev.ambit.operator.waypoint.model.MeshServices;
@@ -101,10 +102,16 @@ public final class WaypointIndex {
   public static final Set<String> CLASSES = Set.of("ambit-waypoint", "istio-waypoint");
 
   /**
-   * For how long a waypoint still knows a service that is no longer to go through it: clients'
-   * nodes hear of that when they do.
+   * For how long a waypoint still takes tunnels to a service that is no longer to go through it:
+   * clients' nodes hear of that when they do.
    */
   static final Duration LINGER = Duration.ofSeconds(30);
+
+  /**
+   * For how long it keeps the service's chains as they were, whose end would end the connections
+   * that are still open.
+   */
+  static final Duration KEPT = Duration.ofHours(1);
 
   private static final Set<Class<? extends HasMetadata>> ROUTES =
       Set.of(
@@ -136,7 +143,7 @@ public final class WaypointIndex {
   private boolean plansChanged = true;
   private final Set<String> changedServices = new HashSet<>();
 
-  private Routing routing = new Routing(Map.of(), List.of());
+  private Routing routing = new Routing(Map.of(), List.of(), Map.of());
   private PolicyIndex policies = PolicyIndex.of(List.of(), List.of(), "");
   private TelemetryObjects telemetry = TelemetryObjects.none("");
   private List<SecurityReport> policyReports = List.of();
@@ -301,6 +308,21 @@ public final class WaypointIndex {
     }
   }
 
+  /**
+   * A waypoint's Envoy does not take what it was sent.
+   *
+   * @param versions of what was in the response, by name; others than are current are passed over
+   */
+  public void rejected(
+      String waypoint, String typeUrl, Map<String, String> versions, String error) {
+    WaypointState state = waypoints.get(waypoint);
+    if (state != null) {
+      EnvoyTypes.ALL.stream()
+          .filter(type -> type.url().equals(typeUrl))
+          .forEach(type -> state.rejected(type, versions, error));
+    }
+  }
+
   // --- What comes of them
 
   /**
@@ -315,7 +337,26 @@ public final class WaypointIndex {
 
   /** What routes came to at the last update. */
   public List<RouteStatus> routeStatuses() {
-    return routing.statuses();
+    List<RouteStatus> statuses = routing.statuses();
+    for (WaypointState waypoint : waypoints.values()) {
+      if (!waypoint.rejections.all().isEmpty()) {
+        statuses =
+            statuses.stream().map(status -> waypoint.rejections.said(status, waypoint)).toList();
+      }
+    }
+    return statuses;
+  }
+
+  /** What is to be said on waypoints' Gateways, by "namespace/name". */
+  public Map<String, WaypointFacts> facts() {
+    Map<String, WaypointFacts> facts = new TreeMap<>();
+    waypoints.forEach(
+        (key, waypoint) ->
+            facts.put(
+                key,
+                new WaypointFacts(
+                    routing.attached().getOrDefault(key, Map.of()), waypoint.rejections.texts())));
+    return facts;
   }
 
   /**
@@ -326,6 +367,22 @@ public final class WaypointIndex {
     traffic.statuses().forEach(status -> conditions.put(status.object(), status.condition()));
     policyReports.forEach(report -> conditions.put(report.object(), report.condition()));
     telemetryReports.forEach(report -> conditions.put(report.object(), report.condition()));
+    for (WaypointState waypoint : waypoints.values()) {
+      waypoint
+          .rejections
+          .blamed(waypoint)
+          .forEach(
+              (object, message) ->
+                  conditions.computeIfPresent(
+                      object,
+                      (_, present) ->
+                          new ObjectCondition(
+                              present.type(),
+                              false,
+                              Rejections.REASON,
+                              message,
+                              present.generation())));
+    }
     return conditions;
   }
 
@@ -741,14 +798,23 @@ public final class WaypointIndex {
         .toList();
   }
 
-  private final class WaypointState {
+  private final class WaypointState implements Rejections.Sources {
     private final String key;
+    private final Rejections rejections;
+
+    /** Services that are no longer bound, since when. */
     private final Map<String, Instant> lingering = new HashMap<>();
+
     private Set<String> boundBefore = Set.of();
+    private Instant planned = Instant.MIN;
 
     private Optional<WaypointTelemetry> telemetryOf = Optional.empty();
     private final Map<String, ServicePlan.Source> sources = new HashMap<>();
     private final Map<String, ServicePlan> plans = new TreeMap<>();
+
+    /** What the telemetry of services leads to. */
+    private final Map<String, Set<Backend>> collectors = new HashMap<>();
+
     private final Map<String, Object> securitySources = new HashMap<>();
     private final Map<String, ServiceSecurity> securities = new HashMap<>();
     private PodsPlan.@Nullable Source podsSource;
@@ -765,16 +831,56 @@ public final class WaypointIndex {
     private Place place = Place.UNKNOWN;
 
     private final Map<XdsType, Map<String, Message>> sent = new HashMap<>();
+    private final Map<XdsType, Map<String, String>> sentVersions = new HashMap<>();
 
     WaypointState(String key) {
       this.key = key;
+      this.rejections = new Rejections(key);
+    }
+
+    void rejected(XdsType type, Map<String, String> versions, String error) {
+      Map<String, String> current = sentVersions.getOrDefault(type, Map.of());
+      // Of several in one response Envoy names those that it means.
+      boolean named = versions.keySet().stream().anyMatch(error::contains);
+      versions.forEach(
+          (name, version) -> {
+            if (version.equals(current.get(name)) && (!named || error.contains(name))) {
+              rejections.add(type, name, error);
+            }
+          });
+    }
+
+    @Override
+    public Optional<MeshService> service(String service) {
+      return services.get(service);
+    }
+
+    @Override
+    public AttachedPolicies policies(Optional<MeshService> service) {
+      return objects
+          .get(Gateway.class, key)
+          .map(gateway -> policies.at(new Scope(gateway).gateway, service))
+          .orElse(new AttachedPolicies(List.of(), List.of()));
+    }
+
+    @Override
+    public Collection<ObjectReference> traffic(MeshService service) {
+      return traffic.sources(service, namespace(key));
+    }
+
+    @Override
+    public Collection<ObjectReference> cluster(String name) {
+      return backends.stream()
+          .filter(backend -> backend.clusterName().equals(name))
+          .flatMap(backend -> traffic.policy(backend.service(), namespace(key)).rules().stream())
+          .toList();
     }
 
     /** Adds to those that are bound others that were until lately. */
     void linger(Set<String> bound, Instant now, java.util.function.Predicate<String> present) {
       for (String before : boundBefore) {
         if (!bound.contains(before)) {
-          lingering.putIfAbsent(before, now.plus(LINGER));
+          lingering.putIfAbsent(before, now);
         }
       }
       lingering
@@ -783,9 +889,26 @@ public final class WaypointIndex {
               each ->
                   bound.contains(each.getKey())
                       || !present.test(each.getKey())
-                      || !now.isBefore(each.getValue()));
+                      || hasMoved(each.getKey())
+                      || !now.isBefore(each.getValue().plus(KEPT)));
       bound.addAll(lingering.keySet());
       boundBefore = Set.copyOf(bound);
+      planned = now;
+    }
+
+    /** Its addresses may be another's by now. */
+    private boolean hasMoved(String service) {
+      ServicePlan plan = plans.get(service);
+      return plan == null
+          || services
+              .get(service)
+              .filter(present -> ranges(present).equals(plan.addresses()))
+              .isEmpty();
+    }
+
+    private boolean takesTunnels(String service) {
+      Instant since = lingering.get(service);
+      return since == null || planned.isBefore(since.plus(LINGER));
     }
 
     boolean isDue(Instant now) {
@@ -793,7 +916,10 @@ public final class WaypointIndex {
     }
 
     Optional<Instant> due() {
-      return lingering.values().stream().min(Instant::compareTo);
+      return lingering.values().stream()
+          .flatMap(since -> Stream.of(since.plus(LINGER), since.plus(KEPT)))
+          .filter(planned::isBefore)
+          .min(Instant::compareTo);
     }
 
     void plans(Scope scope, Set<String> bound, List<Member> podMembers) {
@@ -801,6 +927,7 @@ public final class WaypointIndex {
         listenersDiffer = true;
       }
       sources.keySet().retainAll(bound);
+      collectors.keySet().retainAll(bound);
       Set<Backend> needed = new LinkedHashSet<>();
       List<ConnectSecurity.Port> ports = new ArrayList<>();
       Map<String, AttachedPolicies> attached = new TreeMap<>();
@@ -808,10 +935,16 @@ public final class WaypointIndex {
       podMembers.forEach(routes::add);
       for (String name : bound) {
         MeshService service = services.get(name).orElseThrow();
-        routes.add(services.message(name).orElseThrow().getAddressesList(), service.ports());
+        if (takesTunnels(name)) {
+          routes.add(services.message(name).orElseThrow().getAddressesList(), service.ports());
+        }
         AttachedPolicies policiesOf = policies.at(scope.gateway, Optional.of(service));
         attached.put(name, policiesOf);
-        plan(scope, service, needed);
+        if (!lingering.containsKey(name)) {
+          plan(scope, service);
+        }
+        needed.addAll(collectors.getOrDefault(name, Set.of()));
+        needed.addAll(planOf(name).backends());
         ports.addAll(ports(service, policiesOf));
       }
       tunnelRoutes = routes.build();
@@ -831,13 +964,15 @@ public final class WaypointIndex {
       backends = needed;
     }
 
-    private void plan(Scope scope, MeshService service, Set<Backend> needed) {
+    private void plan(Scope scope, MeshService service) {
+      Set<Backend> told = new HashSet<>();
       Map<Integer, ChainTelemetry> chainTelemetry = new HashMap<>();
       for (ServicePort port : service.ports()) {
         WaypointTelemetry.Result result = scope.telemetryOf.of(service, port.protocol());
         chainTelemetry.put(port.number(), result.chain());
-        needed.addAll(result.collectors());
+        told.addAll(result.collectors());
       }
+      collectors.put(service.key(), told);
       ServiceRoutes routes = routesOf(service, key);
       ServicePlan.Source source =
           new ServicePlan.Source(
@@ -851,7 +986,6 @@ public final class WaypointIndex {
         plans.put(service.key(), ServicePlan.of(source));
         listenersDiffer = true;
       }
-      needed.addAll(planOf(service.key()).backends());
     }
 
     private Map<Backend, ConnectionPolicy> connectionPolicies(
@@ -1080,11 +1214,15 @@ public final class WaypointIndex {
       next.forEach(
           (type, messages) -> {
             Map<String, Message> before = sent.getOrDefault(type, Map.of());
+            Map<String, String> versions = sentVersions.computeIfAbsent(type, _ -> new HashMap<>());
             messages.forEach(
                 (name, message) -> {
                   Message old = before.get(name);
                   if (old != message && !message.equals(old)) {
-                    changes.put(type, XdsResource.of(name, type, message, Set.of()));
+                    XdsResource resource = XdsResource.of(name, type, message, Set.of());
+                    changes.put(type, resource);
+                    versions.put(name, resource.version());
+                    rejections.forget(type, name);
                   }
                 });
             before
@@ -1093,6 +1231,8 @@ public final class WaypointIndex {
                     name -> {
                       if (!messages.containsKey(name)) {
                         changes.remove(type, name);
+                        versions.remove(name);
+                        rejections.forget(type, name);
                       }
                     });
             sent.put(type, messages);

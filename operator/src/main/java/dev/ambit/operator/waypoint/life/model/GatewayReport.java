@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,7 +28,12 @@ public final class GatewayReport {
   /** Whether all instances are as asked for. */
   static final String UP_TO_DATE = "ambit.dev/UpToDate";
 
-  private static final Set<String> OURS = Set.of(ACCEPTED, PROGRAMMED, UP_TO_DATE);
+  /** Whether the waypoint's Envoys take all of their configuration. */
+  static final String CONFIGURED = "ambit.dev/Configured";
+
+  private static final Set<String> OURS = Set.of(ACCEPTED, PROGRAMMED, UP_TO_DATE, CONFIGURED);
+
+  private static final int MOST_REJECTIONS = 5;
 
   private GatewayReport() {}
 
@@ -61,6 +67,7 @@ public final class GatewayReport {
     Wanted programmed = programmed(observed, accepted, usable);
     List<Wanted> wanted = new ArrayList<>(List.of(accepted, programmed));
     upToDate(observed).ifPresent(wanted::add);
+    configured(observed, usable).ifPresent(wanted::add);
     List<Condition> conditions =
         Conditions.update(
             before == null ? List.of() : orEmpty(before.getConditions()), wanted, generation, now);
@@ -77,8 +84,9 @@ public final class GatewayReport {
       statuses.add(
           new ListenerStatusBuilder()
               .withName(listener.name())
-              // Routes of the mesh are attached to services.
-              .withAttachedRoutes(0)
+              // Those of services, as most are, are attached to the services.
+              .withAttachedRoutes(
+                  observed.facts().attachedRoutes().getOrDefault(listener.name(), 0))
               .withSupportedKinds(listener.kinds())
               .withConditions(
                   Conditions.update(last, listener.conditions(programmed), generation, now))
@@ -193,6 +201,27 @@ public final class GatewayReport {
                     .map(failure -> "No more instances can be made: " + failure)
                     .orElse("Instances come and go until all are as asked for."))
             : new Wanted(UP_TO_DATE, true, "UpToDate", "All instances are as asked for."));
+  }
+
+  private static Optional<Wanted> configured(WaypointObservation observed, boolean usable) {
+    List<String> rejections = observed.facts().rejections();
+    if (rejections.isEmpty()) {
+      return usable
+          ? Optional.of(
+              new Wanted(CONFIGURED, true, "Accepted", "Envoy takes all of its configuration."))
+          : Optional.empty();
+    }
+    String told =
+        rejections.stream().limit(MOST_REJECTIONS).collect(Collectors.joining("; "))
+            + (rejections.size() > MOST_REJECTIONS
+                ? "; and " + (rejections.size() - MOST_REJECTIONS) + " more"
+                : "");
+    return Optional.of(
+        new Wanted(
+            CONFIGURED,
+            false,
+            "Rejected",
+            "Envoy does not take some of its configuration and keeps what it had of it: " + told));
   }
 
   private static <T> List<T> orEmpty(@Nullable List<T> list) {

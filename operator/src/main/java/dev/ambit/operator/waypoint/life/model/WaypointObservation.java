@@ -14,6 +14,7 @@ import java.util.Optional;
  * @param waitsFor why its instances are not brought up to date yet, if they are not
  * @param addresses where it is reached once an instance is ready
  * @param managed whether its instances are the operator's to make
+ * @param facts what the control plane knows of it
  */
 public record WaypointObservation(
     Gateway gateway,
@@ -22,7 +23,8 @@ public record WaypointObservation(
     Instances instances,
     Optional<String> waitsFor,
     List<GatewayStatusAddress> addresses,
-    boolean managed) {
+    boolean managed,
+    WaypointFacts facts) {
   public WaypointObservation {
     addresses = List.copyOf(addresses);
   }

@@ -121,7 +121,20 @@ public final class GatewayRoutes {
                         attempt.kept(),
                         attempt.problems,
                         attempt.answers))
-            .toList());
+            .toList(),
+        attached(routes));
+  }
+
+  private Map<String, Map<String, Integer>> attached(List<SourceRoute> routes) {
+    Map<String, Map<String, Integer>> attached = new HashMap<>();
+    for (SourceRoute route : routes) {
+      for (RouteAttachment.AtListener at : RouteAttachment.listeners(route, parents)) {
+        attached
+            .computeIfAbsent(at.gateway(), _ -> new HashMap<>())
+            .merge(at.listener(), 1, Integer::sum);
+      }
+    }
+    return attached;
   }
 
   /**

@@ -5,9 +5,11 @@ import dev.ambit.operator.waypoint.model.MeshServices;
 import dev.ambit.operator.waypoint.model.ServicePort;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.ParentReference;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
@@ -180,11 +182,7 @@ record RouteAttachment(
           GatewayApi.NO_MATCHING_PARENT,
           parent + " has no listener that the reference names");
     }
-    if (selected.stream()
-        .noneMatch(
-            listener ->
-                (listener.kinds().isEmpty() || listener.kinds().contains(route.kind().text()))
-                    && listener.admits().test(route.namespace()))) {
+    if (selected.stream().noneMatch(listener -> admits(listener, route))) {
       return refused(
           parent,
           Optional.empty(),
@@ -220,6 +218,45 @@ record RouteAttachment(
     }
     return new RouteAttachment(
         parent, Optional.empty(), places, Optional.of(bound), Optional.empty());
+  }
+
+  private static boolean admits(ParentWaypoint.Listener listener, SourceRoute route) {
+    return (listener.kinds().isEmpty() || listener.kinds().contains(route.kind().text()))
+        && listener.admits().test(route.namespace());
+  }
+
+  /** A listener of a Gateway, "namespace/name". */
+  record AtListener(String gateway, String listener) {}
+
+  /**
+   * The listeners that a route is attached to: by its reference and by what they allow, whatever
+   * else may be wrong with it, as the Gateway API counts them.
+   */
+  static Set<AtListener> listeners(SourceRoute route, RouteParents parents) {
+    Set<AtListener> listeners = new LinkedHashSet<>();
+    for (ParentReference reference : route.parents()) {
+      String group = reference.getGroup() == null ? GatewayApi.GROUP : reference.getGroup();
+      String kind = reference.getKind() == null ? "Gateway" : reference.getKind();
+      if (!group.equals(GatewayApi.GROUP) || !kind.equals("Gateway")) {
+        continue;
+      }
+      String namespace =
+          reference.getNamespace() == null || reference.getNamespace().isEmpty()
+              ? route.namespace()
+              : reference.getNamespace();
+      String name = reference.getName() == null ? "" : reference.getName();
+      parents
+          .waypoint(namespace, name)
+          .ifPresent(
+              waypoint ->
+                  waypoint.listeners().stream()
+                      .filter(listener -> selects(reference, listener) && admits(listener, route))
+                      .forEach(
+                          listener ->
+                              listeners.add(
+                                  new AtListener(namespace + "/" + name, listener.name()))));
+    }
+    return listeners;
   }
 
   private static boolean selects(ParentReference reference, ParentWaypoint.Listener listener) {

@@ -32,6 +32,7 @@ public final class Traffic {
   private final DestinationRules rules;
   private final Map<Key, ServiceRoutes> routes = new HashMap<>();
   private final Map<Key, ServicePolicy> policies = new HashMap<>();
+  private final Map<Key, Set<ObjectReference>> virtualServices = new HashMap<>();
   private List<TrafficStatus> statuses = List.of();
 
   private record Key(String service, String waypointNamespace) {
@@ -67,6 +68,11 @@ public final class Traffic {
                       each, destinations, virtualServices.overlapping(each.service().hostname()))
                   .routes());
       traffic.routes.put(Key.of(each.service(), each.waypointNamespace()), found);
+      Set<ObjectReference> written = new HashSet<>();
+      virtualServices.overlapping(each.service().hostname()).stream()
+          .filter(rule -> rule.enforced().contains(each.service().hostname()))
+          .forEach(rule -> written.add(ObjectReference.of(rule.object())));
+      traffic.virtualServices.put(Key.of(each.service(), each.waypointNamespace()), written);
       traffic.use(each.service(), each.waypointNamespace(), used);
       backends(found)
           .forEach(backend -> traffic.use(backend.service(), each.waypointNamespace(), used));
@@ -100,6 +106,14 @@ public final class Traffic {
    */
   public ServiceRoutes routes(MeshService service, String waypointNamespace) {
     return routes.getOrDefault(Key.of(service, waypointNamespace), ServiceRoutes.NONE);
+  }
+
+  /** The VirtualServices and DestinationRules that the routes of a service came of. */
+  public Set<ObjectReference> sources(MeshService service, String waypointNamespace) {
+    Set<ObjectReference> sources =
+        new HashSet<>(virtualServices.getOrDefault(Key.of(service, waypointNamespace), Set.of()));
+    sources.addAll(policy(service, waypointNamespace).rules());
+    return sources;
   }
 
   /** What DestinationRules say of a service at the waypoints of a namespace. */

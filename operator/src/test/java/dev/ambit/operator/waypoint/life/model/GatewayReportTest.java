@@ -12,6 +12,7 @@ import io.fabric8.kubernetes.api.model.gatewayapi.v1.ListenerStatus;
 import io.fabric8.kubernetes.client.utils.Serialization;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
@@ -44,8 +45,23 @@ class GatewayReportTest {
       String listeners,
       Optional<WaypointObservation.Problem> problem,
       WaypointObservation.Instances instances) {
+    return observed(listeners, problem, instances, WaypointFacts.NONE);
+  }
+
+  private static WaypointObservation observed(
+      String listeners,
+      Optional<WaypointObservation.Problem> problem,
+      WaypointObservation.Instances instances,
+      WaypointFacts facts) {
     return new WaypointObservation(
-        gateway(listeners), true, problem, instances, Optional.empty(), List.of(ADDRESS), true);
+        gateway(listeners),
+        true,
+        problem,
+        instances,
+        Optional.empty(),
+        List.of(ADDRESS),
+        true,
+        facts);
   }
 
   private static WaypointObservation.Instances instances(int wanted, int ready) {
@@ -175,5 +191,40 @@ class GatewayReportTest {
     GatewayStatus first = GatewayReport.of(null, observed, NOW);
     assertThat(GatewayReport.of(GatewayReport.ours(first), observed, NOW.plusSeconds(60)))
         .isEqualTo(first);
+  }
+
+  @Test
+  void aListenerCountsItsRoutesAlsoWhereItIsNotServed() {
+    GatewayStatus status =
+        status(
+            observed(
+                "[{name: mesh, port: 15008, protocol: HBONE}, {name: web, port: 80, protocol:"
+                    + " HTTP}]",
+                Optional.empty(),
+                instances(1, 1),
+                new WaypointFacts(Map.of("mesh", 2, "web", 1), List.of())));
+    assertThat(status.getListeners())
+        .extracting(ListenerStatus::getAttachedRoutes)
+        .containsExactly(2, 1);
+  }
+
+  @Test
+  void whatEnvoyDoesNotTakeIsSaidAndTheWaypointStaysUsable() {
+    GatewayStatus good = status(observed(MESH, Optional.empty(), instances(1, 1)));
+    assertThat(condition(good.getConditions(), "ambit.dev/Configured").getStatus())
+        .isEqualTo("True");
+    GatewayStatus bad =
+        status(
+            observed(
+                MESH,
+                Optional.empty(),
+                instances(1, 1),
+                new WaypointFacts(Map.of(), List.of("Listener \"main\": no such thing"))));
+    Condition configured = condition(bad.getConditions(), "ambit.dev/Configured");
+    assertThat(configured.getStatus()).isEqualTo("False");
+    assertThat(configured.getReason()).isEqualTo("Rejected");
+    assertThat(configured.getMessage()).contains("Listener \"main\": no such thing");
+    assertThat(condition(bad.getConditions(), "Programmed").getStatus()).isEqualTo("True");
+    assertThat(bad.getAddresses()).containsExactly(ADDRESS);
   }
 }
