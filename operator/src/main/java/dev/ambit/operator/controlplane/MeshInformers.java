@@ -153,11 +153,18 @@ final class MeshInformers implements AutoCloseable {
     forWaypoints(client, "tlsroutes.gateway.networking.k8s.io", TLSRoute.class);
     forWaypoints(client, "tcproutes.gateway.networking.k8s.io", TCPRoute.class);
     forWaypoints(client, "referencegrants.gateway.networking.k8s.io", ReferenceGrant.class);
-    toldAndForWaypoints(
+    whereDefined(
         client,
         "requestauthentications.security.istio.io",
-        BoundObject.Kind.REQUEST_AUTHENTICATION,
-        RequestAuthentication.class);
+        () ->
+            told(
+                BoundObject.Kind.REQUEST_AUTHENTICATION,
+                forWaypoints(
+                    feeding(
+                        client.resources(RequestAuthentication.class).inAnyNamespace(),
+                        Trimming::annotations,
+                        MeshIndex::put,
+                        MeshIndex::remove))));
     toldAndForWaypoints(
         client, "telemetries.telemetry.istio.io", BoundObject.Kind.TELEMETRY, Telemetry.class);
     toldAndForWaypoints(

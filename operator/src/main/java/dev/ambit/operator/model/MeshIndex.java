@@ -9,6 +9,7 @@ import io.fabric8.istio.api.networking.v1.ServiceEntry;
 import io.fabric8.istio.api.networking.v1.WorkloadEntry;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.istio.api.security.v1.PeerAuthentication;
+import io.fabric8.istio.api.security.v1.RequestAuthentication;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Namespace;
 import io.fabric8.kubernetes.api.model.Node;
@@ -61,12 +62,21 @@ public final class MeshIndex {
   private long computed;
 
   /** What policies for waypoints are attached to, and which to each. */
-  private final Map<String, Set<ObjectKey>> attached = new HashMap<>();
+  private final Map<String, Set<Attachment>> attached = new HashMap<>();
+
+  /** Policies on tokens, which only waypoints verify. */
+  private final Map<ObjectKey, RequestAuthentication> tokenPolicies = new HashMap<>();
 
   /** The policy of each workload that lets in only what comes from its waypoint. */
   private final Map<String, String> required = new HashMap<>();
 
   private final Map<String, Set<String>> workloadsByRequired = new HashMap<>();
+
+  private record Attachment(String kind, ObjectKey policy) {
+    static Attachment of(HasMetadata policy) {
+      return new Attachment(policy.getKind(), ObjectKey.of(policy));
+    }
+  }
 
   private record ObjectKey(String namespace, String name) {
     static ObjectKey of(HasMetadata object) {
@@ -123,6 +133,7 @@ public final class MeshIndex {
     putStaticStrict();
     hosts.clear();
     attached.clear();
+    tokenPolicies.values().forEach(this::attach);
     namespaces.forEach(
         (namespace, objects) -> {
           objects.policies.values().forEach(this::attach);
@@ -491,7 +502,11 @@ public final class MeshIndex {
     } else {
       computePolicy(policy);
     }
-    attachmentsChanged(key, before, policy);
+    attachmentsChanged(
+        key.namespace(),
+        new Attachment("AuthorizationPolicy", key),
+        before == null ? Set.of() : attachedTo(before),
+        policy == null ? Set.of() : attachedTo(policy));
     Map<String, String> selectorBefore =
         before == null ? Map.of() : PolicyTranslator.selector(before);
     Map<String, String> selectorAfter =
@@ -508,26 +523,56 @@ public final class MeshIndex {
 
   /** Policies for waypoints close the other ways to what they are attached to. */
   private void attachmentsChanged(
-      ObjectKey key, @Nullable AuthorizationPolicy before, @Nullable AuthorizationPolicy after) {
-    Set<String> was =
-        before == null ? Set.of() : RequiredWaypoint.attachedTo(before, settings.rootNamespace());
-    Set<String> is =
-        after == null ? Set.of() : RequiredWaypoint.attachedTo(after, settings.rootNamespace());
+      String namespace, Attachment policy, Set<String> was, Set<String> is) {
     if (was.equals(is)) {
       return;
     }
-    was.forEach(target -> NamespaceObjects.unlink(attached, target, key));
-    is.forEach(target -> NamespaceObjects.link(attached, target, key));
+    was.forEach(target -> NamespaceObjects.unlink(attached, target, policy));
+    is.forEach(target -> NamespaceObjects.link(attached, target, policy));
     Set<String> changed = new HashSet<>(was);
     changed.addAll(is);
     boolean everywhere = changed.stream().anyMatch(target -> target.startsWith("Gateway"));
-    Set<String> where = everywhere ? Set.copyOf(namespaces.keySet()) : Set.of(key.namespace());
+    Set<String> where = everywhere ? Set.copyOf(namespaces.keySet()) : Set.of(namespace);
     where.forEach(this::requirementsMayHaveChanged);
   }
 
+  private Set<String> attachedTo(AuthorizationPolicy policy) {
+    return RequiredWaypoint.attachedTo(policy, settings.rootNamespace());
+  }
+
+  private Set<String> attachedTo(RequestAuthentication policy) {
+    return RequiredWaypoint.attachedTo(policy, settings.rootNamespace());
+  }
+
   private void attach(AuthorizationPolicy policy) {
-    RequiredWaypoint.attachedTo(policy, settings.rootNamespace())
-        .forEach(target -> NamespaceObjects.link(attached, target, ObjectKey.of(policy)));
+    attachedTo(policy)
+        .forEach(target -> NamespaceObjects.link(attached, target, Attachment.of(policy)));
+  }
+
+  private void attach(RequestAuthentication policy) {
+    attachedTo(policy)
+        .forEach(target -> NamespaceObjects.link(attached, target, Attachment.of(policy)));
+  }
+
+  /** Tokens are verified by waypoints alone, so it matters here only that nobody goes past one. */
+  public void put(RequestAuthentication policy) {
+    tokenPolicyChanged(policy, policy);
+  }
+
+  public void remove(RequestAuthentication policy) {
+    tokenPolicyChanged(policy, null);
+  }
+
+  private void tokenPolicyChanged(
+      RequestAuthentication policy, @Nullable RequestAuthentication after) {
+    ObjectKey key = ObjectKey.of(policy);
+    RequestAuthentication before =
+        after == null ? tokenPolicies.remove(key) : tokenPolicies.put(key, after);
+    attachmentsChanged(
+        key.namespace(),
+        Attachment.of(policy),
+        before == null ? Set.of() : attachedTo(before),
+        after == null ? Set.of() : attachedTo(after));
   }
 
   private void requirementsMayHaveChanged(String namespace) {

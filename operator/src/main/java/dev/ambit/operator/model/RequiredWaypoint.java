@@ -12,6 +12,8 @@ import dev.ambit.protocol.workload.PortList;
 import io.fabric8.istio.api.api.security.v1beta1.AuthorizationPolicyAction;
 import io.fabric8.istio.api.api.type.v1beta1.PolicyTargetReference;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
+import io.fabric8.istio.api.security.v1.RequestAuthentication;
+import io.fabric8.kubernetes.api.model.HasMetadata;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -25,6 +27,7 @@ import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Pods behind a service whose policies only a waypoint can enforce let in, at the service's ports,
@@ -52,18 +55,35 @@ final class RequiredWaypoint {
   /** What a policy that is for waypoints to enforce is attached to; empty for all others. */
   static Set<String> attachedTo(AuthorizationPolicy policy, String rootNamespace) {
     var spec = policy.getSpec();
-    if (spec == null
-        || spec.getAction() == AuthorizationPolicyAction.AUDIT
-        || PolicyTranslator.isDryRun(policy)
-        || !Revision.isOurs(policy)) {
+    return spec == null
+            || spec.getAction() == AuthorizationPolicyAction.AUDIT
+            || PolicyTranslator.isDryRun(policy)
+        ? Set.of()
+        : attachedTo(policy, spec.getTargetRef(), spec.getTargetRefs(), rootNamespace);
+  }
+
+  /** What has its tokens verified by waypoints. */
+  static Set<String> attachedTo(RequestAuthentication policy, String rootNamespace) {
+    var spec = policy.getSpec();
+    return spec == null
+        ? Set.of()
+        : attachedTo(policy, spec.getTargetRef(), spec.getTargetRefs(), rootNamespace);
+  }
+
+  private static Set<String> attachedTo(
+      HasMetadata policy,
+      @Nullable PolicyTargetReference target,
+      @Nullable List<PolicyTargetReference> more,
+      String rootNamespace) {
+    if (!Revision.isOurs(policy)) {
       return Set.of();
     }
     List<PolicyTargetReference> references = new ArrayList<>();
-    if (spec.getTargetRef() != null) {
-      references.add(spec.getTargetRef());
+    if (target != null) {
+      references.add(target);
     }
-    if (spec.getTargetRefs() != null) {
-      references.addAll(spec.getTargetRefs());
+    if (more != null) {
+      references.addAll(more);
     }
     String namespace = policy.getMetadata().getNamespace();
     Set<String> targets = new HashSet<>();

@@ -92,6 +92,39 @@ class RequiredWaypointTest {
   }
 
   @Test
+  void soDoesAPolicyOnTokensWhichOnlyWaypointsVerify() {
+    String yaml =
+        """
+        apiVersion: security.istio.io/v1
+        kind: RequestAuthentication
+        metadata: {name: p, namespace: a}
+        spec:
+          targetRefs: [{group: '', kind: Service, name: %s}]
+          jwtRules: [{issuer: i, jwks: '{}'}]
+        """;
+    var tokens =
+        io.fabric8.kubernetes.client.utils.Serialization.unmarshal(
+            yaml.formatted("web"), io.fabric8.istio.api.security.v1.RequestAuthentication.class);
+    index.put(tokens);
+    expectOnlyThrough(WAYPOINT);
+    // One of the same name of the other kind is another one.
+    var of = policy("name: p, namespace: a", "group: '', kind: Service, name: web", "ALLOW");
+    index.put(of);
+    index.remove(of);
+    expectOnlyThrough(WAYPOINT);
+    index.settings(MeshSettings.of("td", "other-root"));
+    expectOnlyThrough(WAYPOINT);
+    index.put(
+        io.fabric8.kubernetes.client.utils.Serialization.unmarshal(
+            yaml.formatted("other"), io.fabric8.istio.api.security.v1.RequestAuthentication.class));
+    expectOpen();
+    index.put(tokens);
+    expectOnlyThrough(WAYPOINT);
+    index.remove(tokens);
+    expectOpen();
+  }
+
+  @Test
   void aPolicyForWaypointsClosesOtherWays() {
     expectOpen();
     var ofService = policy("name: p, namespace: a", "group: '', kind: Service, name: web", "ALLOW");

@@ -507,6 +507,52 @@ class EnvoyIT {
   }
 
   @Test
+  void aServicesPolicyHoldsWhereItsPodsAreAddressedThemselves() throws Exception {
+    Pod pod =
+        mesh.captured(
+            1, WaypointMesh.NAMESPACE, "behind", Map.of("istio.io/use-waypoint", "waypoint"));
+    mesh.closing(Web.serve(pod, 8080));
+    mesh.closing(Web.serve(pod, 8081));
+    mesh.service("behind", "10.96.0.7", "behind", USE, "{name: http, port: 80, targetPort: 8080}");
+    becomes(at("10.96.0.7", 80), EnvoyIT::throughWaypoint);
+    becomes(pod.at(8080), EnvoyIT::throughWaypoint);
+    String policy =
+        """
+        apiVersion: security.istio.io/v1
+        kind: AuthorizationPolicy
+        metadata: {name: behind}
+        spec:
+          targetRefs: [{group: "", kind: Service, name: behind}]
+          action: DENY
+          rules: [{to: [{operation: {paths: [/]%s}}]}]
+        """;
+    mesh.apply(policy.formatted(""));
+    becomes(at("10.96.0.7", 80), answer -> answer.status() == 403);
+    becomes(pod.at(8080), answer -> answer.status() == 403);
+    assertThat(Web.get(client, pod.at(8080), "/other").status()).isEqualTo(200);
+    // Another port is none of the service's.
+    assertThat(Web.get(client, pod.at(8081), "/").status()).isEqualTo(200);
+
+    // The service's port is not the pod's: it cannot be told what is meant, so nobody gets in.
+    mesh.apply(policy.formatted(", ports: ['80']"));
+    await("the pod's port closed")
+        .atMost(Patience.SHORT)
+        .until(
+            () -> {
+              try {
+                return Web.get(client, pod.at(8080), "/other").status() != 200;
+              } catch (IOException closed) {
+                return true;
+              }
+            });
+    becomes(at("10.96.0.7", 80), answer -> answer.status() == 403);
+    assertThat(Web.get(client, at("10.96.0.7", 80), "/other").status()).isEqualTo(200);
+    assertThat(Web.get(client, pod.at(8081), "/").status()).isEqualTo(200);
+    mesh.delete(io.fabric8.istio.api.security.v1.AuthorizationPolicy.class, "behind");
+    becomes(pod.at(8080), EnvoyIT::throughWaypoint);
+  }
+
+  @Test
   void nobodyActsAsAnotherWhileConnectionsAreAborted() throws Exception {
     mesh.service("shared", "10.96.0.6", "server", USE, "{name: http, port: 80, targetPort: 8080}");
     becomes(at("10.96.0.6", 80), EnvoyIT::throughWaypoint);

@@ -21,6 +21,8 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 
@@ -49,16 +51,76 @@ record PodsPlan(
    *
    * @param judged whether policies hold for connections to pods: then those go to no port of which
    *     it is not known that it is one of theirs, unless they are HTTP
+   * @param guarded services of the waypoint that have policies of their own: these hold at their
+   *     ports of pods too, or addressing the pod would be a way around them
    */
-  record Source(List<Member> pods, ChainTelemetry telemetry, boolean judged) {
+  record Source(
+      List<Member> pods, ChainTelemetry telemetry, boolean judged, Map<String, Guard> guarded) {
     Source {
       pods = List.copyOf(pods);
+      guarded = Map.copyOf(guarded);
     }
   }
 
+  /** What becomes of a port of pods because of services with policies of their own. */
+  enum Guard {
+    /** Their policies judge here as they do for the service. */
+    JUDGES,
+    /** They speak of the service's ports, which cannot be told from here: nobody is let in. */
+    CLOSES
+  }
+
+  /** The service whose policies hold at a port; none where nobody may reach it. */
+  private record Guarding(Optional<String> service) {}
+
   /** Those that are treated alike. */
   private record Group(
-      String identity, String namespace, boolean tunnelled, Map<Integer, Boolean> ports) {}
+      String identity,
+      String namespace,
+      boolean tunnelled,
+      Map<Integer, Boolean> ports,
+      Map<Integer, Guarding> guards) {}
+
+  private static Map<Integer, Guarding> guards(Source source, Member pod) {
+    Map<Integer, Guarding> guards = new TreeMap<>();
+    guarding(source.guarded().keySet(), pod)
+        .forEach(
+            (port, services) ->
+                guards.put(
+                    port,
+                    new Guarding(
+                        services.size() == 1
+                                && source.guarded().get(services.getFirst()) == Guard.JUDGES
+                            ? Optional.of(services.getFirst())
+                            : Optional.empty())));
+    return guards;
+  }
+
+  /** Of those services, the ones that have each port of a pod. */
+  private static Map<Integer, List<String>> guarding(Set<String> guarded, Member pod) {
+    Map<Integer, List<String>> guarding = new TreeMap<>();
+    new TreeMap<>(pod.workload().getServicesMap())
+        .forEach(
+            (service, list) -> {
+              if (guarded.contains(service)) {
+                for (Port port : list.getPortsList()) {
+                  List<String> services =
+                      guarding.computeIfAbsent(port.getTargetPort(), _ -> new ArrayList<>());
+                  if (!services.contains(service)) {
+                    services.add(service);
+                  }
+                }
+              }
+            });
+    return guarding;
+  }
+
+  /** The services whose policies judge at ports of a pod, by port; none for those that are closed. */
+  static Map<Integer, Optional<String>> judges(Source source, Member pod) {
+    Map<Integer, Optional<String>> judges = new TreeMap<>();
+    guards(source, pod).forEach((port, guarding) -> judges.put(port, guarding.service()));
+    return judges;
+  }
 
   static PodsPlan of(Source source) {
     Map<String, Map<Group, List<CidrRange>>> groups = new TreeMap<>();
@@ -68,7 +130,8 @@ record PodsPlan(
               pod.tunnelled() ? pod.identity() : "",
               pod.workload().getNamespace(),
               pod.tunnelled(),
-              ports(pod));
+              ports(pod),
+              guards(source, pod));
       for (String address : pod.addresses()) {
         groups
             .computeIfAbsent(suffix(pod), _ -> new HashMap<>())
@@ -94,6 +157,18 @@ record PodsPlan(
           sniff.add(connections);
           sniff.add(Chains.http(http, SLOTS, source.telemetry(), metadata, state(first)));
           routes.add(Chains.routes(http, virtualHosts(cluster)));
+          alike.keySet().stream()
+              .flatMap(group -> group.guards().values().stream())
+              .flatMap(guarding -> guarding.service().stream())
+              .distinct()
+              .sorted()
+              .forEach(
+                  service -> {
+                    String own = http + "|" + service;
+                    sniff.add(
+                        Chains.http(own, service, source.telemetry(), metadata, state(first)));
+                    routes.add(Chains.routes(own, virtualHosts(cluster)));
+                  });
           alike.entrySet().stream()
               .sorted(Map.Entry.comparingByValue(java.util.Comparator.comparing(Object::toString)))
               .forEach(
@@ -156,6 +231,14 @@ record PodsPlan(
                 opaque.put(port, ChainMatch.chain(tcp));
               }
             });
+    group
+        .guards()
+        .forEach(
+            (port, guarding) -> {
+              if (guarding.service().isEmpty()) {
+                opaque.put(port, ChainMatch.chain("none"));
+              }
+            });
     return ChainMatch.ports(opaque, ChainMatch.chain(ServicePlan.TO_SNIFF));
   }
 
@@ -169,12 +252,23 @@ record PodsPlan(
                         StringMatcher.newBuilder().setExact(ConnectSecurity.ALLOWED).build()),
                     ChainMatch.chain(tcp))));
     Matcher.OnMatch known = ChainMatch.protocol(http, allowed);
-    if (!source.judged()) {
-      return known;
-    }
     Map<Integer, Matcher.OnMatch> judged = new TreeMap<>();
-    group.ports().keySet().forEach(port -> judged.put(port, known));
-    return ChainMatch.ports(judged, ChainMatch.protocol(http, ChainMatch.chain("none")));
+    if (source.judged()) {
+      group.ports().keySet().forEach(port -> judged.put(port, known));
+    }
+    group
+        .guards()
+        .forEach(
+            (port, guarding) ->
+                judged.put(
+                    port,
+                    guarding
+                        .service()
+                        .map(service -> ChainMatch.protocol(http + "|" + service, allowed))
+                        .orElseGet(() -> ChainMatch.chain("none"))));
+    return ChainMatch.ports(
+        judged,
+        source.judged() ? ChainMatch.protocol(http, ChainMatch.chain("none")) : known);
   }
 
   private static Stream<Filter> state(Group group) {

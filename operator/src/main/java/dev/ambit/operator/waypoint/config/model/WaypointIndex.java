@@ -949,7 +949,7 @@ public final class WaypointIndex {
       }
       tunnelRoutes = routes.build();
       AttachedPolicies ofPods = policies.at(scope.gateway, Optional.empty());
-      planPods(scope, podMembers, ofPods, needed, ports);
+      planPods(scope, podMembers, ofPods, attached, needed, ports);
       secure(scope, attached, needed);
       connect = ConnectSecurity.resources(ports, scope.security);
       List<Message> next = new ArrayList<>();
@@ -1016,6 +1016,7 @@ public final class WaypointIndex {
         Scope scope,
         List<Member> podMembers,
         AttachedPolicies ofPods,
+        Map<String, AttachedPolicies> attached,
         Set<Backend> needed,
         List<ConnectSecurity.Port> ports) {
       if (podMembers.isEmpty()) {
@@ -1027,13 +1028,18 @@ public final class WaypointIndex {
       WaypointTelemetry.Result result = scope.telemetryOf.ofPods();
       needed.addAll(result.collectors());
       PodsPlan.Source source =
-          new PodsPlan.Source(podMembers, result.chain(), !ofPods.authorizations().isEmpty());
+          new PodsPlan.Source(
+              podMembers,
+              result.chain(),
+              !ofPods.authorizations().isEmpty(),
+              guarded(attached, ofPods));
       if (!source.equals(podsSource)) {
         podsSource = source;
         pods = PodsPlan.of(source);
         listenersDiffer = true;
       }
       for (Member pod : podMembers) {
+        Map<Integer, Optional<String>> judges = PodsPlan.judges(source, pod);
         PodsPlan.declared(pod)
             .forEach(
                 (port, protocol) ->
@@ -1043,9 +1049,29 @@ public final class WaypointIndex {
                                 .flatMap(address -> Destination.of(address, port).stream())
                                 .toList(),
                             protocol == AppProtocol.TCP ? PortProtocol.TCP : PortProtocol.DETECTED,
-                            ofPods)));
+                            judges
+                                .getOrDefault(port, Optional.empty())
+                                .map(service -> attached.getOrDefault(service, ofPods))
+                                .orElse(ofPods))));
       }
       securities.put(PodsPlan.SLOTS, securityOf(scope, PodsPlan.SLOTS, ofPods));
+    }
+
+    /** Services with policies that are not all pods' as well. */
+    private Map<String, PodsPlan.Guard> guarded(
+        Map<String, AttachedPolicies> attached, AttachedPolicies ofPods) {
+      Map<String, PodsPlan.Guard> guarded = new HashMap<>();
+      attached.forEach(
+          (service, policiesOf) -> {
+            if (!policiesOf.equals(ofPods)) {
+              guarded.put(
+                  service,
+                  policiesOf.nameDestinations()
+                      ? PodsPlan.Guard.CLOSES
+                      : PodsPlan.Guard.JUDGES);
+            }
+          });
+      return guarded;
     }
 
     private void secure(Scope scope, Map<String, AttachedPolicies> attached, Set<Backend> needed) {

@@ -49,8 +49,6 @@ record TokenRules(JwtAuthentication filter, Set<Backend> backends, List<Cluster>
     Set<Backend> backends = new LinkedHashSet<>();
     Map<String, Cluster> clusters = new TreeMap<>();
     List<String> names = new ArrayList<>();
-    Set<String> issuers = new LinkedHashSet<>();
-    boolean shared = false;
     for (RequestAuthentication policy : policies) {
       List<JWTRule> rules = rules(policy);
       for (int i = 0; i < rules.size(); i++) {
@@ -67,24 +65,26 @@ record TokenRules(JwtAuthentication filter, Set<Backend> backends, List<Cluster>
             policy.getMetadata().getNamespace() + "/" + policy.getMetadata().getName() + "/" + i;
         filter.putProviders(name, provider(rule, source));
         names.add(name);
-        shared |= !issuers.add(rule.getIssuer());
       }
     }
     if (!names.isEmpty()) {
       filter.addRules(
           RequirementRule.newBuilder()
               .setMatch(RouteMatch.newBuilder().setPrefix("/"))
-              .setRequires(shared ? ofSharedIssuers(names) : MISSING));
+              .setRequires(names.size() == 1 ? MISSING : ofSeveral(names)));
     }
     return new TokenRules(filter.build(), backends, List.copyOf(clusters.values()));
   }
 
-  /** Each token that there is must be good, by the rule of its issuer. */
+  /** A token that there is must be good. */
   private static final JwtRequirement MISSING =
       JwtRequirement.newBuilder().setAllowMissing(Empty.getDefaultInstance()).build();
 
-  /** A token may be good by any of several rules of its issuer. */
-  private static JwtRequirement ofSharedIssuers(List<String> names) {
+  /**
+   * A token that is good by one of the rules is enough, as for Istio, and the first rule of which
+   * there is one says who the client is; where there is none, no rule may find a bad one.
+   */
+  private static JwtRequirement ofSeveral(List<String> names) {
     JwtRequirementOrList.Builder any = JwtRequirementOrList.newBuilder();
     JwtRequirementAndList.Builder all = JwtRequirementAndList.newBuilder();
     for (String name : names) {

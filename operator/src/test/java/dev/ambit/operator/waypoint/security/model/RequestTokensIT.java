@@ -266,9 +266,16 @@ class RequestTokensIT {
           .isEqualTo(200);
       assertThat(RawHttp.once(several, bearing(good).with("x-token", second)).status())
           .isEqualTo(200);
-      // Of several tokens the first decides.
+      // Of several tokens a good one is enough, wherever it is.
       assertThat(RawHttp.once(several, bearing("bad").with("x-token", second)).status())
+          .isEqualTo(200);
+      assertThat(RawHttp.once(several, bearing(good).with("x-token", "bad")).status())
+          .isEqualTo(200);
+      assertThat(RawHttp.once(several, bearing("bad").with("x-token", "bad")).status())
           .isEqualTo(401);
+      assertThat(RawHttp.once(several, RawHttp.Request.get("/", "x-token: bad")).status())
+          .isEqualTo(401);
+      assertThat(RawHttp.once(several, RawHttp.Request.get("/")).status()).isEqualTo(200);
       // An issuer's token counts only where its rule looks for it.
       assertThat(RawHttp.once(several, bearing(second)).status()).isEqualTo(401);
 
