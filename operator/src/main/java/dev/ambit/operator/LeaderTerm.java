@@ -135,13 +135,21 @@ public final class LeaderTerm implements AutoCloseable {
 
   private void start(io.javaoperatorsdk.operator.Operator reconcilers) {
     running.add(reconcilers);
-    reconcilers.start();
+    try {
+      reconcilers.start();
+    } catch (RuntimeException e) {
+      // Its threads and watches would go on, and those of each further attempt on top of them.
+      running.remove(reconcilers);
+      reconcilers.stop();
+      throw e;
+    }
   }
 
   /** Nothing can be registered with an operator that has started, so each of these is another. */
   private <P extends HasMetadata> void whenPresent(Optionally<P> optionally) {
     optionalKinds.whenPresent(
         HasMetadata.getFullResourceName(optionally.kind()),
+        HasMetadata.getVersion(optionally.kind()),
         () -> {
           io.javaoperatorsdk.operator.Operator reconcilers = reconcilers();
           reconcilers.register(optionally.reconciler().apply(events), LeaderTerm::retryForever);

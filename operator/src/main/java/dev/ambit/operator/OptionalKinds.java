@@ -15,7 +15,10 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Calls back, once, for each kind whose CRD is there, be that at once or later. */
+/**
+ * Calls back, once, for each kind that the cluster serves in a version that can be read, be that at
+ * once or later.
+ */
 final class OptionalKinds implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(OptionalKinds.class);
 
@@ -33,8 +36,8 @@ final class OptionalKinds implements AutoCloseable {
     this.client = client;
   }
 
-  /** Calls back once the CRD of that name is established. */
-  void whenPresent(String crd, Runnable present) {
+  /** Calls back once the CRD of that name is established and has that version served. */
+  void whenPresent(String crd, String version, Runnable present) {
     AtomicBoolean done = new AtomicBoolean();
     watches.add(
         client
@@ -60,7 +63,9 @@ final class OptionalKinds implements AutoCloseable {
                       CustomResourceDefinition deleted, boolean finalStateUnknown) {}
 
                   private void look(CustomResourceDefinition definition) {
-                    if (Definitions.isEstablished(definition) && done.compareAndSet(false, true)) {
+                    if (Definitions.isEstablished(definition)
+                        && Definitions.serves(definition, version)
+                        && done.compareAndSet(false, true)) {
                       executor.execute(() -> call(crd, present));
                     }
                   }

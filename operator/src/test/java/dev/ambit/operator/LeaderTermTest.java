@@ -23,6 +23,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
 /** All reconcilers of a term, against an API server in memory. */
@@ -34,6 +35,7 @@ class LeaderTermTest {
   private KubernetesClient client;
 
   private final Set<String> seen = ConcurrentHashMap.newKeySet();
+  private final AtomicInteger made = new AtomicInteger();
 
   @ControllerConfiguration(name = "policies")
   private static final class Policies implements Reconciler<AuthorizationPolicy> {
@@ -71,8 +73,13 @@ class LeaderTermTest {
         new EnrollmentMetrics(metrics),
         InstantSource.system(),
         Optional::empty,
-        List.of(new LeaderTerm.Optionally<>(AuthorizationPolicy.class, _ -> new Policies(seen))),
+        List.of(new LeaderTerm.Optionally<>(AuthorizationPolicy.class, _ -> policies())),
         List.of());
+  }
+
+  private Policies policies() {
+    made.incrementAndGet();
+    return new Policies(seen);
   }
 
   private void create(String policy) {
@@ -129,6 +136,20 @@ class LeaderTermTest {
       await().atMost(SOON).untilAsserted(() -> assertThat(seen).contains("a"));
       create("b");
       await().atMost(SOON).untilAsserted(() -> assertThat(seen).contains("a", "b"));
+    }
+  }
+
+  @Test
+  void aKindAtAnotherVersionIsWaitedForWithoutAThread() throws Exception {
+    CustomResourceDefinition older = definition();
+    older.getSpec().getVersions().getFirst().setName("v1beta1");
+    client.resource(older).create();
+    try (LeaderTerm term = LeaderTerm.begin(equipment())) {
+      create("early");
+      assertThat(made).hasValue(0);
+      client.resource(definition()).update();
+      await().atMost(SOON).until(() -> seen.contains("early"));
+      assertThat(made).hasValue(1);
     }
   }
 }

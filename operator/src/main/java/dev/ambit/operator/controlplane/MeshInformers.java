@@ -81,6 +81,7 @@ final class MeshInformers implements AutoCloseable {
     whereDefined(
         client,
         "authorizationpolicies.security.istio.io",
+        AuthorizationPolicy.class,
         () ->
             told(
                 BoundObject.Kind.AUTHORIZATION_POLICY,
@@ -93,6 +94,7 @@ final class MeshInformers implements AutoCloseable {
     whereDefined(
         client,
         "peerauthentications.security.istio.io",
+        PeerAuthentication.class,
         () ->
             feeding(
                 client.resources(PeerAuthentication.class).inAnyNamespace(),
@@ -102,6 +104,7 @@ final class MeshInformers implements AutoCloseable {
     whereDefined(
         client,
         "serviceentries.networking.istio.io",
+        ServiceEntry.class,
         () ->
             told(
                 BoundObject.Kind.SERVICE_ENTRY,
@@ -114,6 +117,7 @@ final class MeshInformers implements AutoCloseable {
     whereDefined(
         client,
         "workloadentries.networking.istio.io",
+        WorkloadEntry.class,
         () ->
             told(
                 BoundObject.Kind.WORKLOAD_ENTRY,
@@ -126,6 +130,7 @@ final class MeshInformers implements AutoCloseable {
     whereDefined(
         client,
         "gateways.gateway.networking.k8s.io",
+        Gateway.class,
         () ->
             forWaypoints(
                 feeding(
@@ -136,6 +141,7 @@ final class MeshInformers implements AutoCloseable {
     whereDefined(
         client,
         "gatewayclasses.gateway.networking.k8s.io",
+        GatewayClass.class,
         () ->
             forWaypoints(
                 feeding(
@@ -156,6 +162,7 @@ final class MeshInformers implements AutoCloseable {
     whereDefined(
         client,
         "requestauthentications.security.istio.io",
+        RequestAuthentication.class,
         () ->
             told(
                 BoundObject.Kind.REQUEST_AUTHENTICATION,
@@ -179,9 +186,21 @@ final class MeshInformers implements AutoCloseable {
         DestinationRule.class);
   }
 
+  /** In the version of the kind's own class, and in no other. */
   private void whereDefined(
-      KubernetesClient client, String crd, Supplier<SharedIndexInformer<?>> informer) {
-    optionalKinds.add(new OptionalKind(client, crd, _ -> run(informer.get())));
+      KubernetesClient client,
+      String crd,
+      Class<? extends HasMetadata> kind,
+      Supplier<SharedIndexInformer<?>> informer) {
+    String version = HasMetadata.getVersion(kind);
+    optionalKinds.add(
+        new OptionalKind(
+            client,
+            crd,
+            served ->
+                served.contains(version)
+                    ? Optional.of(new OptionalKind.Watch(version, informer.get()))
+                    : Optional.empty()));
   }
 
   private <T extends HasMetadata> SharedIndexInformer<T> told(
@@ -201,11 +220,6 @@ final class MeshInformers implements AutoCloseable {
     informers.forEach(informer -> synced.add(informer.start().toCompletableFuture()));
     optionalKinds.forEach(kind -> synced.add(kind.start()));
     return CompletableFuture.allOf(synced.toArray(CompletableFuture[]::new));
-  }
-
-  private CompletableFuture<Void> run(SharedIndexInformer<?> informer) {
-    informers.add(informer);
-    return informer.start().toCompletableFuture();
   }
 
   private <T extends HasMetadata> SharedIndexInformer<T> feeding(
@@ -276,17 +290,22 @@ final class MeshInformers implements AutoCloseable {
    */
   private <T extends HasMetadata> void forWaypoints(
       KubernetesClient client, String crd, Class<T> kind) {
+    String own = HasMetadata.getVersion(kind);
     optionalKinds.add(
         new OptionalKind(
             client,
             crd,
             served ->
-                run(
-                    served.contains(HasMetadata.getVersion(kind))
-                        ? forWaypoints(
-                            prepared(
-                                client.resources(kind).inAnyNamespace(), Trimming::annotations))
-                        : forWaypoints(client, kind, served.getFirst()))));
+                Optional.of(
+                    served.contains(own)
+                        ? new OptionalKind.Watch(
+                            own,
+                            forWaypoints(
+                                prepared(
+                                    client.resources(kind).inAnyNamespace(),
+                                    Trimming::annotations)))
+                        : new OptionalKind.Watch(
+                            served.getFirst(), forWaypoints(client, kind, served.getFirst())))));
   }
 
   private <T extends HasMetadata> SharedIndexInformer<GenericKubernetesResource> forWaypoints(
@@ -313,6 +332,7 @@ final class MeshInformers implements AutoCloseable {
     whereDefined(
         client,
         crd,
+        kind,
         () ->
             told(
                 told,

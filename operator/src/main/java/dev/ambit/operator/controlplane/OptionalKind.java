@@ -7,28 +7,39 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
 import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Starts to watch a kind once its CRD is there, be that at once or later. */
+/**
+ * Watches a kind while the cluster serves it in a version that can be read: from when its CRD is
+ * there, be that at once or later, until it goes. Without one it waits, and asks for nothing.
+ */
 final class OptionalKind implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(OptionalKind.class);
 
   private final String name;
-  private final Function<List<String>, CompletableFuture<Void>> watch;
+  private final Function<List<String>, Optional<Watch>> watch;
   private final SharedIndexInformer<CustomResourceDefinition> definitions;
-  private @Nullable CompletableFuture<Void> watching;
+
+  // Guarded by this.
+  private @Nullable Watch watching;
+  private CompletableFuture<Void> synced = CompletableFuture.completedFuture(null);
+  private boolean closed;
+
+  /** An informer that has not started, of the kind in that version. */
+  record Watch(String version, SharedIndexInformer<?> informer) {}
 
   /**
    * Waits for the CRD of that name.
    *
-   * @param watch given the versions in which objects of the kind can be read
+   * @param watch given the versions that the cluster serves; empty where none of them can be read
    */
   OptionalKind(
-      KubernetesClient client, String name, Function<List<String>, CompletableFuture<Void>> watch) {
+      KubernetesClient client, String name, Function<List<String>, Optional<Watch>> watch) {
     this.name = name;
     this.watch = watch;
     this.definitions =
@@ -41,20 +52,29 @@ final class OptionalKind implements AutoCloseable {
         new ResourceEventHandler<CustomResourceDefinition>() {
           @Override
           public void onAdd(CustomResourceDefinition added) {
-            watchIfEstablished(added);
+            follow(served(added));
           }
 
           @Override
           public void onUpdate(CustomResourceDefinition before, CustomResourceDefinition after) {
-            watchIfEstablished(after);
+            follow(served(after));
           }
 
           @Override
           public void onDelete(CustomResourceDefinition deleted, boolean finalStateUnknown) {
-            // Its objects' deletions have come before; the watch tries on until the CRD is back.
-            LOG.atWarn().addKeyValue("crd", name).log("a CRD was deleted");
+            // Its objects' deletions have come before.
+            follow(List.of());
           }
         });
+  }
+
+  private static List<String> served(CustomResourceDefinition definition) {
+    return Definitions.isEstablished(definition)
+        ? definition.getSpec().getVersions().stream()
+            .filter(version -> Boolean.TRUE.equals(version.getServed()))
+            .map(CustomResourceDefinitionVersion::getName)
+            .toList()
+        : List.of();
   }
 
   /** Done once it is known that the CRD is absent, or all objects of its kind have been seen. */
@@ -69,32 +89,51 @@ final class OptionalKind implements AutoCloseable {
                 LOG.atInfo().addKeyValue("crd", name).log("waiting for a CRD to appear");
                 return CompletableFuture.completedFuture(null);
               }
-              return watchIfEstablished(present.getFirst());
+              return follow(served(present.getFirst()));
             });
   }
 
-  private synchronized CompletableFuture<Void> watchIfEstablished(
-      CustomResourceDefinition definition) {
-    CompletableFuture<Void> present = watching;
+  private synchronized CompletableFuture<Void> follow(List<String> served) {
+    Watch present = watching;
     if (present != null) {
-      return present;
+      if (served.contains(present.version())) {
+        return synced;
+      }
+      LOG.atWarn()
+          .addKeyValue("crd", name)
+          .addKeyValue("version", present.version())
+          .log("a kind is no longer served in the version that was watched");
+      present.informer().close();
+      watching = null;
+      synced = CompletableFuture.completedFuture(null);
     }
-    if (!Definitions.isEstablished(definition)) {
-      return CompletableFuture.completedFuture(null);
+    if (closed || served.isEmpty()) {
+      return synced;
     }
-    LOG.atInfo().addKeyValue("crd", name).log("watching a kind");
-    CompletableFuture<Void> next =
-        watch.apply(
-            definition.getSpec().getVersions().stream()
-                .filter(version -> Boolean.TRUE.equals(version.getServed()))
-                .map(CustomResourceDefinitionVersion::getName)
-                .toList());
-    watching = next;
-    return next;
+    Optional<Watch> next = watch.apply(served);
+    if (next.isEmpty()) {
+      LOG.atWarn()
+          .addKeyValue("crd", name)
+          .addKeyValue("served", served)
+          .log("a kind is not served in a version that can be read; waiting for one");
+      return synced;
+    }
+    LOG.atInfo()
+        .addKeyValue("crd", name)
+        .addKeyValue("version", next.get().version())
+        .log("watching a kind");
+    watching = next.get();
+    synced = next.get().informer().start().toCompletableFuture();
+    return synced;
   }
 
   @Override
-  public void close() {
+  public synchronized void close() {
+    closed = true;
     definitions.close();
+    Watch present = watching;
+    if (present != null) {
+      present.informer().close();
+    }
   }
 }

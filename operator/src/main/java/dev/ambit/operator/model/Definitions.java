@@ -16,4 +16,10 @@ public final class Definitions {
                     "Established".equals(condition.getType())
                         && "True".equals(condition.getStatus()));
   }
+
+  /** Whether objects can be read in that version. */
+  public static boolean serves(CustomResourceDefinition definition, String version) {
+    return definition.getSpec().getVersions().stream()
+        .anyMatch(each -> Boolean.TRUE.equals(each.getServed()) && version.equals(each.getName()));
+  }
 }
