@@ -21,6 +21,8 @@ import dev.ambit.protocol.xds.DeltaDiscoveryRequest;
 import dev.ambit.protocol.xds.DeltaDiscoveryResponse;
 import dev.ambit.protocol.xds.Node;
 import dev.ambit.protocol.xds.Resource;
+import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.Secret;
+import io.envoyproxy.envoy.service.secret.v3.SecretDiscoveryServiceGrpc;
 import io.fabric8.istio.api.networking.v1.ServiceEntry;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -59,7 +61,11 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
+import org.bouncycastle.asn1.pkcs.PrivateKeyInfo;
 import org.bouncycastle.asn1.x500.X500Name;
+import org.bouncycastle.cert.jcajce.JcaX509v2CRLBuilder;
+import org.bouncycastle.openssl.PEMParser;
+import org.bouncycastle.openssl.jcajce.JcaPEMKeyConverter;
 import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
 import org.bouncycastle.pkcs.PKCS10CertificationRequest;
 import org.bouncycastle.pkcs.jcajce.JcaPKCS10CertificationRequestBuilder;
@@ -782,6 +788,174 @@ class ControlPlaneTest {
             .withCallCredentials(token("ambit-system/ztunnel/ztunnel-1"));
     assertThat(stub.createCertificate(request(key(), Optional.empty())).getCertChainCount())
         .isEqualTo(2);
+  }
+
+  /** The secrets that a waypoint holds. */
+  private static final class Secrets
+      implements StreamObserver<io.envoyproxy.envoy.service.discovery.v3.DeltaDiscoveryResponse> {
+    private static final String TYPE =
+        "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
+
+    final Map<String, Secret> held = new ConcurrentHashMap<>();
+
+    @Override
+    public void onNext(io.envoyproxy.envoy.service.discovery.v3.DeltaDiscoveryResponse response) {
+      for (io.envoyproxy.envoy.service.discovery.v3.Resource resource :
+          response.getResourcesList()) {
+        try {
+          held.put(resource.getName(), Secret.parseFrom(resource.getResource().getValue()));
+        } catch (com.google.protobuf.InvalidProtocolBufferException e) {
+          throw new IllegalStateException(e);
+        }
+      }
+    }
+
+    @Override
+    public void onError(Throwable failure) {}
+
+    @Override
+    public void onCompleted() {}
+
+    private Secret of(String name) {
+      return held.getOrDefault(name, Secret.getDefaultInstance());
+    }
+
+    String lists() {
+      return of("roots").getValidationContext().getCrl().getInlineBytes().toStringUtf8();
+    }
+
+    String roots() {
+      return of("roots").getValidationContext().getTrustedCa().getInlineBytes().toStringUtf8();
+    }
+
+    String chain() {
+      return of("own").getTlsCertificate().getCertificateChain().getInlineBytes().toStringUtf8();
+    }
+  }
+
+  private Secrets secrets(ControlPlane serving) throws Exception {
+    client.resource(pod("shop", "waypoint-1", "waypoint", "node-1", "10.0.0.8")).create();
+    Secrets secrets = new Secrets();
+    SecretDiscoveryServiceGrpc.newStub(connect(serving, null, null))
+        .withCallCredentials(token("shop/waypoint/waypoint-1"))
+        .deltaSecrets(secrets)
+        .onNext(
+            io.envoyproxy.envoy.service.discovery.v3.DeltaDiscoveryRequest.newBuilder()
+                .setNode(
+                    io.envoyproxy.envoy.config.core.v3.Node.newBuilder()
+                        .setId("waypoint~10.0.0.8~waypoint-1.shop~shop.svc.cluster.local"))
+                .setTypeUrl(Secrets.TYPE)
+                .addResourceNamesSubscribe("own")
+                .addResourceNamesSubscribe("roots")
+                .build());
+    await().atMost(PATIENCE).until(() -> secrets.held.size() == 2);
+    return secrets;
+  }
+
+  private void putIntoAuthority(String key, @Nullable String value) {
+    client
+        .secrets()
+        .inNamespace(ROOT)
+        .withName(SelfSignedRoot.SECRET)
+        .edit(
+            secret -> {
+              if (value == null) {
+                secret.getData().remove(key);
+              } else {
+                secret
+                    .getData()
+                    .put(
+                        key,
+                        java.util.Base64.getEncoder()
+                            .encodeToString(value.getBytes(StandardCharsets.US_ASCII)));
+              }
+              return secret;
+            });
+  }
+
+  private byte[] authority(String key) {
+    return java.util.Base64.getDecoder()
+        .decode(
+            client
+                .secrets()
+                .inNamespace(ROOT)
+                .withName(SelfSignedRoot.SECRET)
+                .require()
+                .getData()
+                .get(key));
+  }
+
+  /** One that revokes that serial number. */
+  private String revocationList(long serial) throws Exception {
+    X509Certificate issuer =
+        certificate(new String(authority("ca-cert.pem"), StandardCharsets.US_ASCII));
+    PrivateKeyInfo key;
+    try (PEMParser parser =
+        new PEMParser(
+            new java.io.StringReader(
+                new String(authority("ca-key.pem"), StandardCharsets.US_ASCII)))) {
+      key = (PrivateKeyInfo) parser.readObject();
+    }
+    java.util.Date now = new java.util.Date();
+    var list =
+        new JcaX509v2CRLBuilder(issuer.getSubjectX500Principal(), now)
+            .addCRLEntry(java.math.BigInteger.valueOf(serial), now, 0)
+            .setNextUpdate(new java.util.Date(now.getTime() + 3_600_000))
+            .build(
+                new JcaContentSignerBuilder("SHA256withECDSA")
+                    .build(new JcaPEMKeyConverter().getPrivateKey(key)));
+    return "-----BEGIN X509 CRL-----\n"
+        + java.util.Base64.getMimeEncoder().encodeToString(list.getEncoded())
+        + "\n-----END X509 CRL-----\n";
+  }
+
+  private static boolean revokes(String lists, long serial) throws Exception {
+    return !lists.isEmpty()
+        && ((java.security.cert.X509CRL)
+                    CertificateFactory.getInstance("X.509")
+                        .generateCRL(
+                            new ByteArrayInputStream(lists.getBytes(StandardCharsets.US_ASCII))))
+                .getRevokedCertificate(java.math.BigInteger.valueOf(serial))
+            != null;
+  }
+
+  @Test
+  void revocationListsOfTheAuthorityReachWaypoints() throws Exception {
+    ControlPlane serving = serve();
+    Secrets secrets = secrets(serving);
+    assertThat(secrets.lists()).isEmpty();
+    putIntoAuthority("ca-crl.pem", revocationList(7));
+    await().atMost(PATIENCE).until(() -> revokes(secrets.lists(), 7));
+    assertThat(secrets.of("roots").getValidationContext().getOnlyVerifyLeafCertCrl()).isTrue();
+    // One that cannot be used changes nothing.
+    putIntoAuthority("ca-crl.pem", "no list");
+    putIntoAuthority("ca-crl.pem", revocationList(8));
+    await().atMost(PATIENCE).until(() -> revokes(secrets.lists(), 8));
+    putIntoAuthority("ca-crl.pem", null);
+    await().atMost(PATIENCE).until(() -> secrets.lists().isEmpty());
+  }
+
+  @Test
+  void aWaypointGetsAnotherCertificateAndRootsWhenTheAuthorityIsAnother() throws Exception {
+    ControlPlane serving = serve();
+    Secrets secrets = secrets(serving);
+    String chain = secrets.chain();
+    String roots = secrets.roots();
+    client.secrets().inNamespace(ROOT).withName(SelfSignedRoot.SECRET).delete();
+    SelfSignedRoot.ensure(client, ROOT, new TrustDomain("cluster.local"));
+    await()
+        .atMost(PATIENCE)
+        .until(() -> !secrets.chain().equals(chain) && !secrets.roots().equals(roots));
+    X509Certificate root =
+        certificate(new String(authority("root-cert.pem"), StandardCharsets.US_ASCII));
+    certificate(secrets.chain()).verify(root.getPublicKey());
+    assertThat(secrets.roots())
+        .contains(
+            java.util.Base64.getMimeEncoder(64, "\n".getBytes(StandardCharsets.US_ASCII))
+                .encodeToString(root.getEncoded())
+                .lines()
+                .findFirst()
+                .orElseThrow());
   }
 
   @Test

@@ -115,7 +115,9 @@ record PodsPlan(
     return guarding;
   }
 
-  /** The services whose policies judge at ports of a pod, by port; none for those that are closed. */
+  /**
+   * The services whose policies judge at ports of a pod, by port; none for those that are closed.
+   */
   static Map<Integer, Optional<String>> judges(Source source, Member pod) {
     Map<Integer, Optional<String>> judges = new TreeMap<>();
     guards(source, pod).forEach((port, guarding) -> judges.put(port, guarding.service()));
@@ -267,8 +269,7 @@ record PodsPlan(
                         .map(service -> ChainMatch.protocol(http + "|" + service, allowed))
                         .orElseGet(() -> ChainMatch.chain("none"))));
     return ChainMatch.ports(
-        judged,
-        source.judged() ? ChainMatch.protocol(http, ChainMatch.chain("none")) : known);
+        judged, source.judged() ? ChainMatch.protocol(http, ChainMatch.chain("none")) : known);
   }
 
   private static Stream<Filter> state(Group group) {

@@ -410,6 +410,11 @@ public final class WaypointIndex {
         .collect(Collectors.toSet());
   }
 
+  private static WaypointGateway waypointGateway(Gateway gateway) {
+    return new WaypointGateway(
+        gateway.getMetadata().getNamespace(), gateway.getMetadata().getName(), className(gateway));
+  }
+
   private static WaypointReference reference(Gateway gateway) {
     return new WaypointReference(
         gateway.getMetadata().getNamespace(), gateway.getMetadata().getName(), className(gateway));
@@ -427,12 +432,7 @@ public final class WaypointIndex {
     Targets() {
       for (Gateway gateway : objects.all(Gateway.class)) {
         if (isWaypoint(gateway)) {
-          present.put(
-              ObjectStore.key(gateway),
-              new WaypointGateway(
-                  gateway.getMetadata().getNamespace(),
-                  gateway.getMetadata().getName(),
-                  className(gateway)));
+          present.put(ObjectStore.key(gateway), waypointGateway(gateway));
         }
       }
     }
@@ -751,11 +751,7 @@ public final class WaypointIndex {
     final List<String> trustDomains;
 
     Scope(Gateway object, Optional<WaypointTelemetry> before) {
-      this.gateway =
-          new WaypointGateway(
-              object.getMetadata().getNamespace(),
-              object.getMetadata().getName(),
-              className(object));
+      this.gateway = waypointGateway(object);
       WaypointTelemetry current =
           new WaypointTelemetry(
               reference(object),
@@ -859,7 +855,7 @@ public final class WaypointIndex {
     public AttachedPolicies policies(Optional<MeshService> service) {
       return objects
           .get(Gateway.class, key)
-          .map(gateway -> policies.at(new Scope(gateway).gateway, service))
+          .map(gateway -> policies.at(waypointGateway(gateway), service))
           .orElse(new AttachedPolicies(List.of(), List.of()));
     }
 
@@ -1066,9 +1062,7 @@ public final class WaypointIndex {
             if (!policiesOf.equals(ofPods)) {
               guarded.put(
                   service,
-                  policiesOf.nameDestinations()
-                      ? PodsPlan.Guard.CLOSES
-                      : PodsPlan.Guard.JUDGES);
+                  policiesOf.nameDestinations() ? PodsPlan.Guard.CLOSES : PodsPlan.Guard.JUDGES);
             }
           });
       return guarded;
