@@ -17,12 +17,16 @@ import dev.ambit.ztunnel.dns.DnsProxy;
 import dev.ambit.ztunnel.dns.DnsSettings;
 import dev.ambit.ztunnel.names.DnsHostnameResolver;
 import dev.ambit.ztunnel.policy.PolicyStore;
+import dev.ambit.ztunnel.proxy.DatagramRules;
+import dev.ambit.ztunnel.proxy.Datagrams;
+import dev.ambit.ztunnel.proxy.FlowSettings;
 import dev.ambit.ztunnel.proxy.FreshDescriptors;
 import dev.ambit.ztunnel.proxy.Mesh;
 import dev.ambit.ztunnel.proxy.PeerTrust;
 import dev.ambit.ztunnel.proxy.PodProxies;
 import dev.ambit.ztunnel.proxy.ProxySettings;
 import dev.ambit.ztunnel.proxy.Rehearsal;
+import dev.ambit.ztunnel.state.DatagramDestinations;
 import dev.ambit.ztunnel.state.HostAddresses;
 import dev.ambit.ztunnel.state.LocalPod;
 import dev.ambit.ztunnel.state.MeshStore;
@@ -31,6 +35,7 @@ import dev.ambit.ztunnel.telemetry.AccessLog;
 import dev.ambit.ztunnel.telemetry.ConnectionTelemetry;
 import dev.ambit.ztunnel.telemetry.DnsTelemetry;
 import dev.ambit.ztunnel.telemetry.DryRunTelemetry;
+import dev.ambit.ztunnel.telemetry.FlowTelemetry;
 import dev.ambit.ztunnel.telemetry.LogLevels;
 import dev.ambit.ztunnel.telemetry.MetricRegistry;
 import dev.ambit.ztunnel.telemetry.PodTelemetry;
@@ -180,7 +185,8 @@ public final class Ztunnel {
             settings.proxy(),
             settings.limits(),
             new Mesh(router, policies, certificates, trust(), connections),
-            settings.dns().map(this::dnsProxy).orElse(null));
+            settings.dns().map(this::dnsProxy).orElse(null),
+            settings.flows().map(flows -> datagrams(flows, sweep)).orElse(null));
     PodTelemetry podTelemetry = new PodTelemetry(metrics);
     List<PodObserver> observers =
         new ArrayList<>(List.of(new PodIdentities(router, certificates), podTelemetry));
@@ -197,6 +203,29 @@ public final class Ztunnel {
     metrics
         .family("istio_build", "What runs here", MetricRegistry.Kind.GAUGE)
         .gauge(MetricRegistry.Labels.of("component", "ztunnel", "tag", version()), () -> 1);
+  }
+
+  private Datagrams datagrams(FlowSettings flows, long sweep) {
+    FlowTelemetry telemetry = new FlowTelemetry(metrics, accessLog, settings.metricsIdle());
+    var unused =
+        control.scheduleWithFixedDelay(telemetry::dropIdle, sweep, sweep, TimeUnit.SECONDS);
+    DatagramRules rules =
+        new DatagramRules(
+            executor("udp-rules"),
+            () -> DatagramDestinations.of(mesh, settings.network(), policies::guards),
+            mesh::known,
+            policies::guards,
+            flows.dns(),
+            settings.proxy().mark());
+    mesh.onChanged(rules::meshChanged);
+    policies.onChange(rules::policiesChanged);
+    metrics
+        .family(
+            "ambit_udp_unsupported_total",
+            "UDP flows to ztunnels that were said to carry them, and do not",
+            MetricRegistry.Kind.COUNTER)
+        .gauge(MetricRegistry.Labels.NONE, rules.unsupported()::sum);
+    return new Datagrams(flows, telemetry, rules);
   }
 
   private DnsProxy dnsProxy(DnsSettings dns) {

@@ -6,6 +6,7 @@ import dev.ambit.ztunnel.dns.DnsSettings;
 import dev.ambit.ztunnel.hbone.HboneSettings;
 import dev.ambit.ztunnel.hbone.MemoryBudget;
 import dev.ambit.ztunnel.identity.TrustDomains;
+import dev.ambit.ztunnel.proxy.FlowSettings;
 import dev.ambit.ztunnel.proxy.ProxySettings;
 import dev.ambit.ztunnel.proxy.TunnelLimits;
 import dev.ambit.ztunnel.state.LocalPod;
@@ -43,6 +44,7 @@ import org.jspecify.annotations.Nullable;
  * @param workerThreads event loops that carry traffic
  * @param proxy how connections are proxied
  * @param dns how DNS is proxied, where it is
+ * @param flows how UDP is carried, where it is
  * @param limits what callers may take
  * @param readiness where probes are answered
  * @param stats where metrics are served
@@ -68,6 +70,7 @@ record ZtunnelSettings(
     int workerThreads,
     ProxySettings proxy,
     Optional<DnsSettings> dns,
+    Optional<FlowSettings> flows,
     TunnelLimits limits,
     InetSocketAddress readiness,
     InetSocketAddress stats,
@@ -119,6 +122,7 @@ record ZtunnelSettings(
         workerThreads(environment, processors),
         proxy(environment, dedicated != null),
         dns(environment),
+        flows(environment, dedicated != null),
         limits(environment),
         environment.address("READINESS_ADDR", new InetSocketAddress(15021)),
         environment.address("STATS_ADDR", new InetSocketAddress(15020)),
@@ -154,6 +158,7 @@ record ZtunnelSettings(
     all.put("originalSource", String.valueOf(proxy.originalSource()));
     all.put("dnsProxy", String.valueOf(dns.isPresent()));
     dns.ifPresent(proxied -> all.put("dnsProxyAddr", proxied.listen() + " port " + proxied.port()));
+    all.put("udp", String.valueOf(flows.isPresent()));
     all.put("trustDomainAliases", String.join(",", new TreeSet<>(trustDomains.aliases())));
     all.put("crlPath", revocationLists.map(Path::toString).orElse(""));
     return all;
@@ -273,7 +278,8 @@ record ZtunnelSettings(
         atLeastMilli(environment, "TLS_HANDSHAKE_TIMEOUT", defaults.handshakeTimeout()),
         defaults.certificateTimeout(),
         tunnels(environment, defaults.tunnelClient()),
-        tunnels(environment, defaults.tunnelServer()));
+        tunnels(environment, defaults.tunnelServer())
+            .withExtendedConnect(environment.flag("UDP_ENABLED", false)));
   }
 
   /**
@@ -295,6 +301,28 @@ record ZtunnelSettings(
     return Optional.of(
         defaults.listeningAt(
             anyLoopback ? defaults.listen() : List.of(address.getAddress()), address.getPort()));
+  }
+
+  /** Off unless told otherwise. */
+  private static Optional<FlowSettings> flows(Environment environment, boolean dedicated)
+      throws SettingsException {
+    if (!environment.flag("UDP_ENABLED", false)) {
+      return Optional.empty();
+    }
+    if (dedicated) {
+      throw new SettingsException(
+          "UDP_ENABLED is on, and PROXY_MODE is 'dedicated', which carries no UDP");
+    }
+    FlowSettings defaults = FlowSettings.defaults();
+    int most = 1 << 20;
+    return Optional.of(
+        new FlowSettings(
+            atLeastMilli(environment, "UDP_IDLE_TIMEOUT", defaults.idle()),
+            atLeastMilli(environment, "UDP_UNREPLIED_TIMEOUT", defaults.unreplied()),
+            environment.number("UDP_FLOWS_PER_POD", defaults.flowsPerPod(), 1, most),
+            environment.number("UDP_FLOWS_PER_SOURCE", defaults.flowsPerSource(), 1, most),
+            environment.number("UDP_NEW_FLOWS_PER_SECOND", defaults.newFlowsPerSecond(), 1, most),
+            dns(environment).isPresent()));
   }
 
   /** Of the memory for buffers a quarter may lie with applications that do not take what comes. */
@@ -348,6 +376,7 @@ record ZtunnelSettings(
             ? defaults.maxHeaderListSize()
             : environment.number(
                 "HTTP2_MAX_HEADER_LIST_SIZE", defaults.maxHeaderListSize(), 1 << 12, 1 << 20),
+        defaults.extendedConnect(),
         defaults.keepAliveInterval(),
         defaults.keepAliveTimeout(),
         atLeastMilli(environment, "TLS_HANDSHAKE_TIMEOUT", defaults.settingsTimeout()),

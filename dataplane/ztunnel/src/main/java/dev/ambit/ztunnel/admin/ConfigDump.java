@@ -112,6 +112,7 @@ public final class ConfigDump {
         .field("networkMode", workload.hostNetwork() ? "HostNetwork" : "Standard")
         .field("clusterId", workload.clusterId())
         .field("capacity", workload.capacity())
+        .field("datagrams", workload.datagrams())
         .field("authorizationPolicies", workload.authorizationPolicies());
     waypoint(json, workload.waypoint());
     json.name("locality")
@@ -246,6 +247,13 @@ public final class ConfigDump {
         .endObject();
   }
 
+  private static String protocol(ConnectionInfo info, boolean datagrams) {
+    if (info.hboneAuthority() != null) {
+      return "HBONE";
+    }
+    return datagrams ? "UDP" : "TCP";
+  }
+
   private static void connections(
       JsonWriter json, String name, Reporter reporter, List<LiveConnection> all) {
     json.name(name).beginArray();
@@ -263,7 +271,10 @@ public final class ConfigDump {
         json.field("originalDst", original);
       }
       json.field("actualDst", NetUtil.toSocketAddressString(info.destination()))
-          .field("protocol", info.hboneAuthority() == null ? "TCP" : "HBONE");
+          .field("protocol", protocol(info, connection.datagrams()));
+      if (connection.datagrams()) {
+        json.field("transport", "UDP");
+      }
       Identity peer =
           switch (reporter) {
             case SOURCE -> info.destinationIdentity();

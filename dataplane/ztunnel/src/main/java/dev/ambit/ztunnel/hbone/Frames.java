@@ -33,6 +33,7 @@ final class Frames {
   static final int SETTINGS_INITIAL_WINDOW_SIZE = 0x4;
   static final int SETTINGS_MAX_FRAME_SIZE = 0x5;
   static final int SETTINGS_MAX_HEADER_LIST_SIZE = 0x6;
+  static final int SETTINGS_ENABLE_CONNECT_PROTOCOL = 0x8;
   static final int SETTING_LENGTH = 6;
 
   static final int DEFAULT_WINDOW = 65_535;

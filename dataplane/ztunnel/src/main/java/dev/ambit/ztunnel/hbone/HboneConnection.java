@@ -116,6 +116,7 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
   private long peerMaxStreams = 1;
 
   private boolean peerLimitsStreams;
+  private boolean peerExtendsConnect;
 
   // What we grant.
   private int receiveWindow;
@@ -215,6 +216,13 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
     return settled;
   }
 
+  /**
+   * Whether the peer takes other protocols than TCP (RFC 8441); known once it {@link #isSettled}.
+   */
+  public boolean takesExtendedConnect() {
+    return peerExtendsConnect;
+  }
+
   /** Begins: to be called once TLS stands and the peer is who it should be. */
   public void start() {
     ChannelHandlerContext ctx = context();
@@ -232,6 +240,9 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
       writeSetting(out, Frames.SETTINGS_ENABLE_PUSH, 0);
     } else {
       writeSetting(out, Frames.SETTINGS_MAX_CONCURRENT_STREAMS, local.maxConcurrentStreams());
+      if (local.extendedConnect()) {
+        writeSetting(out, Frames.SETTINGS_ENABLE_CONNECT_PROTOCOL, 1);
+      }
     }
     writeSetting(out, Frames.SETTINGS_INITIAL_WINDOW_SIZE, local.streamWindow());
     writeSetting(out, Frames.SETTINGS_MAX_FRAME_SIZE, local.maxFrameSize());
@@ -1020,6 +1031,14 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
             throw new HboneException(Http2Error.PROTOCOL_ERROR, "MAX_FRAME_SIZE of " + value);
           }
           peerMaxFrame = (int) value;
+        }
+        case Frames.SETTINGS_ENABLE_CONNECT_PROTOCOL -> {
+          // RFC 8441, section 3: once given it is not taken back.
+          if (value > 1 || (value == 0 && peerExtendsConnect)) {
+            throw new HboneException(
+                Http2Error.PROTOCOL_ERROR, "ENABLE_CONNECT_PROTOCOL of " + value);
+          }
+          peerExtendsConnect = value == 1;
         }
         default -> {} // MAX_HEADER_LIST_SIZE is advice; others are to be ignored
       }

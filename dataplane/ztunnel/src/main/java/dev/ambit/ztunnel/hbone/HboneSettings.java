@@ -11,6 +11,8 @@ import java.time.Duration;
  * @param maxFrameSize largest frame that we take
  * @param maxConcurrentStreams streams that the peer may have open; 0 for a client
  * @param maxHeaderListSize bytes of a decoded header list
+ * @param extendedConnect whether the peer may ask for other protocols than TCP (RFC 8441); nothing
+ *     to say for a client
  * @param keepAliveInterval time between two PINGs
  * @param keepAliveTimeout silence after a PING that ends the connection
  * @param settingsTimeout within which the peer's preface and SETTINGS have to arrive
@@ -22,6 +24,7 @@ public record HboneSettings(
     int maxFrameSize,
     int maxConcurrentStreams,
     int maxHeaderListSize,
+    boolean extendedConnect,
     Duration keepAliveInterval,
     Duration keepAliveTimeout,
     Duration settingsTimeout,
@@ -44,6 +47,21 @@ public record HboneSettings(
     }
   }
 
+  /** The same, with or without other protocols than TCP. */
+  public HboneSettings withExtendedConnect(boolean enabled) {
+    return new HboneSettings(
+        streamWindow,
+        connectionWindow,
+        maxFrameSize,
+        maxConcurrentStreams,
+        maxHeaderListSize,
+        enabled,
+        keepAliveInterval,
+        keepAliveTimeout,
+        settingsTimeout,
+        lingerTimeout);
+  }
+
   /** For the side that opens streams. */
   public static HboneSettings client() {
     return of(0, 16 * KIBI);
@@ -61,6 +79,7 @@ public record HboneSettings(
         MEBI,
         maxConcurrentStreams,
         maxHeaderListSize,
+        false,
         Duration.ofSeconds(10),
         Duration.ofSeconds(20),
         Duration.ofSeconds(10),

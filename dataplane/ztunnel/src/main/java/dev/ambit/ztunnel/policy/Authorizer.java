@@ -1,5 +1,7 @@
 package dev.ambit.ztunnel.policy;
 
+import dev.ambit.ztunnel.state.MeshWorkload;
+
 /**
  * Judges connections by the mesh's policies. Any thread may call it, and no call blocks. A policy
  * that a workload refers to but that has not arrived denies.
@@ -16,6 +18,14 @@ public interface Authorizer {
    * once more.
    */
   Verdict reauthorize(PolicyInput input);
+
+  /**
+   * Whether any policy that is enforced speaks for {@code workload}, as it is known now; without
+   * one all is allowed.
+   */
+  default boolean guards(MeshWorkload workload) {
+    return true;
+  }
 
   /**
    * Has {@code listener} called after a policy, or a workload's reference to policies, has changed;

@@ -20,6 +20,7 @@ final class PolicyGroup {
 
   private final boolean empty;
   private final boolean allowing;
+  private final boolean enforced;
   private final Policy[] ofAnyCaller;
   private final Map<String, Policy[]> ofCaller = new HashMap<>();
 
@@ -30,6 +31,7 @@ final class PolicyGroup {
     List<Policy> any = new ArrayList<>();
     Map<String, List<Policy>> named = new HashMap<>();
     boolean allows = false;
+    boolean enforces = false;
     for (Policy policy : policies) {
       Set<String> callers = policy.callers();
       // A dry-run policy is reported where it matches nothing, too.
@@ -40,16 +42,23 @@ final class PolicyGroup {
           named.computeIfAbsent(caller, c -> new ArrayList<>(1)).add(policy);
         }
       }
+      enforces |= !policy.dryRun();
       allows |= !policy.dryRun() && policy.action() == Action.ALLOW;
     }
     empty = policies.length == 0;
     allowing = allows;
+    enforced = enforces;
     ofAnyCaller = any.toArray(Policy[]::new);
     named.forEach((caller, all) -> ofCaller.put(caller, all.toArray(Policy[]::new)));
   }
 
   boolean isEmpty() {
     return empty;
+  }
+
+  /** Whether one of them is enforced. */
+  boolean isEnforced() {
+    return enforced;
   }
 
   /** Whether one of them allows and is enforced, so that some policy has to. */

@@ -117,6 +117,23 @@ public final class PolicyStore implements Authorizer {
     return judge(input, false);
   }
 
+  @Override
+  public boolean guards(MeshWorkload workload) {
+    MeshWorkload known = mesh.workload(workload.uid());
+    MeshWorkload destination = known == null ? workload : known;
+    if (ofMesh.isEnforced()
+        || ofNamespace.getOrDefault(destination.namespace(), PolicyGroup.EMPTY).isEnforced()) {
+      return true;
+    }
+    for (String reference : destination.authorizationPolicies()) {
+      Policy policy = byName.get(reference);
+      if (policy == null || !policy.dryRun()) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   private Verdict judge(PolicyInput input, boolean observe) {
     MeshWorkload known = mesh.workload(input.destination().uid());
     MeshWorkload destination = known == null ? input.destination() : known;

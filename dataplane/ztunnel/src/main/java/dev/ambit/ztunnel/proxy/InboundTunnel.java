@@ -178,7 +178,15 @@ final class InboundTunnel implements HboneListener, TunnelHandshake.Check, PodLo
     if (proven == null) {
       throw new IllegalStateException("a request before the peer was known");
     }
-    TunnelledConnection.accept(this, stream, headers, proven);
+    CharSequence protocol = headers.get(ConnectHeaders.PROTOCOL);
+    Flows flows = pod.flows();
+    if (protocol == null) {
+      TunnelledConnection.accept(this, stream, headers, proven);
+    } else if (flows != null && ConnectHeaders.CONNECT_UDP.contentEquals(protocol)) {
+      flows.accept(this, stream, headers, proven);
+    } else {
+      stream.respond(ConnectHeaders.response(ConnectHeaders.NOT_IMPLEMENTED, ""), true);
+    }
     if (pod.isTerminating()) {
       // After it, so that the peer knows that this one is taken.
       connection.shutdown();

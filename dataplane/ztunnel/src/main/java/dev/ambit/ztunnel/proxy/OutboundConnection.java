@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * several by a service's choice, and that one cannot be reached, another is tried; no byte of the
  * application's has been sent by then.
  */
-final class OutboundConnection extends ProxiedConnection {
+final class OutboundConnection extends ProxiedConnection implements TunnelUser {
   /** Tunnels to one next hop: the first may just be going away. */
   private static final int MAX_TUNNELS = 2;
 
@@ -210,7 +210,8 @@ final class OutboundConnection extends ProxiedConnection {
   }
 
   /** A tunnel has room: asks it for the destination. */
-  void openOn(HboneConnection tunnel, Identity proven) {
+  @Override
+  public void openOn(HboneConnection tunnel, Identity proven) {
     MeshWorkload self = workload;
     if (isDone() || self == null || !(route instanceof OutboundRoute.Tunnel wanted)) {
       return;
@@ -230,7 +231,8 @@ final class OutboundConnection extends ProxiedConnection {
   }
 
   /** No tunnel could be had. Never plain text instead. */
-  void onTunnelFailure(ConnectionFailure failure) {
+  @Override
+  public void onTunnelFailure(ConnectionFailure failure) {
     attemptFailed(failure);
   }
 

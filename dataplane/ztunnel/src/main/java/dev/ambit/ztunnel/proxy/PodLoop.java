@@ -22,6 +22,7 @@ import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
@@ -74,6 +75,7 @@ final class PodLoop {
   private final ProxySettings settings;
   private final Mesh mesh;
   private final PodProxy owner;
+  private final @Nullable Flows flows;
 
   private final Map<PoolKey, TunnelPool> pools = new HashMap<>();
   private final Set<ProxiedConnection> connections =
@@ -95,7 +97,8 @@ final class PodLoop {
       PodSockets sockets,
       PodAddresses addresses,
       ProxySettings settings,
-      Mesh mesh) {
+      Mesh mesh,
+      @Nullable Datagrams datagrams) {
     this.owner = owner;
     this.localPod = localPod;
     this.loop = loop;
@@ -103,6 +106,10 @@ final class PodLoop {
     this.addresses = addresses;
     this.settings = settings;
     this.mesh = mesh;
+    this.flows =
+        datagrams == null
+            ? null
+            : new Flows(this, datagrams, owner.inboundFlows(), owner.outboundFlows());
   }
 
   EventLoop loop() {
@@ -111,6 +118,11 @@ final class PodLoop {
 
   PodSockets sockets() {
     return sockets;
+  }
+
+  /** The pod's UDP flows; null where UDP is not carried. */
+  @Nullable Flows flows() {
+    return flows;
   }
 
   ProxySettings settings() {
@@ -281,9 +293,14 @@ final class PodLoop {
   }
 
   List<LiveConnection> connections() {
-    return connections.stream()
-        .map(each -> new LiveConnection(each.info(), each.originalDestination()))
-        .toList();
+    List<LiveConnection> all = new ArrayList<>();
+    for (ProxiedConnection each : connections) {
+      all.add(new LiveConnection(each.info(), each.originalDestination()));
+    }
+    if (flows != null) {
+      all.addAll(flows.open());
+    }
+    return all;
   }
 
   void addTunnel(Drainable tunnel) {
@@ -362,6 +379,9 @@ final class PodLoop {
             connection.abort(failure);
           }
         }
+        if (flows != null) {
+          flows.cut(tunnel.connection(), failure);
+        }
         tunnel.connection().abort(Http2Error.INADEQUATE_SECURITY, "certificate revoked");
       }
     }
@@ -375,6 +395,9 @@ final class PodLoop {
           && mesh.authorizer().reauthorize(input) instanceof Verdict.Denied denied) {
         connection.abort(describe(denied), ResponseFlag.DENIED);
       }
+    }
+    if (flows != null) {
+      flows.recheck();
     }
   }
 }

@@ -18,6 +18,7 @@ public final class PodProxies implements PodRuntime, AutoCloseable {
   private final TunnelLimits limits;
   private final Mesh mesh;
   private final @Nullable DnsProxy dns;
+  private final @Nullable Datagrams datagrams;
   private final Set<PodProxy> pods = ConcurrentHashMap.newKeySet();
   private final Authorizer.Registration policyChanges;
 
@@ -31,6 +32,22 @@ public final class PodProxies implements PodRuntime, AutoCloseable {
       TunnelLimits limits,
       Mesh mesh,
       @Nullable DnsProxy dns) {
+    this(loops, settings, limits, mesh, dns, null);
+  }
+
+  /**
+   * @param loops epoll event loops; they stay the caller's
+   * @param dns what answers the pods' DNS questions; null to leave them alone
+   * @param datagrams what carries the pods' UDP; null to leave it alone
+   */
+  public PodProxies(
+      EventLoopGroup loops,
+      ProxySettings settings,
+      TunnelLimits limits,
+      Mesh mesh,
+      @Nullable DnsProxy dns,
+      @Nullable Datagrams datagrams) {
+    this.datagrams = datagrams;
     this.loops = loops;
     this.settings = settings;
     this.limits = limits;
@@ -42,7 +59,8 @@ public final class PodProxies implements PodRuntime, AutoCloseable {
 
   @Override
   public CompletionStage<PodProxy> start(LocalPod pod, NetworkNamespace namespace) {
-    PodProxy proxy = new PodProxy(pod, namespace, loops, settings, limits, mesh, dns, pods::remove);
+    PodProxy proxy =
+        new PodProxy(pod, namespace, loops, settings, limits, mesh, dns, datagrams, pods::remove);
     pods.add(proxy);
     return proxy
         .start()

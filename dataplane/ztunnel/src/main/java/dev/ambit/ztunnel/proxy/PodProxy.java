@@ -49,6 +49,10 @@ public final class PodProxy implements PodRuntime.Running {
   private final List<Channel> listeners = new ArrayList<>();
   private final AtomicInteger openConnections = new AtomicInteger();
   private final @Nullable DnsListener dns;
+  private final @Nullable Datagrams datagrams;
+  private final FlowAdmission inboundFlows;
+  private final FlowAdmission outboundFlows;
+  private DatagramRules.@Nullable Member rules;
   private final Runnable onStopped;
   private final CompletableFuture<Void> stopped = new CompletableFuture<>();
   private boolean draining;
@@ -61,6 +65,7 @@ public final class PodProxy implements PodRuntime.Running {
       TunnelLimits limits,
       Mesh mesh,
       @Nullable DnsProxy dnsProxy,
+      @Nullable Datagrams datagrams,
       java.util.function.Consumer<PodProxy> onStopped) {
     this.pod = pod;
     this.namespace = namespace;
@@ -70,11 +75,18 @@ public final class PodProxy implements PodRuntime.Running {
     this.admission = new TunnelAdmission(limits);
     this.sockets = new PodSockets(namespace, settings);
     this.onStopped = () -> onStopped.accept(this);
+    this.datagrams = datagrams;
+    FlowSettings flows = datagrams == null ? FlowSettings.defaults() : datagrams.settings();
+    this.inboundFlows =
+        new FlowAdmission(flows.flowsPerSource(), flows.newFlowsPerSecond(), System::nanoTime);
+    this.outboundFlows =
+        new FlowAdmission(flows.flowsPerPod(), flows.newFlowsPerSecond(), System::nanoTime);
     PodAddresses addresses = new PodAddresses(sockets);
     for (EventExecutor executor : loops) {
       podLoops.put(
           executor,
-          new PodLoop(this, pod, (EventLoop) executor, sockets, addresses, settings, mesh));
+          new PodLoop(
+              this, pod, (EventLoop) executor, sockets, addresses, settings, mesh, datagrams));
     }
     this.dns = dnsProxy == null ? null : new DnsListener(dnsProxy, pod, sockets, mesh.state());
   }
@@ -121,7 +133,70 @@ public final class PodProxy implements PodRuntime.Running {
         .thenCompose(
             done -> bind(ProxySettings.INBOUND_PLAINTEXT_PORT, ipv6, PassthroughConnection::accept))
         .thenCompose(done -> bind(ProxySettings.INBOUND_PORT, ipv6, InboundTunnel::accept))
-        .thenCompose(done -> dns == null ? CompletableFuture.completedFuture(null) : bindDns(dns));
+        .thenCompose(done -> dns == null ? CompletableFuture.completedFuture(null) : bindDns(dns))
+        .thenCompose(
+            done ->
+                datagrams == null
+                    ? CompletableFuture.completedFuture(null)
+                    : takeDatagrams(datagrams));
+  }
+
+  /** Binds on every event loop, then has datagrams led there. */
+  private CompletableFuture<Void> takeDatagrams(Datagrams with) {
+    List<CompletableFuture<Void>> listening = new ArrayList<>();
+    for (PodLoop podLoop : podLoops.values()) {
+      CompletableFuture<Void> bound = new CompletableFuture<>();
+      listening.add(bound);
+      podLoop
+          .loop()
+          .execute(
+              () -> {
+                try {
+                  Flows flows = podLoop.flows();
+                  if (flows != null) {
+                    flows.listen();
+                  }
+                  bound.complete(null);
+                } catch (LinuxException | RuntimeException e) {
+                  bound.completeExceptionally(e);
+                }
+              });
+    }
+    return CompletableFuture.allOf(listening.toArray(CompletableFuture<?>[]::new))
+        .thenCompose(
+            bound -> {
+              try {
+                DatagramRules.Member member = with.rules().add(pod, sockets.duplicate());
+                synchronized (this) {
+                  rules = member;
+                }
+                return member.installed();
+              } catch (LinuxException e) {
+                return CompletableFuture.failedFuture(e);
+              }
+            });
+  }
+
+  FlowAdmission inboundFlows() {
+    return inboundFlows;
+  }
+
+  FlowAdmission outboundFlows() {
+    return outboundFlows;
+  }
+
+  private synchronized DatagramRules.@Nullable Member takeRules() {
+    DatagramRules.Member member = rules;
+    rules = null;
+    return member;
+  }
+
+  @Override
+  public void leaving() {
+    DatagramRules.Member member = takeRules();
+    if (member != null) {
+      member.leave();
+    }
   }
 
   private CompletableFuture<Void> bindDns(DnsListener listener) {
@@ -231,6 +306,13 @@ public final class PodProxy implements PodRuntime.Running {
     closeListeners();
     if (dns != null) {
       dns.abandon();
+    }
+    leaving();
+    for (PodLoop podLoop : podLoops.values()) {
+      Flows flows = podLoop.flows();
+      if (flows != null) {
+        podLoop.loop().execute(flows::abort);
+      }
     }
     sockets.close();
   }
@@ -364,6 +446,10 @@ public final class PodProxy implements PodRuntime.Running {
                       () -> {
                         if (left.decrementAndGet() == 0) {
                           sockets.close();
+                          DatagramRules.Member member = takeRules();
+                          if (member != null) {
+                            member.keep();
+                          }
                           onStopped.run();
                           stopped.complete(null);
                         }

@@ -1,8 +1,11 @@
 package dev.ambit.ztunnel.proxy;
 
 import dev.ambit.linux.ConnectionTracking;
+import dev.ambit.linux.LinuxException;
 import dev.ambit.linux.LocalAddresses;
 import dev.ambit.linux.NetworkNamespace;
+import dev.ambit.linux.PortUnreachable;
+import dev.ambit.linux.TransparentUdpSocket;
 import dev.ambit.ztunnel.channel.SocketMark;
 import dev.ambit.ztunnel.hbone.HeadroomAllocator;
 import io.netty.channel.Channel;
@@ -19,15 +22,21 @@ import io.netty.channel.socket.SocketProtocolFamily;
 import io.netty.channel.unix.IntegerUnixChannelOption;
 import io.netty.channel.unix.UnixChannelOption;
 import java.net.Inet4Address;
+import java.net.Inet6Address;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Sockets inside a pod's network namespace. A socket belongs to the namespace that its thread was
  * in when it was made, so the calling event loop enters it for that long: some microseconds.
  */
 final class PodSockets {
+  private static final Logger log = LoggerFactory.getLogger(PodSockets.class);
   private static final WriteBufferWaterMark APPLICATION_WATERMARK =
       new WriteBufferWaterMark(128 << 10, 256 << 10);
   private static final WriteBufferWaterMark TUNNEL_WATERMARK =
@@ -42,6 +51,9 @@ final class PodSockets {
 
   /** For bursts: all sockets of a pod share the one that is bound. */
   private static final int SHARED_RECEIVE_BUFFER = 4 << 20;
+
+  /** What may wait for a flow: some hundred datagrams, or a dozen of the longest. */
+  private static final int FLOW_BUFFER = 1 << 20;
 
   private static final int KEEPALIVE_SECONDS = 180;
   private static final int KEEPALIVE_PROBES = 9;
@@ -105,6 +117,77 @@ final class PodSockets {
     }
     channel.config().setRecvByteBufAllocator(new FixedRecvByteBufAllocator(LARGEST_DATAGRAM));
     return channel;
+  }
+
+  /**
+   * A UDP socket for one flow.
+   *
+   * @param mark of its packets; 0: none
+   * @param local its own address, which may be anybody's; null: the pod's, and any port
+   * @param peer whose datagrams it gets
+   */
+  TransparentUdpSocket flow(int mark, @Nullable InetSocketAddress local, InetSocketAddress peer)
+      throws LinuxException {
+    TransparentUdpSocket socket = udp(peer.getAddress() instanceof Inet6Address, mark);
+    try {
+      socket.buffers(FLOW_BUFFER);
+      if (local != null) {
+        socket.bind(local);
+      }
+      socket.connect(peer);
+      return socket;
+    } catch (LinuxException e) {
+      socket.close();
+      throw e;
+    }
+  }
+
+  /** A UDP socket that datagrams of new flows are handed over to. */
+  TransparentUdpSocket flowListener(boolean ipv6, int port, int buffer) throws LinuxException {
+    TransparentUdpSocket socket = udp(ipv6, settings.mark());
+    try {
+      socket.share();
+      socket.tellDestinations();
+      socket.buffers(buffer);
+      socket.bind(new InetSocketAddress(Addresses.of(new byte[ipv6 ? 16 : 4]), port));
+      return socket;
+    } catch (LinuxException e) {
+      socket.close();
+      throw e;
+    }
+  }
+
+  private TransparentUdpSocket udp(boolean ipv6, int mark) throws LinuxException {
+    try {
+      return inside(() -> TransparentUdpSocket.open(ipv6, mark));
+    } catch (ChannelException e) {
+      if (e.getCause() instanceof LinuxException cause) {
+        throw cause;
+      }
+      throw e;
+    }
+  }
+
+  /** Tells an application of the pod that its datagrams to {@code target} find nobody. */
+  void portUnreachable(InetSocketAddress application, InetSocketAddress target, int mark) {
+    try {
+      inside(
+          () -> {
+            PortUnreachable.send(application, target, mark);
+            return null;
+          });
+    } catch (ChannelException e) {
+      // It then finds out as it would of a packet that got lost.
+      log.atDebug()
+          .addKeyValue("netns", namespace)
+          .addKeyValue("reason", String.valueOf(e.getCause()))
+          .log("cannot tell an application that nobody is at a port");
+    }
+  }
+
+  /** The namespace, once more; the caller's to close. */
+  NetworkNamespace duplicate() throws LinuxException {
+    return NetworkNamespace.open("/proc/self/fd/" + namespace.fd());
   }
 
   /** What the kernel remembers of datagrams that were redirected in the pod. */

@@ -57,7 +57,7 @@ final class PooledTunnel implements HboneListener, TunnelHandshake.Check, PodLoo
     return !ended && connection.canOpen(limit);
   }
 
-  void open(OutboundConnection application) {
+  void open(TunnelUser application) {
     Identity proven = peer;
     if (proven == null) {
       throw new IllegalStateException("a tunnel without a peer has no room");

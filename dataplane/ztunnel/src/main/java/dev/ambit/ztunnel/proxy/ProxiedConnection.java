@@ -34,7 +34,7 @@ abstract class ProxiedConnection {
   }
 
   /** Whether it is over and reported. */
-  final boolean isDone() {
+  public final boolean isDone() {
     return done;
   }
 

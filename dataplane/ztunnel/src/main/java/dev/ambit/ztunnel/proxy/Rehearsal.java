@@ -101,6 +101,7 @@ public final class Rehearsal implements MeshState {
                 PeerTrust.plain(),
                 log),
             null,
+            null,
             over -> {});
   }
 
@@ -170,7 +171,8 @@ public final class Rehearsal implements MeshState {
         "Kubernetes",
         new Locality("", "", ""),
         false,
-        1);
+        1,
+        false);
   }
 
   private static InetAddress loopback() {

@@ -14,7 +14,7 @@ final class TunnelPool {
   private final PodLoop pod;
   private final PoolKey key;
   private final List<PooledTunnel> tunnels = new ArrayList<>(1);
-  private final ArrayDeque<OutboundConnection> waiting = new ArrayDeque<>();
+  private final ArrayDeque<TunnelUser> waiting = new ArrayDeque<>();
 
   TunnelPool(PodLoop pod, PoolKey key) {
     this.pod = pod;
@@ -34,8 +34,8 @@ final class TunnelPool {
   }
 
   /** Has {@code connection} opened on a tunnel, now or when there is one, or told why not. */
-  void acquire(OutboundConnection connection) {
-    PooledTunnel tunnel = withRoom();
+  void acquire(TunnelUser connection) {
+    PooledTunnel tunnel = withRoom(connection.needsSettings());
     if (tunnel != null) {
       tunnel.open(connection);
     } else {
@@ -44,10 +44,10 @@ final class TunnelPool {
     }
   }
 
-  private @Nullable PooledTunnel withRoom() {
+  private @Nullable PooledTunnel withRoom(boolean settled) {
     for (int i = 0; i < tunnels.size(); i++) {
       PooledTunnel tunnel = tunnels.get(i);
-      if (tunnel.hasRoom(maxStreams())) {
+      if (tunnel.hasRoom(maxStreams()) && (tunnel.isSettled() || !settled)) {
         return tunnel;
       }
     }
@@ -82,14 +82,23 @@ final class TunnelPool {
   }
 
   private void serve() {
-    while (!waiting.isEmpty()) {
-      PooledTunnel tunnel = withRoom();
-      if (tunnel == null) {
+    // Each has one turn: what cannot be opened yet holds up nobody behind it for long.
+    for (int left = waiting.size(); left > 0; left--) {
+      TunnelUser next = waiting.poll();
+      if (next == null) {
         return;
       }
-      OutboundConnection next = waiting.poll();
-      if (next != null && !next.isDone()) {
+      if (next.isDone()) {
+        continue;
+      }
+      PooledTunnel tunnel = withRoom(next.needsSettings());
+      if (tunnel != null) {
         tunnel.open(next);
+      } else if (next.needsSettings()) {
+        waiting.add(next);
+      } else {
+        waiting.addFirst(next);
+        return;
       }
     }
   }
@@ -130,9 +139,9 @@ final class TunnelPool {
     }
     serve();
     // Those that are told may ask again; they then wait for a tunnel of their own.
-    OutboundConnection[] failed = waiting.toArray(OutboundConnection[]::new);
+    TunnelUser[] failed = waiting.toArray(TunnelUser[]::new);
     waiting.clear();
-    for (OutboundConnection connection : failed) {
+    for (TunnelUser connection : failed) {
       connection.onTunnelFailure(failure);
     }
   }

@@ -32,6 +32,22 @@ public interface MeshState {
   OutboundRoute route(MeshWorkload source, InetSocketAddress destination, Set<String> without);
 
   /**
+   * How datagrams from {@code source} to {@code destination} go on. Never through a waypoint, which
+   * carries none: what the destination demands is judged there. Nothing is waited for.
+   *
+   * @param without uids of workloads that were not reached: none of them is chosen
+   */
+  default OutboundRoute datagrams(
+      MeshWorkload source, InetSocketAddress destination, Set<String> without) {
+    return new OutboundRoute.Refused("datagrams are not routed here", Endpoint.UNKNOWN);
+  }
+
+  /** The workload of {@code uid} as it is known now. */
+  default @Nullable MeshWorkload workload(String uid) {
+    return null;
+  }
+
+  /**
    * Where a CONNECT request goes.
    *
    * @param self the pod whose listener accepted the tunnel

@@ -44,6 +44,7 @@ public final class MeshStore {
 
   private final Map<PodName, List<Waiter>> waiters = new ConcurrentHashMap<>();
   private final List<Runnable> policyReferenceListeners = new CopyOnWriteArrayList<>();
+  private final List<Runnable> changeListeners = new CopyOnWriteArrayList<>();
 
   private record PodName(String namespace, String name) {}
 
@@ -87,6 +88,12 @@ public final class MeshStore {
     if (policyReferencesChanged) {
       policyReferenceListeners.forEach(Runnable::run);
     }
+    changeListeners.forEach(Runnable::run);
+  }
+
+  /** Has {@code listener} called after each response that was applied; it has to return soon. */
+  public void onChanged(Runnable listener) {
+    changeListeners.add(listener);
   }
 
   /** Has {@code listener} called after a workload refers to other policies than before. */
@@ -248,6 +255,11 @@ public final class MeshStore {
       waiter.result().complete(arrived);
     }
     return waiter.result().orTimeout(LOCAL_WORKLOAD_WAIT_SECONDS, TimeUnit.SECONDS);
+  }
+
+  /** The workload that {@code pod} is; null where it is not known. */
+  public @Nullable MeshWorkload known(LocalPod pod) {
+    return find(pod);
   }
 
   private @Nullable MeshWorkload find(LocalPod pod) {

@@ -40,6 +40,7 @@ import org.jspecify.annotations.Nullable;
  * @param locality where it runs
  * @param hostNetwork shares its node's address, so an address does not tell it
  * @param capacity its share of load
+ * @param datagrams whether HBONE carries UDP to it
  */
 public record MeshWorkload(
     String uid,
@@ -64,7 +65,8 @@ public record MeshWorkload(
     String clusterId,
     Locality locality,
     boolean hostNetwork,
-    int capacity) {
+    int capacity,
+    boolean datagrams) {
   static final String DEFAULT_CLUSTER = "Kubernetes";
   private static final String DEFAULT_TRUST_DOMAIN = "cluster.local";
   private static final String DEFAULT_SERVICE_ACCOUNT = "default";
@@ -119,7 +121,8 @@ public record MeshWorkload(
             shared(proto.getLocality().getZone()),
             shared(proto.getLocality().getSubzone())),
         proto.getNetworkMode() == dev.ambit.protocol.workload.NetworkMode.HOST_NETWORK,
-        proto.hasCapacity() ? proto.getCapacity().getValue() : 1);
+        proto.hasCapacity() ? proto.getCapacity().getValue() : 1,
+        proto.getDatagrams());
   }
 
   /** Whether this is a pod, by its uid. */

@@ -124,6 +124,62 @@ public final class Router implements MeshState {
     return toWorkload(source, workload, target, without);
   }
 
+  @Override
+  public OutboundRoute datagrams(
+      MeshWorkload source, InetSocketAddress destination, Set<String> without) {
+    InetAddress address = Addresses.canonical(destination.getAddress());
+    InetSocketAddress target = new InetSocketAddress(address, destination.getPort());
+    NetworkAddress key = new NetworkAddress(network, address);
+    MeshService service = store.serviceAt(key, source.namespace());
+    if (service == null || service.loadBalancing().mode() == LoadBalancing.Mode.PASSTHROUGH) {
+      MeshWorkload workload = store.workloadAt(key);
+      return workload == null
+          ? new OutboundRoute.Plain(target, new Endpoint(null, service))
+          : datagramsTo(workload, target, List.of(workload.identity()), null, "");
+    }
+    ServiceEntry entry = store.entry(service.key());
+    Chosen chosen =
+        entry == null
+            ? null
+            : EndpointChoice.choose(
+                entry, service, source, target.getPort(), address, without, random.get());
+    if (entry == null || chosen == null) {
+      return new OutboundRoute.Refused(
+          noEndpoint(service, entry, target.getPort()), new Endpoint(null, service));
+    }
+    MeshWorkload workload = chosen.workload();
+    if (chosen.address().isUnresolved()) {
+      return new OutboundRoute.Refused(
+          "workload " + workload.uid() + " has no address",
+          new Endpoint(workload, service),
+          workload.uid());
+    }
+    return datagramsTo(
+        workload, chosen.address(), identities(workload, service), service, workload.uid());
+  }
+
+  private static OutboundRoute datagramsTo(
+      MeshWorkload workload,
+      InetSocketAddress target,
+      List<Identity> expected,
+      @Nullable MeshService service,
+      String chosen) {
+    Endpoint endpoint = new Endpoint(workload, service);
+    return workload.tunnelProtocol() == TunnelProtocol.HBONE && workload.datagrams()
+        ? new OutboundRoute.Tunnel(
+            new InetSocketAddress(target.getAddress(), HBONE_PORT),
+            authority(target),
+            expected,
+            endpoint,
+            chosen)
+        : new OutboundRoute.Plain(target, endpoint, chosen);
+  }
+
+  @Override
+  public @Nullable MeshWorkload workload(String uid) {
+    return store.workload(uid);
+  }
+
   // -- what has to be asked for
 
   /** Null where what {@code key} stands for is known. */

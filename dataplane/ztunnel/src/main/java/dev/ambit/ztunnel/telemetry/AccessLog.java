@@ -50,6 +50,15 @@ public final class AccessLog implements AutoCloseable {
 
     record Retried(ConnectionInfo info, Instant time, String error) implements Event {}
 
+    record Flow(
+        ConnectionInfo info,
+        Instant time,
+        boolean opened,
+        FlowCounts counts,
+        long nanos,
+        @Nullable String error)
+        implements Event {}
+
     record DryRun(String policy, boolean wouldDeny, PolicyInput input, Instant time)
         implements Event {}
 
@@ -86,6 +95,20 @@ public final class AccessLog implements AutoCloseable {
   void failed(ConnectionInfo info, String error) {
     if (level.isWarnEnabled()) {
       offer(new Event.Failed(info, Instant.now(), error));
+    }
+  }
+
+  /**
+   * A flow of datagrams is over, or never was open.
+   *
+   * @param opened whether it was
+   */
+  void flow(
+      ConnectionInfo info, boolean opened, FlowCounts counts, long nanos, @Nullable String error) {
+    if (!opened
+        ? level.isWarnEnabled()
+        : error == null ? level.isInfoEnabled() : level.isErrorEnabled()) {
+      offer(new Event.Flow(info, Instant.now(), opened, counts, nanos, error));
     }
   }
 
@@ -190,6 +213,37 @@ public final class AccessLog implements AutoCloseable {
         line.quoted("direction", info.reporter().direction());
         attempts(line, info);
         line.quoted("error", error);
+        line.end();
+      }
+      case Event.Flow(
+              ConnectionInfo info,
+              Instant time,
+              boolean opened,
+              FlowCounts counts,
+              long nanos,
+              String error) -> {
+        String ending = error == null ? "info" : "error";
+        line.begin(
+            time,
+            opened ? ending : "warn",
+            SCOPE,
+            opened ? "UDP flow complete" : "UDP flow failed");
+        ends(line, info);
+        line.quoted("direction", info.reporter().direction());
+        if (opened) {
+          line.number("bytes_sent", counts.bytesSent());
+          line.number("bytes_recv", counts.bytesReceived());
+          line.number("datagrams_sent", counts.datagramsSent());
+          line.number("datagrams_recv", counts.datagramsReceived());
+          if (counts.dropped() > 0) {
+            line.number("datagrams_dropped", counts.dropped());
+          }
+          line.quoted("duration", nanos / 1_000_000 + "ms");
+        }
+        attempts(line, info);
+        if (error != null) {
+          line.quoted("error", error);
+        }
         line.end();
       }
       case Event.DryRun(String policy, boolean wouldDeny, PolicyInput input, Instant time) -> {

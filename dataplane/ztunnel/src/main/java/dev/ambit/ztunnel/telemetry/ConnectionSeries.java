@@ -17,6 +17,7 @@ import java.util.function.LongSupplier;
  * a fixed number.
  */
 final class ConnectionSeries {
+  private static final String PROTOCOL = "tcp";
   private static final int RETIRED = -1;
 
   private final Family opened;
@@ -118,7 +119,7 @@ final class ConnectionSeries {
 
     private Counters(ConnectionShape shape) {
       this.shape = shape;
-      labels = shape.labels(ResponseFlag.NONE);
+      labels = shape.labels(PROTOCOL, ResponseFlag.NONE);
       openedCount = opened.counter(labels);
       sentCount = sent.counter(labels);
       receivedCount = received.counter(labels);
@@ -142,12 +143,12 @@ final class ConnectionSeries {
         return closedWell;
       }
       synchronized (this) {
-        return closedBy.computeIfAbsent(flag, f -> closed.counter(shape.labels(f)));
+        return closedBy.computeIfAbsent(flag, f -> closed.counter(shape.labels(PROTOCOL, f)));
       }
     }
 
     synchronized LongAdder failed(ResponseFlag flag) {
-      return failedBy.computeIfAbsent(flag, f -> failed.counter(shape.labels(f)));
+      return failedBy.computeIfAbsent(flag, f -> failed.counter(shape.labels(PROTOCOL, f)));
     }
 
     /** The connection is over. */
@@ -180,8 +181,8 @@ final class ConnectionSeries {
       sent.remove(labels);
       received.remove(labels);
       closed.remove(labels);
-      closedBy.keySet().forEach(flag -> closed.remove(shape.labels(flag)));
-      failedBy.keySet().forEach(flag -> failed.remove(shape.labels(flag)));
+      closedBy.keySet().forEach(flag -> closed.remove(shape.labels(PROTOCOL, flag)));
+      failedBy.keySet().forEach(flag -> failed.remove(shape.labels(PROTOCOL, flag)));
       return true;
     }
   }

@@ -82,8 +82,12 @@ record ConnectionShape(
         reporter, Peer.NOBODY, null, Peer.NOBODY, null, UNKNOWN, UNKNOWN, UNKNOWN, mutualTls);
   }
 
-  /** The label set, as Istio's ztunnel names it. */
-  MetricRegistry.Labels labels(ResponseFlag flag) {
+  /**
+   * The label set, as Istio's ztunnel names it.
+   *
+   * @param further names and values of labels besides
+   */
+  MetricRegistry.Labels labels(String protocol, ResponseFlag flag, String... further) {
     List<String> all = new ArrayList<>(64);
     add(all, "reporter", reporter.label());
     addPeer(all, "source", source, sourceIdentity);
@@ -91,13 +95,14 @@ record ConnectionShape(
     add(all, "destination_service", serviceHost);
     add(all, "destination_service_namespace", serviceNamespace);
     add(all, "destination_service_name", serviceName);
-    add(all, "request_protocol", "tcp");
+    add(all, "request_protocol", protocol);
     add(all, "response_flags", flag.label());
     add(all, "connection_security_policy", mutualTls ? "mutual_tls" : UNKNOWN);
     add(all, "source_region", source.region());
     add(all, "source_zone", source.zone());
     add(all, "destination_region", destination.region());
     add(all, "destination_zone", destination.zone());
+    all.addAll(List.of(further));
     return MetricRegistry.Labels.of(all.toArray(new String[0]));
   }
 

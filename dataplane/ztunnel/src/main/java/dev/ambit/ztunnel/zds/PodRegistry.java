@@ -115,6 +115,14 @@ public final class PodRegistry {
    * for {@code deadline} at most.
    */
   synchronized void remove(String uid, Duration deadline) {
+    Entry entry = pods.get(uid);
+    if (entry != null && entry.running != null) {
+      entry.running.leaving();
+    }
+    stop(uid, deadline);
+  }
+
+  private void stop(String uid, Duration deadline) {
     Entry entry = pods.remove(uid);
     if (entry == null) {
       return;
@@ -158,7 +166,7 @@ public final class PodRegistry {
     List<CompletableFuture<Void>> all;
     synchronized (this) {
       for (String uid : List.copyOf(pods.keySet())) {
-        remove(uid, deadline);
+        stop(uid, deadline);
       }
       all = List.copyOf(draining);
     }
@@ -267,6 +275,7 @@ public final class PodRegistry {
         .addKeyValue("netns", entry.namespace)
         .log("pod served");
     if (entry.removed) {
+      running.leaving();
       drain(entry, running, Duration.ZERO);
     } else if (entry.terminating) {
       running.terminating();

@@ -23,6 +23,12 @@ public interface PodRuntime {
     CompletionStage<Void> drain(Duration deadline);
 
     /**
+     * The pod leaves the mesh, or is gone; {@link #drain} follows. Where it does not come, the
+     * ztunnel itself ends, and the next one takes over.
+     */
+    default void leaving() {}
+
+    /**
      * The pod has begun to terminate: has peers open new tunnels for what they begin from now on,
      * which may be elsewhere. The pod is served on; open connections are left alone.
      */

@@ -49,6 +49,11 @@ final class Peer {
     return new Peer(false, HboneSettings.server(), budget);
   }
 
+  /** Faces a server that grants {@code settings}. */
+  static Peer ofServer(HboneSettings settings) {
+    return new Peer(false, settings, MemoryBudget.unlimited());
+  }
+
   /** Faces a client. */
   static Peer ofClient() {
     return new Peer(true, HboneSettings.client(), MemoryBudget.unlimited());

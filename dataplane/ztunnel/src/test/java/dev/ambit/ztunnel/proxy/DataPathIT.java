@@ -455,6 +455,7 @@ class DataPathIT {
             usual.maxFrameSize(),
             3,
             usual.maxHeaderListSize(),
+            usual.extendedConnect(),
             usual.keepAliveInterval(),
             usual.keepAliveTimeout(),
             usual.settingsTimeout(),

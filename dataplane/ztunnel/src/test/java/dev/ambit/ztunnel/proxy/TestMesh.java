@@ -92,7 +92,8 @@ final class TestMesh implements MeshState, Authorizer, Certificates, ConnectionL
             "Kubernetes",
             new Locality("", "", ""),
             false,
-            1);
+            1,
+            false);
     byPod.put(pod.uid(), workload);
     addresses.forEach(address -> workloads.put(address, workload));
     return workload;

@@ -1,0 +1,163 @@
+package dev.ambit.linux;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.invoke.MethodHandle;
+import java.net.InetSocketAddress;
+
+/**
+ * A UDP socket that can have any address as its own ({@code IP_TRANSPARENT}), and never blocks. It
+ * belongs to the network namespace that the calling thread was in when it was made. For one thread
+ * at a time.
+ */
+public final class TransparentUdpSocket implements AutoCloseable {
+  private static final int SOCK_DGRAM = 2;
+  private static final int SOCK_NONBLOCK = 0x800;
+  private static final int SOCK_CLOEXEC = 0x80000;
+
+  private static final int SOL_IP = 0;
+  private static final int SOL_SOCKET = 1;
+  private static final int SOL_IPV6 = 41;
+  private static final int SO_REUSEADDR = 2;
+  private static final int SO_REUSEPORT = 15;
+  private static final int SO_SNDBUFFORCE = 32;
+  private static final int SO_RCVBUFFORCE = 33;
+  private static final int SO_MARK = 36;
+  private static final int IP_TRANSPARENT = 19;
+  private static final int IP_RECVORIGDSTADDR = 20;
+  private static final int IPV6_V6ONLY = 26;
+  private static final int IPV6_RECVORIGDSTADDR = 74;
+  private static final int IPV6_TRANSPARENT = 75;
+
+  private static final MethodHandle SOCKET =
+      Libc.handle("socket", -1, FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT));
+  private static final MethodHandle BIND =
+      Libc.handle("bind", -1, FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT));
+  private static final MethodHandle CONNECT =
+      Libc.handle("connect", -1, FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT));
+  private static final MethodHandle SETSOCKOPT =
+      Libc.handle(
+          "setsockopt",
+          -1,
+          FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT));
+
+  private final int fd;
+  private final boolean ipv6;
+  private boolean closed;
+
+  private TransparentUdpSocket(int fd, boolean ipv6) {
+    this.fd = fd;
+    this.ipv6 = ipv6;
+  }
+
+  /**
+   * Makes a socket of one address family. Several may be bound to the same address and port: of
+   * those that are connected, each gets what comes from its own peer.
+   *
+   * @param mark of the packets that it sends; 0: none
+   */
+  public static TransparentUdpSocket open(boolean ipv6, int mark) throws LinuxException {
+    int fd;
+    try {
+      fd =
+          Libc.check(
+              "socket",
+              (int)
+                  SOCKET.invokeExact(
+                      Libc.state(),
+                      (int) (ipv6 ? SocketAddresses.AF_INET6 : SocketAddresses.AF_INET),
+                      SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+                      0));
+    } catch (Throwable t) {
+      throw Libc.sneaky(t);
+    }
+    var socket = new TransparentUdpSocket(fd, ipv6);
+    try {
+      socket.option("SO_REUSEADDR", SOL_SOCKET, SO_REUSEADDR, 1);
+      if (ipv6) {
+        socket.option("IPV6_V6ONLY", SOL_IPV6, IPV6_V6ONLY, 1);
+        socket.option("IPV6_TRANSPARENT", SOL_IPV6, IPV6_TRANSPARENT, 1);
+      } else {
+        socket.option("IP_TRANSPARENT", SOL_IP, IP_TRANSPARENT, 1);
+      }
+      if (mark != 0) {
+        socket.option("SO_MARK", SOL_SOCKET, SO_MARK, mark);
+      }
+      return socket;
+    } catch (LinuxException e) {
+      socket.close();
+      throw e;
+    }
+  }
+
+  /** Has received datagrams tell where they were going: see {@link DatagramBatch}. */
+  public void tellDestinations() throws LinuxException {
+    if (ipv6) {
+      option("IPV6_RECVORIGDSTADDR", SOL_IPV6, IPV6_RECVORIGDSTADDR, 1);
+    } else {
+      option("IP_RECVORIGDSTADDR", SOL_IP, IP_RECVORIGDSTADDR, 1);
+    }
+  }
+
+  /** Lets other sockets be bound beside it, among which the kernel spreads senders. */
+  public void share() throws LinuxException {
+    option("SO_REUSEPORT", SOL_SOCKET, SO_REUSEPORT, 1);
+  }
+
+  /**
+   * How many bytes may wait to be read, and to be sent, whatever the system's limit; as the kernel
+   * counts them, which is some hundred more for each datagram.
+   */
+  public void buffers(int bytes) throws LinuxException {
+    option("SO_RCVBUFFORCE", SOL_SOCKET, SO_RCVBUFFORCE, bytes);
+    option("SO_SNDBUFFORCE", SOL_SOCKET, SO_SNDBUFFORCE, bytes);
+  }
+
+  /** Gives it an address, which need not be this host's. */
+  public void bind(InetSocketAddress address) throws LinuxException {
+    addressed("bind", BIND, address);
+  }
+
+  /** From now on it gets datagrams of {@code peer} alone, and sends to it. */
+  public void connect(InetSocketAddress peer) throws LinuxException {
+    addressed("connect", CONNECT, peer);
+  }
+
+  private void addressed(String call, MethodHandle handle, InetSocketAddress address)
+      throws LinuxException {
+    try (var arena = Arena.ofConfined()) {
+      var memory = arena.allocate(SocketAddresses.IPV6_SIZE, 8);
+      int size = SocketAddresses.write(memory, address);
+      Libc.check(call + " " + address, (int) handle.invokeExact(Libc.state(), fd, memory, size));
+    } catch (Throwable t) {
+      throw Libc.sneaky(t);
+    }
+  }
+
+  private void option(String name, int level, int option, int value) throws LinuxException {
+    try (var arena = Arena.ofConfined()) {
+      var memory = arena.allocateFrom(JAVA_INT, value);
+      Libc.check(
+          "setsockopt " + name,
+          (int) SETSOCKOPT.invokeExact(Libc.state(), fd, level, option, memory, 4));
+    } catch (Throwable t) {
+      throw Libc.sneaky(t);
+    }
+  }
+
+  /** The descriptor, for an event loop. */
+  public int fd() {
+    return fd;
+  }
+
+  @Override
+  public void close() {
+    if (!closed) {
+      closed = true;
+      Libc.close(fd);
+    }
+  }
+}

@@ -1,0 +1,184 @@
+package dev.ambit.linux;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.net.DatagramPacket;
+import java.net.DatagramSocket;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.PortUnreachableException;
+import java.util.Arrays;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Datagrams to elsewhere are taken by a socket here, and answered in the name of elsewhere. */
+@Timeout(60)
+class TransparentUdpIT {
+  private static final MarkedLocalRoute ROUTE = new MarkedLocalRoute(0x222, 0xfff, 32763, 101);
+  private static final int LISTENER = 15009;
+  private static final int PATIENCE = 20_000;
+
+  private TestNamespace namespace;
+  private DatagramBatch batch;
+
+  @BeforeEach
+  void create() throws Exception {
+    namespace = new TestNamespace("tproxy");
+    batch = new DatagramBatch();
+    namespace.ip("link", "set", "lo", "up");
+    namespace.ip("link", "add", "eth0", "type", "veth", "peer", "name", "eth1");
+    namespace.ip("addr", "add", "10.1.0.2/32", "dev", "eth0");
+    namespace.ip("addr", "add", "fd00:1::2/128", "dev", "eth0", "nodad");
+    namespace.ip("link", "set", "eth0", "up");
+    namespace.ip("link", "set", "eth1", "up");
+    namespace.ip("route", "add", "default", "dev", "eth0");
+    namespace.ip("-6", "route", "add", "default", "dev", "eth0");
+    namespace.call(
+        () -> {
+          ROUTE.ensure();
+          return Nftables.run(
+              """
+              table inet capture {
+                chain take {
+                  type route hook output priority mangle; policy accept;
+                  oif != "lo" meta l4proto udp meta mark & 0xfff != 0x539 meta mark set 0x222
+                }
+                chain hand_over {
+                  type filter hook prerouting priority mangle; policy accept;
+                  meta mark & 0xfff == 0x222 meta l4proto udp tproxy to :15009 accept
+                  meta mark & 0xfff == 0x222 drop
+                }
+              }
+              """);
+        });
+  }
+
+  @AfterEach
+  void remove() throws Exception {
+    if (batch != null) {
+      batch.close();
+    }
+    if (namespace != null) {
+      namespace.close();
+    }
+  }
+
+  private static InetAddress address(boolean ipv6, int last) throws IOException {
+    return InetAddress.getByName(ipv6 ? "fd00:9::" + last : "10.9.0." + last);
+  }
+
+  private TransparentUdpSocket listener(boolean ipv6) throws Exception {
+    return namespace.call(
+        () -> {
+          var socket = TransparentUdpSocket.open(ipv6, 0x539);
+          socket.tellDestinations();
+          socket.share();
+          socket.bind(
+              new InetSocketAddress(InetAddress.getByName(ipv6 ? "::" : "0.0.0.0"), LISTENER));
+          return socket;
+        });
+  }
+
+  /** A socket that speaks for {@code peer} to {@code client}. */
+  private TransparentUdpSocket flow(InetSocketAddress peer, InetSocketAddress client)
+      throws Exception {
+    return namespace.call(
+        () -> {
+          var socket = TransparentUdpSocket.open(peer.getAddress().getAddress().length > 4, 0x539);
+          socket.buffers(1 << 20);
+          socket.bind(peer);
+          socket.connect(client);
+          return socket;
+        });
+  }
+
+  private int await(TransparentUdpSocket socket, boolean addressed) throws InterruptedException {
+    long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(PATIENCE);
+    while (System.nanoTime() < end) {
+      int count = addressed ? batch.receiveAddressed(socket) : batch.receive(socket);
+      if (count != 0) {
+        return count;
+      }
+      Thread.sleep(1);
+    }
+    throw new AssertionError("nothing came");
+  }
+
+  private static void send(DatagramSocket from, byte[] data, InetSocketAddress to)
+      throws IOException {
+    from.send(new DatagramPacket(data, data.length, to));
+  }
+
+  private byte[] bytes(int index) {
+    var payload = batch.payload(index);
+    byte[] bytes = new byte[payload.remaining()];
+    payload.get(bytes);
+    return bytes;
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aSocketThatTalksToManyKeepsThemApart(boolean ipv6) throws Exception {
+    try (var listener = listener(ipv6);
+        var client = namespace.call(() -> new DatagramSocket(0))) {
+      client.setSoTimeout(PATIENCE);
+      for (int last = 1; last <= 3; last++) {
+        var peer = new InetSocketAddress(address(ipv6, last), 7000);
+        send(client, new byte[] {(byte) last}, peer);
+        assertThat(await(listener, true)).isOne();
+        assertThat(batch.destination(0)).isEqualTo(peer);
+        assertThat(bytes(0)).containsExactly(last);
+        var from = batch.source(0);
+        assertThat(from.getPort()).isEqualTo(client.getLocalPort());
+
+        try (var flow = flow(peer, from)) {
+          byte[] question = new byte[ipv6 ? 65_000 : 65_507];
+          new Random(last).nextBytes(question);
+          send(client, question, peer);
+          assertThat(await(flow, false)).isOne();
+          assertThat(Arrays.equals(bytes(0), question)).isTrue();
+          send(client, new byte[0], peer);
+          assertThat(await(flow, false)).isOne();
+          assertThat(bytes(0)).isEmpty();
+
+          batch.staging().put((byte) 42);
+          batch.addStaged(1);
+          assertThat(batch.send(flow)).isOne();
+          var answer = new DatagramPacket(new byte[10], 10);
+          client.receive(answer);
+          assertThat(answer.getSocketAddress()).isEqualTo(peer);
+          assertThat(answer.getData()[0]).isEqualTo((byte) 42);
+        }
+      }
+      assertThat(batch.receiveAddressed(listener)).isZero();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void whoAsksAPortWhereNobodyIsLearnsIt(boolean ipv6) throws Exception {
+    var peer = new InetSocketAddress(address(ipv6, 1), 7000);
+    try (var listener = listener(ipv6);
+        var client = namespace.call(() -> new DatagramSocket(0))) {
+      client.setSoTimeout(PATIENCE);
+      client.connect(peer);
+      send(client, new byte[] {1}, peer);
+      await(listener, true);
+      var from = batch.source(0);
+      namespace.call(
+          () -> {
+            PortUnreachable.send(from, peer, 0x539);
+            return null;
+          });
+      assertThatThrownBy(() -> client.receive(new DatagramPacket(new byte[1], 1)))
+          .isInstanceOf(PortUnreachableException.class);
+    }
+  }
+}

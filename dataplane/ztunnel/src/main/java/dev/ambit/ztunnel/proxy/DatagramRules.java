@@ -1,0 +1,384 @@
+package dev.ambit.ztunnel.proxy;
+
+import dev.ambit.linux.MarkedLocalRoute;
+import dev.ambit.linux.NetworkNamespace;
+import dev.ambit.linux.Nftables;
+import dev.ambit.ztunnel.state.LocalPod;
+import dev.ambit.ztunnel.state.MeshWorkload;
+import java.net.Inet6Address;
+import java.net.InetAddress;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The table {@code inet ambit_udp} of each pod's network namespace, which leads datagrams to the
+ * ztunnel: those that the pod sends to addresses which are the mesh's business, and, where policies
+ * speak for the pod, the first of each plain flow to it. What the mesh looks like changes, and the
+ * tables follow. While there is no ztunnel, what would be led to it is dropped.
+ *
+ * <p>Everything here runs on one thread of its own, since packet filter calls block.
+ */
+public final class DatagramRules {
+  private static final Logger log = LoggerFactory.getLogger(DatagramRules.class);
+
+  /** A packet with this mark is delivered here, whatever its destination. */
+  private static final MarkedLocalRoute HAND_OVER = new MarkedLocalRoute(0x222, 0xfff, 32763, 101);
+
+  private static final String TABLE = "ambit_udp";
+  private static final long DEBOUNCE_MILLIS = 50;
+  private static final long VERIFY_SECONDS = 15;
+
+  /** Above the bits that other marks use; a verdict is known by its turn. */
+  private static final int TURN_SHIFT = 12;
+
+  private static final int TURNS = 1 << 18;
+
+  private final ScheduledExecutorService executor;
+  private final Supplier<Set<InetAddress>> destinations;
+  private final Function<LocalPod, @Nullable MeshWorkload> workloads;
+  private final java.util.function.Predicate<MeshWorkload> guarded;
+  private final boolean dns;
+  private final int mark;
+  private final LongAdder unsupported = new LongAdder();
+  private final AtomicBoolean scheduled = new AtomicBoolean();
+
+  // Confined to the executor's thread.
+  private final Set<Member> members = new LinkedHashSet<>();
+  private Set<InetAddress> wanted = Set.of();
+  private int turn = 1;
+
+  /**
+   * @param executor of one platform thread
+   * @param destinations the addresses that are the mesh's business, as they are now
+   * @param workloads what a pod is; null where that is not known yet
+   * @param guarded whether policies speak for a workload
+   * @param dns whether questions to DNS servers are left to the DNS proxy
+   * @param mark of the ztunnel's own packets
+   */
+  public DatagramRules(
+      ScheduledExecutorService executor,
+      Supplier<Set<InetAddress>> destinations,
+      Function<LocalPod, @Nullable MeshWorkload> workloads,
+      java.util.function.Predicate<MeshWorkload> guarded,
+      boolean dns,
+      int mark) {
+    this.executor = executor;
+    this.destinations = destinations;
+    this.workloads = workloads;
+    this.guarded = guarded;
+    this.dns = dns;
+    this.mark = mark;
+    var unused =
+        executor.scheduleWithFixedDelay(
+            this::verify, VERIFY_SECONDS, VERIFY_SECONDS, TimeUnit.SECONDS);
+  }
+
+  /** How often a destination's ztunnel was found to carry no UDP though it was said to. */
+  public LongAdder unsupported() {
+    return unsupported;
+  }
+
+  void noteUnsupported() {
+    unsupported.increment();
+  }
+
+  /** Workloads or services have changed; returns at once. */
+  public void meshChanged() {
+    if (scheduled.compareAndSet(false, true)) {
+      run(
+          () ->
+              executor.schedule(
+                  () -> {
+                    scheduled.set(false);
+                    follow(false);
+                  },
+                  DEBOUNCE_MILLIS,
+                  TimeUnit.MILLISECONDS));
+    }
+  }
+
+  /** Policies have changed: all verdicts are void; returns at once. */
+  public void policiesChanged() {
+    run(() -> executor.execute(() -> follow(true)));
+  }
+
+  private static void run(Runnable submission) {
+    try {
+      submission.run();
+    } catch (RejectedExecutionException e) {
+      // The ztunnel ends, and the next one brings the tables up to date.
+      log.atDebug().log("UDP rules are not followed any more");
+    }
+  }
+
+  /** Has a pod's datagrams led here. Takes ownership of {@code namespace}. */
+  Member add(LocalPod pod, NetworkNamespace namespace) {
+    Member member = new Member(pod, namespace);
+    executor.execute(
+        () -> {
+          wanted = destinations.get();
+          members.add(member);
+          member.install();
+        });
+    return member;
+  }
+
+  private void follow(boolean verdictsVoid) {
+    if (verdictsVoid) {
+      turn = turn % TURNS + 1;
+    }
+    wanted = destinations.get();
+    for (Member member : List.copyOf(members)) {
+      member.follow();
+    }
+  }
+
+  private void verify() {
+    for (Member member : List.copyOf(members)) {
+      member.verify();
+    }
+  }
+
+  /** One pod. */
+  final class Member {
+    private final LocalPod pod;
+    private final NetworkNamespace namespace;
+    private final CompletableFuture<Void> installed = new CompletableFuture<>();
+    private Set<InetAddress> present = Set.of();
+    private int presentTurn;
+    private boolean presentGuard;
+    private String listing = "";
+
+    private Member(LocalPod pod, NetworkNamespace namespace) {
+      this.pod = pod;
+      this.namespace = namespace;
+    }
+
+    /** Completes when datagrams are led here for the first time. */
+    CompletableFuture<Void> installed() {
+      return installed;
+    }
+
+    /** The pod is to have nothing of this any more. */
+    void leave() {
+      run(
+          () ->
+              executor.execute(
+                  () -> {
+                    if (members.remove(this)) {
+                      attempt("remove", this::remove);
+                    }
+                    namespace.close();
+                  }));
+    }
+
+    /** The ztunnel ends: what is there stays for the next one. */
+    void keep() {
+      run(
+          () ->
+              executor.execute(
+                  () -> {
+                    members.remove(this);
+                    namespace.close();
+                  }));
+    }
+
+    /** A pod that is not known yet is guarded: nothing is let through unseen. */
+    private boolean isGuarded() {
+      MeshWorkload workload = workloads.apply(pod);
+      return workload == null || guarded.test(workload);
+    }
+
+    private void install() {
+      Set<InetAddress> addresses = wanted;
+      boolean guard = isGuarded();
+      boolean done =
+          attempt(
+              "install",
+              () -> {
+                HAND_OVER.ensure();
+                Nftables.run(commands(addresses, guard, turn, dns, mark));
+                listing = chains();
+                return null;
+              });
+      if (done) {
+        present = addresses;
+        presentGuard = guard;
+        presentTurn = turn;
+        installed.complete(null);
+      } else if (!installed.isDone()) {
+        members.remove(this);
+        namespace.close();
+        installed.completeExceptionally(
+            new IllegalStateException("cannot put rules for UDP into the pod; see the log"));
+      }
+    }
+
+    private void follow() {
+      if (isGuarded() != presentGuard || (presentGuard && turn != presentTurn)) {
+        install();
+      } else if (!wanted.equals(present)) {
+        Set<InetAddress> addresses = wanted;
+        String changes = changes(present, addresses);
+        if (attempt("change", () -> Nftables.run(changes))) {
+          present = addresses;
+        } else {
+          install();
+        }
+      }
+    }
+
+    /** Puts back what others took out. */
+    private void verify() {
+      boolean right =
+          attempt(
+              "read",
+              () -> {
+                if (HAND_OVER.ensure() || !chains().equals(listing)) {
+                  throw new IllegalStateException("they are not as they should be");
+                }
+                return null;
+              });
+      if (!right) {
+        install();
+      }
+    }
+
+    private String chains() throws java.io.IOException {
+      return Nftables.run("list chain inet " + TABLE + " capture")
+          + Nftables.run("list chain inet " + TABLE + " hand_over");
+    }
+
+    private @Nullable Object remove() throws java.io.IOException {
+      if (Nftables.listTable(TABLE).isPresent()) {
+        Nftables.run("delete table inet " + TABLE);
+      }
+      HAND_OVER.remove();
+      return null;
+    }
+
+    private boolean attempt(String what, Callable<@Nullable Object> work) {
+      try {
+        namespace.call(work);
+        return true;
+      } catch (Exception e) {
+        log.atWarn()
+            .addKeyValue("namespace", pod.namespace())
+            .addKeyValue("pod", pod.name())
+            .addKeyValue("reason", String.valueOf(e.getMessage()))
+            .log("cannot " + what + " the pod's rules for UDP");
+        return false;
+      }
+    }
+  }
+
+  /** Takes out what a ztunnel that carried UDP has left, where this one does not. */
+  public static void clean(NetworkNamespace namespace) throws Exception {
+    namespace.call(
+        () -> {
+          if (Nftables.run("list tables").lines().anyMatch(("table inet " + TABLE)::equals)) {
+            Nftables.run("delete table inet " + TABLE);
+            HAND_OVER.remove();
+          }
+          return null;
+        });
+  }
+
+  /** The commands that bring the table to this content from any state, as one transaction. */
+  static String commands(
+      Set<InetAddress> addresses, boolean guard, int turn, boolean dns, int mark) {
+    String verdict = "0x%x".formatted(turn << TURN_SHIFT);
+    String plain =
+        """
+            meta mark & 0xfff == 0x%1$x ct mark set ct mark & 0xfff | %2$s accept
+        """
+            .formatted(FlowSettings.JUDGED_MARK, verdict);
+    String question = "    udp dport 53 udp sport != 53 accept\n";
+    String first =
+        """
+            iif != "lo" meta l4proto udp fib daddr type local ct direction original ct mark & 0xfffff000 != %1$s tproxy to :%2$d accept
+            iif != "lo" meta l4proto udp fib daddr type local ct direction original ct mark & 0xfffff000 != %1$s drop
+        """
+            .formatted(verdict, FlowSettings.PLAIN_PORT);
+    return """
+    add table inet %1$s
+    delete table inet %1$s
+    table inet %1$s {
+      set mesh4 { type ipv4_addr; }
+      set mesh6 { type ipv6_addr; }
+      chain untracked {
+        type filter hook output priority raw; policy accept;
+        meta l4proto udp meta mark & 0xfff == 0x%2$x notrack
+      }
+      chain capture {
+        type route hook output priority mangle + 5; policy accept;
+        meta l4proto != udp accept
+    %6$s    oif "lo" accept
+        meta mark & 0xfff == { 0x%3$x, 0x%2$x } accept
+        ct direction reply accept
+    %7$s    ip daddr @mesh4 meta mark set 0x222
+        ip6 daddr @mesh6 meta mark set 0x222
+      }
+      chain hand_over {
+        type filter hook prerouting priority mangle; policy accept;
+        iif "lo" meta l4proto udp meta mark & 0xfff == 0x222 tproxy to :%4$d accept
+        meta l4proto udp meta mark & 0xfff == 0x222 drop
+        iif != "lo" meta l4proto udp ct direction original ct mark & 0xfff == 0x111 ct mark set ct mark & 0xfffff000
+    %5$s  }
+    }
+    """
+            .formatted(
+                TABLE,
+                FlowSettings.REPLY_MARK,
+                mark,
+                FlowSettings.OUTBOUND_PORT,
+                guard ? first : "",
+                guard ? plain : "",
+                dns ? question : "")
+        + changes(Set.of(), addresses);
+  }
+
+  /** The commands that change the sets alone. */
+  private static String changes(Set<InetAddress> from, Set<InetAddress> to) {
+    Set<InetAddress> gone = new HashSet<>(from);
+    gone.removeAll(to);
+    Set<InetAddress> come = new HashSet<>(to);
+    come.removeAll(from);
+    List<String> commands = new ArrayList<>();
+    for (boolean ipv6 : new boolean[] {false, true}) {
+      String set = " element inet " + TABLE + (ipv6 ? " mesh6 { " : " mesh4 { ");
+      // What comes first: an address that only moves is never missing.
+      elements(come, ipv6).ifPresent(all -> commands.add("add" + set + all + " }\n"));
+      elements(gone, ipv6).ifPresent(all -> commands.add("delete" + set + all + " }\n"));
+    }
+    return String.join("", commands);
+  }
+
+  private static java.util.Optional<String> elements(Set<InetAddress> addresses, boolean ipv6) {
+    TreeSet<String> texts =
+        addresses.stream()
+            .filter(address -> address instanceof Inet6Address == ipv6)
+            .map(InetAddress::getHostAddress)
+            .collect(Collectors.toCollection(TreeSet::new));
+    return texts.isEmpty()
+        ? java.util.Optional.empty()
+        : java.util.Optional.of(String.join(", ", texts));
+  }
+}

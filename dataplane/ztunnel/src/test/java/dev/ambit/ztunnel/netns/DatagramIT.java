@@ -1,0 +1,380 @@
+package dev.ambit.ztunnel.netns;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import dev.ambit.protocol.security.Action;
+import dev.ambit.protocol.security.Authorization;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.PortUnreachableException;
+import java.net.SocketTimeoutException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.Timeout;
+
+/** UDP through two ztunnels is as without them, save that it is encrypted, known and judged. */
+@Timeout(240)
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class DatagramIT {
+  private static final int PORT = 7000;
+  private static final Duration SILENCE = Duration.ofMillis(700);
+
+  private Mesh mesh;
+
+  @SuppressWarnings("NullAway.Init") // set up before all tests
+  DatagramIT() {}
+
+  @BeforeAll
+  void start() {
+    mesh = Mesh.start(Map.of("UDP_ENABLED", "true"));
+  }
+
+  @AfterAll
+  void stop() {
+    if (mesh != null) {
+      mesh.close();
+    }
+  }
+
+  private static WorkloadResource resource(Pod pod) {
+    return WorkloadResource.captured(pod).with(workload -> workload.setDatagrams(true));
+  }
+
+  private Pod captured(MeshNode node, String serviceAccount) {
+    var pod = mesh.captured(node, serviceAccount);
+    mesh.controlPlane().announce(resource(pod));
+    return pod;
+  }
+
+  private void protect(Pod server, Authorization... policies) {
+    mesh.controlPlane().enforce(policies);
+    var names = java.util.Arrays.stream(policies).map(FakeControlPlane::name);
+    mesh.controlPlane().announce(resource(server).selectedBy(names.toArray(String[]::new)));
+  }
+
+  /** Waits until {@code pod}'s datagrams to {@code destination} are led to the ztunnel. */
+  private static void awaitCapture(Pod pod, InetAddress destination) {
+    await("datagrams to " + destination + " are captured")
+        .atMost(Patience.LONG)
+        .until(
+            () ->
+                pod.host()
+                    .call(() -> dev.ambit.linux.Nftables.run("list table inet ambit_udp"))
+                    .contains(destination.getHostAddress().replace(":0:0:0:0:0:", "::")));
+  }
+
+  private static void silent(Pod from, InetSocketAddress to) throws IOException {
+    try (var client = UdpClient.open(from)) {
+      client.send(new byte[] {1}, to);
+      assertThatThrownBy(() -> client.receive(SILENCE)).isInstanceOf(SocketTimeoutException.class);
+    }
+  }
+
+  @Test
+  void everySizeComesBackFromWhereItWasSentAndNothingShowsOnTheWire() throws IOException {
+    var client = captured(mesh.a(), "client");
+    var server = captured(mesh.b(), "server");
+    awaitCapture(client, server.ipv4());
+    awaitCapture(client, server.ipv6());
+    var marker = Calls.marker();
+    try (var wire = PacketCapture.betweenNodes(mesh.network());
+        var echo = UdpServer.echo(server, PORT);
+        var socket = UdpClient.open(client)) {
+      var random = new Random(1);
+      for (var to : List.of(server.at(PORT), server.at6(PORT))) {
+        for (int size : new int[] {0, 1, 100, 1400, 1472, 1473, 9000, 40_000, 65_507}) {
+          byte[] data =
+              new byte[to.getAddress().equals(server.ipv6()) ? Math.min(size, 65_000) : size];
+          random.nextBytes(data);
+          socket.answered(to, data);
+        }
+      }
+      socket.answered(server.at(PORT), marker.getBytes(java.nio.charset.StandardCharsets.UTF_8));
+
+      assertThat(Set.copyOf(echo.callers()))
+          .containsExactlyInAnyOrder(
+              new InetSocketAddress(client.ipv4(), socket.port()),
+              new InetSocketAddress(client.ipv6(), socket.port()));
+      assertThat(wire.shows(marker)).isFalse();
+      assertThat(wire.packets())
+          .filteredOn(packet -> packet.transport() == CapturedPacket.Transport.UDP)
+          .filteredOn(
+              packet ->
+                  packet.destinationPort() == PORT
+                      || packet.sourcePort() == PORT
+                      || packet.source().equals(client.ipv4())
+                      || packet.source().equals(server.ipv4()))
+          .isEmpty();
+      assertThat(wire.portsOpened(client, server)).containsExactly(15008);
+    }
+  }
+
+  @Test
+  void oneSocketTalksToManyAndManyTalkToOne() throws IOException {
+    var client = captured(mesh.a(), "talker");
+    var servers = new ArrayList<Pod>();
+    for (int i = 0; i < 3; i++) {
+      servers.add(captured(i == 0 ? mesh.a() : mesh.b(), "listener"));
+    }
+    for (var server : servers) {
+      awaitCapture(client, server.ipv4());
+    }
+    try (var first = UdpServer.echo(servers.get(0), PORT);
+        var second = UdpServer.echo(servers.get(1), PORT);
+        var third = UdpServer.echo(servers.get(2), PORT);
+        var socket = UdpClient.open(client)) {
+      for (int round = 0; round < 3; round++) {
+        for (var server : servers) {
+          socket.answered(server.at(PORT));
+        }
+      }
+      var ports = new HashSet<Integer>();
+      for (int i = 0; i < 20; i++) {
+        try (var other = UdpClient.open(client)) {
+          other.answered(servers.get(1).at(PORT));
+          ports.add(other.port());
+        }
+      }
+      var seen = new HashSet<Integer>();
+      second.callers().forEach(caller -> seen.add(caller.getPort()));
+      assertThat(seen).containsAll(ports);
+      assertThat(first.callers()).isNotEmpty();
+      assertThat(third.callers()).isNotEmpty();
+    }
+  }
+
+  @Test
+  void aThousandFlowsAtOnceEachGetTheirOwnAnswers() throws IOException {
+    var client = captured(mesh.a(), "many");
+    var server = captured(mesh.b(), "popular");
+    awaitCapture(client, server.ipv4());
+    var sockets = new ArrayList<UdpClient>();
+    try (var echo = UdpServer.echo(server, PORT)) {
+      for (int i = 0; i < 1000; i++) {
+        sockets.add(UdpClient.open(client));
+      }
+      for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < sockets.size(); i++) {
+          sockets
+              .get(i)
+              .send(
+                  ("flow " + i).getBytes(java.nio.charset.StandardCharsets.UTF_8), server.at(PORT));
+        }
+        for (int i = 0; i < sockets.size(); i++) {
+          sockets
+              .get(i)
+              .answered(
+                  server.at(PORT), ("flow " + i).getBytes(java.nio.charset.StandardCharsets.UTF_8));
+        }
+      }
+      assertThat(echo.callers().stream().distinct().count()).isEqualTo(1000);
+    } finally {
+      sockets.forEach(UdpClient::close);
+    }
+  }
+
+  @Test
+  void aServiceIsReachedByItsAddressAndAFlowMovesWhenItsEndpointGoes() throws IOException {
+    var client = captured(mesh.a(), "shopper");
+    var one = captured(mesh.a(), "till-one");
+    var two = captured(mesh.b(), "till-two");
+    var service =
+        new ServiceResource(
+            "shop", "tills", new InetSocketAddress(InetAddress.getByName("10.96.7.7"), 90), PORT);
+    mesh.controlPlane().announce(service);
+    mesh.controlPlane()
+        .announce(resource(one).endpointOf(service, PORT), resource(two).endpointOf(service, PORT));
+    awaitCapture(client, service.address4().getAddress());
+    try (var first = UdpServer.echo(one, PORT);
+        var second = UdpServer.echo(two, PORT);
+        var socket = UdpClient.open(client)) {
+      for (int i = 0; i < 10; i++) {
+        socket.answered(service.address4());
+      }
+      boolean onOne = !first.callers().isEmpty();
+      assertThat(onOne ? second.callers() : first.callers()).as("a flow keeps to one").isEmpty();
+      mesh.controlPlane()
+          .announce(resource(onOne ? one : two).endpointOf(service, PORT).unhealthy());
+      var other = onOne ? second : first;
+      await("the flow moves")
+          .atMost(Patience.LONG)
+          .until(
+              () -> {
+                socket.answered(service.address4());
+                return !other.callers().isEmpty();
+              });
+    }
+  }
+
+  @Test
+  void policiesDecideOnWhoTheCallerIsAndAgainWhenTheyChange() throws IOException {
+    var friend = captured(mesh.a(), "udp-friend");
+    var stranger = captured(mesh.a(), "udp-stranger");
+    var server = captured(mesh.b(), "udp-guarded");
+    awaitCapture(friend, server.ipv4());
+    awaitCapture(stranger, server.ipv4());
+    var policy =
+        Policies.of("shop", "udp-allow-friend", Action.ALLOW, Policies.principal(friend)).build();
+    try (var echo = UdpServer.echo(server, PORT);
+        var ofFriend = UdpClient.open(friend);
+        var ofStranger = UdpClient.open(stranger)) {
+      ofFriend.answered(server.at(PORT));
+      ofStranger.answered(server.at(PORT));
+      protect(server, policy);
+      mesh.b()
+          .ztunnel()
+          .awaitLog(
+              "the stranger's flow is cut",
+              line ->
+                  line.text().contains("UDP flow complete")
+                      && line.has("src.workload", stranger.name())
+                      && line.has(
+                          "error", "denied: no policy allows it, and there are allowing policies"));
+      ofFriend.answered(server.at(PORT));
+      silent(stranger, server.at(PORT));
+      mesh.a()
+          .ztunnel()
+          .awaitLog(
+              "the refusal",
+              line ->
+                  line.text().contains("UDP flow failed")
+                      && line.has("src.workload", stranger.name())
+                      && line.has("error", "the next hop answered CONNECT with 401"));
+      mesh.controlPlane().announce(resource(server));
+      mesh.controlPlane().revoke(policy);
+      ofStranger.answered(server.at(PORT));
+    }
+  }
+
+  @Test
+  void strictMtlsRefusesPlainDatagramsAndOtherPoliciesJudgeThem() throws IOException {
+    var plain = mesh.uncaptured(mesh.a(), "udp-plain");
+    var meshed = captured(mesh.a(), "udp-meshed");
+    var server = captured(mesh.b(), "udp-strict");
+    awaitCapture(meshed, server.ipv4());
+    try (var echo = UdpServer.echo(server, PORT);
+        var other = UdpServer.echo(server, PORT + 1);
+        var ofPlain = UdpClient.open(plain)) {
+      ofPlain.answered(server.at(PORT));
+      ofPlain.answered(server.at6(PORT));
+      int before = echo.callers().size();
+      protect(server, Policies.strict());
+      mesh.controlPlane().awaitSettled();
+      await("plain datagrams are refused")
+          .atMost(Patience.LONG)
+          .untilAsserted(() -> silent(plain, server.at(PORT)));
+      await("also those of a flow that was under way")
+          .atMost(Patience.LONG)
+          .untilAsserted(
+              () -> {
+                ofPlain.send(new byte[] {1}, server.at(PORT));
+                assertThatThrownBy(() -> ofPlain.receive(SILENCE))
+                    .isInstanceOf(SocketTimeoutException.class);
+              });
+      silent(plain, server.at6(PORT));
+      try (var ofMesh = UdpClient.open(meshed)) {
+        ofMesh.answered(server.at(PORT));
+      }
+      assertThat(echo.callers().size()).isGreaterThan(before);
+      assertThat(
+              mesh.b()
+                  .ztunnel()
+                  .metrics()
+                  .sum("ambit_udp_dropped_datagrams_total", Map.of("reason", "denied")))
+          .isPositive();
+
+      // A policy that names a port lets plain datagrams to it through, and their answers back.
+      protect(
+          server,
+          Policies.of("shop", "udp-one-port", Action.ALLOW, Policies.port(PORT + 1)).build());
+      try (var asks = UdpClient.open(plain)) {
+        for (int i = 0; i < 5; i++) {
+          asks.answered(server.at(PORT + 1));
+        }
+        assertThat(other.callers()).contains(new InetSocketAddress(plain.ipv4(), asks.port()));
+      }
+      silent(plain, server.at(PORT));
+    }
+  }
+
+  @Test
+  void whoAsksAPortWhereNobodyIsLearnsIt() throws IOException {
+    var client = captured(mesh.a(), "hopeful");
+    var server = captured(mesh.b(), "closed");
+    awaitCapture(client, server.ipv4());
+    awaitCapture(client, server.ipv6());
+    for (var to : List.of(server.at(PORT), server.at6(PORT))) {
+      try (var socket = UdpClient.open(client)) {
+        socket.socket().connect(to);
+        await("the news that nobody is there")
+            .atMost(Patience.LONG)
+            .ignoreException(SocketTimeoutException.class)
+            .until(
+                () -> {
+                  try {
+                    socket.send(new byte[] {1}, to);
+                    socket.receive(SILENCE);
+                    return false;
+                  } catch (PortUnreachableException e) {
+                    return true;
+                  }
+                });
+      }
+    }
+  }
+
+  @Test
+  void aFlowIsCountedLoggedAndShown() throws IOException {
+    var client = captured(mesh.a(), "counted-client");
+    var server = captured(mesh.b(), "counted-server");
+    awaitCapture(client, server.ipv4());
+    try (var echo = UdpServer.echo(server, PORT);
+        var socket = UdpClient.open(client)) {
+      socket.answered(server.at(PORT), new byte[100]);
+      for (var node : List.of(mesh.a(), mesh.b())) {
+        assertThat(node.ztunnel().configDump()).contains("\"transport\":\"UDP\"");
+        assertThat(
+                node.ztunnel()
+                    .metrics()
+                    .sum(
+                        "ambit_udp_flows_opened_total",
+                        Map.of(
+                            "destination_workload",
+                            server.name(),
+                            "source_principal",
+                            client.identity(),
+                            "request_protocol",
+                            "udp",
+                            "connection_security_policy",
+                            "mutual_tls")))
+            .isPositive();
+      }
+      mesh.a().agent().forget(client);
+      for (var node : List.of(mesh.a(), mesh.b())) {
+        var line =
+            node.ztunnel()
+                .awaitLog(
+                    "the flow's end",
+                    entry ->
+                        entry.text().contains("UDP flow complete")
+                            && entry.has("dst.workload", server.name()));
+        assertThat(line.fields())
+            .containsEntry("src.identity", client.identity())
+            .containsEntry("dst.identity", server.identity())
+            .containsEntry("bytes_recv", line.fields().get("bytes_sent"));
+      }
+    }
+  }
+}

@@ -1,0 +1,85 @@
+package dev.ambit.ztunnel.netns;
+
+import static org.awaitility.Awaitility.await;
+
+import java.io.IOException;
+import java.net.DatagramPacket;
+import java.net.DatagramSocket;
+import java.net.InetSocketAddress;
+import java.net.SocketTimeoutException;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.concurrent.ThreadLocalRandom;
+
+/** A program in a pod that sends datagrams and takes answers. Every wait is bounded. */
+final class UdpClient implements AutoCloseable {
+  /** Long enough for an answer that comes at all; the question is then asked again. */
+  private static final Duration ANSWER = Duration.ofMillis(500);
+
+  private final DatagramSocket socket;
+
+  private UdpClient(DatagramSocket socket) {
+    this.socket = socket;
+  }
+
+  static UdpClient open(Pod pod) throws IOException {
+    return new UdpClient(pod.host().callSocket(() -> new DatagramSocket(0)));
+  }
+
+  DatagramSocket socket() {
+    return socket;
+  }
+
+  int port() {
+    return socket.getLocalPort();
+  }
+
+  void send(byte[] data, InetSocketAddress to) throws IOException {
+    socket.send(new DatagramPacket(data, data.length, to));
+  }
+
+  /** The next datagram. */
+  DatagramPacket receive(Duration atMost) throws IOException {
+    socket.setSoTimeout((int) atMost.toMillis());
+    var packet = new DatagramPacket(new byte[65_536], 65_536);
+    socket.receive(packet);
+    return packet;
+  }
+
+  static byte[] bytes(DatagramPacket packet) {
+    return Arrays.copyOf(packet.getData(), packet.getLength());
+  }
+
+  /**
+   * Whether {@code server} sends {@code data} back: asked again and again, as UDP may lose any, for
+   * as long as a machine may be busy.
+   */
+  void answered(InetSocketAddress server, byte[] data) {
+    await("an answer of " + server)
+        .atMost(Patience.LONG)
+        .pollInterval(Duration.ofMillis(5))
+        .ignoreException(SocketTimeoutException.class)
+        .until(
+            () -> {
+              send(data, server);
+              while (true) {
+                var packet = receive(ANSWER);
+                if (packet.getSocketAddress().equals(server)
+                    && Arrays.equals(bytes(packet), data)) {
+                  return true;
+                }
+              }
+            });
+  }
+
+  void answered(InetSocketAddress server) {
+    byte[] data = new byte[32];
+    ThreadLocalRandom.current().nextBytes(data);
+    answered(server, data);
+  }
+
+  @Override
+  public void close() {
+    socket.close();
+  }
+}
