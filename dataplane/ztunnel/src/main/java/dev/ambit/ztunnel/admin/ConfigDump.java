@@ -175,7 +175,7 @@ public final class ConfigDump {
   private static void ports(JsonWriter json, List<PortMapping> ports) {
     json.name("ports").beginObject();
     for (PortMapping port : ports) {
-      json.field(String.valueOf(port.servicePort()), port.targetPort());
+      json.field(port.number() + (port.isDatagrams() ? "/UDP" : ""), port.targetPort());
     }
     json.endObject();
   }

@@ -7,7 +7,8 @@ import java.util.function.Predicate;
 
 /**
  * The addresses to which datagrams are the mesh's business: of captured workloads to which UDP is
- * carried, or to which it must not go plain, and of services with such an endpoint.
+ * carried, or to which it must not go plain, and of services that have a UDP port and such an
+ * endpoint.
  */
 public final class DatagramDestinations {
   private DatagramDestinations() {}
@@ -30,7 +31,7 @@ public final class DatagramDestinations {
     }
     for (MeshService service : store.services()) {
       ServiceEntry entry = store.entry(service.key());
-      if (entry != null && hasEndpoint(entry, ours)) {
+      if (entry != null && service.hasDatagrams() && hasEndpoint(entry, ours)) {
         for (VirtualAddress address : service.addresses()) {
           if (address.isSingle() && address.address().network().equals(network)) {
             addresses.add(address.address().address());

@@ -68,6 +68,9 @@ public record MeshService(
     for (var port : proto.getPortsList()) {
       ports.add(Protos.port(port, key));
     }
+    for (var port : proto.getDatagramPortsList()) {
+      ports.add(Protos.port(port, key).asDatagrams());
+    }
     List<Identity> names = new ArrayList<>(proto.getSubjectAltNamesCount());
     for (String name : proto.getSubjectAltNamesList()) {
       names.add(
@@ -100,6 +103,11 @@ public record MeshService(
         ipFamilies(proto),
         proto.getCanonical(),
         proto.getVisibility() == Service.Visibility.NAMESPACE);
+  }
+
+  /** Whether it has a port of UDP. */
+  public boolean hasDatagrams() {
+    return ports.stream().anyMatch(PortMapping::isDatagrams);
   }
 
   /** The service's name across the mesh. */

@@ -187,6 +187,9 @@ public record MeshWorkload(
     for (Port port : list.getPortsList()) {
       ports.add(Protos.port(port, owner));
     }
+    for (Port port : list.getDatagramPortsList()) {
+      ports.add(Protos.port(port, owner).asDatagrams());
+    }
     return List.copyOf(ports);
   }
 

@@ -142,7 +142,13 @@ public final class Router implements MeshState {
         entry == null
             ? null
             : EndpointChoice.choose(
-                entry, service, source, target.getPort(), address, without, random.get());
+                entry,
+                service,
+                source,
+                PortMapping.datagrams(target.getPort()),
+                address,
+                without,
+                random.get());
     if (entry == null || chosen == null) {
       return new OutboundRoute.Refused(
           noEndpoint(service, entry, target.getPort()), new Endpoint(null, service));

@@ -38,7 +38,8 @@ class DatagramIT {
 
   @BeforeAll
   void start() {
-    mesh = Mesh.start(Map.of("UDP_ENABLED", "true"));
+    var ambit = ZtunnelProgram.ambitWithUdp();
+    mesh = Mesh.start(ambit, ambit, Map.of("UDP_ENABLED", "true"));
   }
 
   @AfterAll
@@ -332,6 +333,69 @@ class DatagramIT {
                   }
                 });
       }
+    }
+  }
+
+  @Test
+  void aFlowGoesOnWhenItsZtunnelIsReplacedAndAtNoTimePlain() throws IOException {
+    var client = captured(mesh.a(), "steady-client");
+    var server = captured(mesh.b(), "steady-server");
+    awaitCapture(client, server.ipv4());
+    var marker = Calls.marker().getBytes(java.nio.charset.StandardCharsets.UTF_8);
+    try (var wire = PacketCapture.betweenNodes(mesh.network());
+        var echo = UdpServer.echo(server, PORT);
+        var socket = UdpClient.open(client)) {
+      socket.answered(server.at(PORT), marker);
+      for (var node : List.of(mesh.a(), mesh.b())) {
+        var old = node.ztunnel();
+        node.startZtunnel();
+        node.awaitReady();
+        old.terminate();
+        for (int i = 0; i < 20; i++) {
+          socket.answered(server.at(PORT), marker);
+        }
+        old.awaitExit(Patience.LONG);
+        socket.answered(server.at(PORT), marker);
+      }
+      assertThat(Set.copyOf(echo.callers()))
+          .as("the server sees the same peer all along")
+          .containsExactly(new InetSocketAddress(client.ipv4(), socket.port()));
+
+      // Without any ztunnel nothing gets out, and with the next one it goes on.
+      mesh.a().ztunnel().kill();
+      mesh.a().ztunnel().awaitExit(Patience.LONG);
+      socket.send(marker, server.at(PORT));
+      assertThatThrownBy(() -> socket.receive(SILENCE)).isInstanceOf(SocketTimeoutException.class);
+      mesh.a().startZtunnel();
+      mesh.a().awaitReady();
+      socket.answered(server.at(PORT), marker);
+      assertThat(wire.shows(new String(marker, java.nio.charset.StandardCharsets.UTF_8))).isFalse();
+    }
+  }
+
+  @Test
+  void aPodThatLeavesGoesOnPlainWithTheSameSocket() throws IOException {
+    var client = captured(mesh.a(), "leaver");
+    var server = captured(mesh.b(), "stayer");
+    awaitCapture(client, server.ipv4());
+    try (var echo = UdpServer.echo(server, PORT);
+        var socket = UdpClient.open(client)) {
+      socket.answered(server.at(PORT));
+      mesh.controlPlane().announce(WorkloadResource.plain(client));
+      mesh.a().agent().release(client, Duration.ofSeconds(5));
+      var marker = Calls.marker();
+      try (var wire = PacketCapture.betweenNodes(mesh.network())) {
+        await("the flow goes on, plain")
+            .atMost(Patience.LONG)
+            .until(
+                () -> {
+                  socket.answered(
+                      server.at(PORT), marker.getBytes(java.nio.charset.StandardCharsets.UTF_8));
+                  return wire.shows(marker);
+                });
+      }
+      assertThat(Set.copyOf(echo.callers()))
+          .containsExactly(new InetSocketAddress(client.ipv4(), socket.port()));
     }
   }
 

@@ -33,6 +33,8 @@ record ServiceResource(String namespace, String name, InetSocketAddress address4
                 .addAddresses(
                     NetworkAddress.newBuilder()
                         .setAddress(ByteString.copyFrom(address4.getAddress().getAddress())))
+                .addDatagramPorts(
+                    Port.newBuilder().setServicePort(port()).setTargetPort(targetPort))
                 .addPorts(Port.newBuilder().setServicePort(port()).setTargetPort(targetPort)))
         .build();
   }

@@ -57,10 +57,8 @@ record WorkloadResource(Workload workload) {
 
   /** The same, as an endpoint of {@code service}, whose port leads to {@code targetPort}. */
   WorkloadResource endpointOf(ServiceResource service, int targetPort) {
-    var ports =
-        PortList.newBuilder()
-            .addPorts(Port.newBuilder().setServicePort(service.port()).setTargetPort(targetPort))
-            .build();
+    var port = Port.newBuilder().setServicePort(service.port()).setTargetPort(targetPort).build();
+    var ports = PortList.newBuilder().addPorts(port).addDatagramPorts(port).build();
     return new WorkloadResource(
         workload.toBuilder().putAllServices(Map.of(service.key(), ports)).build());
   }

@@ -14,6 +14,8 @@ import java.util.Optional;
  */
 public record ZtunnelProgram(String name, List<String> command, String capabilities) {
   private static final String AMBITS_CAPABILITIES = "-all,+net_admin,+sys_admin";
+  private static final String AMBITS_CAPABILITIES_FOR_UDP =
+      AMBITS_CAPABILITIES + ",+net_bind_service,+net_raw";
   private static final String PEERS_CAPABILITIES = "-all,+net_admin,+sys_admin,+net_raw";
 
   /** The variable that holds the command of another ztunnel. */
@@ -27,6 +29,12 @@ public record ZtunnelProgram(String name, List<String> command, String capabilit
           program + " is missing: run this in the ztunnel's folder of a checkout");
     }
     return new ZtunnelProgram("ambit", List.of(program.toString()), AMBITS_CAPABILITIES);
+  }
+
+  /** The same, as its DaemonSet grants it where the mesh carries UDP. */
+  public static ZtunnelProgram ambitWithUdp() {
+    var ambit = ambit();
+    return new ZtunnelProgram(ambit.name(), ambit.command(), AMBITS_CAPABILITIES_FOR_UDP);
   }
 
   /** The ztunnel that the variable {@code PEER} names, such as Istio's. */

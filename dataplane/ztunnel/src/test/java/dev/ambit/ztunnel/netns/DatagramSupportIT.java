@@ -1,0 +1,120 @@
+package dev.ambit.ztunnel.netns;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import java.io.IOException;
+import java.net.SocketTimeoutException;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Map;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.Timeout;
+
+/** Node a carries UDP, node b does not: its datagrams go plain where policies allow it. */
+@Timeout(240)
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class DatagramSupportIT {
+  private static final int PORT = 7000;
+  private static final Duration SILENCE = Duration.ofMillis(700);
+
+  private Mesh mesh;
+
+  @SuppressWarnings("NullAway.Init") // set up before all tests
+  DatagramSupportIT() {}
+
+  @BeforeAll
+  void start() {
+    mesh = Mesh.withoutZtunnels(ZtunnelProgram.ambitWithUdp(), ZtunnelProgram.ambit(), Map.of());
+    mesh.a().startZtunnel(Map.of("UDP_ENABLED", "true"));
+    mesh.b().startZtunnel();
+    mesh.a().awaitReady();
+    mesh.b().awaitReady();
+  }
+
+  @AfterAll
+  void stop() {
+    if (mesh != null) {
+      mesh.close();
+    }
+  }
+
+  /** A pod of which the control plane says that UDP is carried to it. */
+  private WorkloadResource promised(Pod pod) {
+    return WorkloadResource.captured(pod).with(workload -> workload.setDatagrams(true));
+  }
+
+  private static void awaitCapture(Pod pod, Pod destination) {
+    await("datagrams to " + destination + " are captured")
+        .atMost(Patience.LONG)
+        .until(
+            () ->
+                pod.host()
+                    .call(() -> dev.ambit.linux.Nftables.run("list table inet ambit_udp"))
+                    .contains(destination.ipv4().getHostAddress()));
+  }
+
+  @Test
+  void whereTheOtherZtunnelCarriesNoneItIsFoundOutAndPoliciesDecide() throws IOException {
+    var client = mesh.captured(mesh.a(), "client");
+    var server = mesh.captured(mesh.b(), "server");
+    mesh.controlPlane().announce(promised(client), promised(server));
+    awaitCapture(client, server);
+    var marker = Calls.marker();
+    try (var wire = PacketCapture.betweenNodes(mesh.network());
+        var echo = UdpServer.echo(server, PORT)) {
+      try (var socket = UdpClient.open(client)) {
+        socket.answered(server.at(PORT), marker.getBytes(StandardCharsets.UTF_8));
+      }
+      assertThat(wire.shows(marker)).isTrue();
+      assertThat(mesh.a().ztunnel().metrics().sum("ambit_udp_unsupported_total", Map.of()))
+          .isPositive();
+
+      mesh.controlPlane().enforce(Policies.strict());
+      mesh.controlPlane()
+          .announce(promised(server).selectedBy(FakeControlPlane.name(Policies.strict())));
+      mesh.controlPlane().awaitSettled();
+      int before = echo.callers().size();
+      try (var socket = UdpClient.open(client)) {
+        socket.send(new byte[] {1}, server.at(PORT));
+        assertThatThrownBy(() -> socket.receive(SILENCE))
+            .isInstanceOf(SocketTimeoutException.class);
+      }
+      mesh.a()
+          .ztunnel()
+          .awaitLog(
+              "the refusal",
+              line ->
+                  line.text().contains("UDP flow failed")
+                      && line.text().contains("the destination's ztunnel carries no UDP")
+                      && line.has("dst.workload", server.name()));
+      assertThat(echo.callers()).hasSize(before);
+    }
+  }
+
+  @Test
+  void whereTheControlPlaneSaysSoDatagramsAreLeftAloneUnlessPoliciesForbidThem()
+      throws IOException {
+    var client = mesh.captured(mesh.a(), "other-client");
+    var open = mesh.captured(mesh.b(), "open");
+    var strict = mesh.captured(mesh.b(), "strict");
+    mesh.controlPlane().enforce(Policies.strict());
+    mesh.controlPlane()
+        .announce(
+            WorkloadResource.captured(strict).selectedBy(FakeControlPlane.name(Policies.strict())));
+    awaitCapture(client, strict);
+    try (var echo = UdpServer.echo(open, PORT);
+        var refused = UdpServer.echo(strict, PORT);
+        var socket = UdpClient.open(client)) {
+      socket.answered(open.at(PORT));
+      assertThat(echo.callers().getFirst().getPort()).isEqualTo(socket.port());
+      socket.send(new byte[] {1}, strict.at(PORT));
+      assertThatThrownBy(() -> socket.receive(SILENCE)).isInstanceOf(SocketTimeoutException.class);
+      assertThat(refused.callers()).isEmpty();
+    }
+  }
+}
