@@ -57,6 +57,11 @@ public record AmbientMeshSpec(
                 + " ambient.istio.io/dns-capture wins over it.")
         @Default("true")
         Boolean dnsCapture,
+    @JsonPropertyDescription(
+            "Whether UDP between captured pods is carried in HBONE, and judged by L4 policies. The"
+                + " ztunnels then have the capabilities NET_BIND_SERVICE and NET_RAW too.")
+        @Default("false")
+        Boolean udp,
     @JsonPropertyDescription("How pods leave the mesh.") @Default("{}") LeavingSpec leaving,
     @JsonPropertyDescription("The proxy of each node.") @Default("{}") ZtunnelSpec ztunnel,
     @JsonPropertyDescription(
@@ -84,7 +89,7 @@ public record AmbientMeshSpec(
   /** Every field at its default. */
   public static final AmbientMeshSpec DEFAULTS =
       new AmbientMeshSpec(
-          null, null, null, null, null, null, null, null, null, null, null, null, null, null);
+          null, null, null, null, null, null, null, null, null, null, null, null, null, null, null);
 
   public AmbientMeshSpec(
       @Nullable String trustDomain,
@@ -94,6 +99,7 @@ public record AmbientMeshSpec(
       @Nullable List<String> excludedNamespaces,
       @Nullable MtlsMode mtls,
       @Nullable Boolean dnsCapture,
+      @Nullable Boolean udp,
       @Nullable LeavingSpec leaving,
       @Nullable ZtunnelSpec ztunnel,
       @Nullable WaypointSpec waypoint,
@@ -111,6 +117,7 @@ public record AmbientMeshSpec(
         excludedNamespaces == null ? List.of("kube-system") : List.copyOf(excludedNamespaces);
     this.mtls = mtls == null ? MtlsMode.PERMISSIVE : mtls;
     this.dnsCapture = dnsCapture == null || dnsCapture;
+    this.udp = udp != null && udp;
     this.leaving = leaving == null ? LeavingSpec.DEFAULTS : leaving;
     this.ztunnel = ztunnel == null ? ZtunnelSpec.DEFAULTS : ztunnel;
     this.waypoint = waypoint == null ? WaypointSpec.DEFAULTS : waypoint;

@@ -277,7 +277,8 @@ public final class ControlPlane implements AutoCloseable {
         settings.rootNamespace(),
         settings.clusterDomain(),
         settings.clusterId(),
-        spec.mtls() == MtlsMode.STRICT);
+        spec.mtls() == MtlsMode.STRICT,
+        spec.udp());
   }
 
   private WaypointSettings waypointSettings(AmbientMeshSpec spec) {

@@ -7,6 +7,7 @@ import java.util.List;
  *
  * @param trustDomainAliases other names of the trust domain, in policies and in peers' certificates
  * @param strict whether AmbientMesh asks for strict mTLS everywhere
+ * @param datagrams whether UDP is carried to captured pods
  */
 public record MeshSettings(
     String trustDomain,
@@ -14,20 +15,27 @@ public record MeshSettings(
     String rootNamespace,
     String clusterDomain,
     String clusterId,
-    boolean strict) {
+    boolean strict,
+    boolean datagrams) {
   /** Of the workload API: what an empty trust domain stands for. */
   static final String DEFAULT_TRUST_DOMAIN = "cluster.local";
 
   /** With Kubernetes' usual names. */
   public static MeshSettings of(String trustDomain, String rootNamespace) {
     return new MeshSettings(
-        trustDomain, List.of(), rootNamespace, "cluster.local", "Kubernetes", false);
+        trustDomain, List.of(), rootNamespace, "cluster.local", "Kubernetes", false, false);
   }
 
   /** The same, with that answer to whether all of the mesh is strict. */
   public MeshSettings withStrict(boolean strict) {
     return new MeshSettings(
-        trustDomain, trustDomainAliases, rootNamespace, clusterDomain, clusterId, strict);
+        trustDomain,
+        trustDomainAliases,
+        rootNamespace,
+        clusterDomain,
+        clusterId,
+        strict,
+        datagrams);
   }
 
   /** Its trust domain under all names. */

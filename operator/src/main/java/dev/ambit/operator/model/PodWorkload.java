@@ -75,6 +75,7 @@ final class PodWorkload {
             .setTunnelProtocol(
                 captured || nativeTunnel ? TunnelProtocol.HBONE : TunnelProtocol.NONE)
             .setNativeTunnel(nativeTunnel)
+            .setDatagrams(captured && settings.datagrams())
             .setTrustDomain(settings.wireTrustDomain())
             .setServiceAccount(text(pod.getSpec().getServiceAccountName()))
             .setNode(text(pod.getSpec().getNodeName()))

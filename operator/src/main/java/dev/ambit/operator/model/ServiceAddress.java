@@ -49,6 +49,7 @@ final class ServiceAddress {
             .setNamespace(namespace)
             .setHostname(settings.hostname(namespace, name))
             .addAllPorts(ServicePorts.of(service))
+            .addAllDatagramPorts(ServicePorts.datagramsOf(service))
             .setIpFamilies(families(service.getSpec()))
             .setCanonical(true);
     for (ByteString address : addresses(service)) {

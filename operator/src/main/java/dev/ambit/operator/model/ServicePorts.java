@@ -19,8 +19,11 @@ import java.util.Locale;
 import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
-/** Which port of an endpoint a service's port leads to. TCP alone: nothing else is carried. */
+/** Which port of an endpoint a service's port leads to: TCP's, and beside them UDP's. */
 final class ServicePorts {
+  private static final String TCP = "TCP";
+  private static final String UDP = "UDP";
+
   private ServicePorts() {}
 
   /**
@@ -28,8 +31,17 @@ final class ServicePorts {
    * itself.
    */
   static List<Port> of(Service service) {
+    return of(ports(service, TCP));
+  }
+
+  /** The same, of UDP. */
+  static List<Port> datagramsOf(Service service) {
+    return of(ports(service, UDP));
+  }
+
+  private static List<Port> of(List<ServicePort> servicePorts) {
     List<Port> ports = new ArrayList<>();
-    for (ServicePort port : tcpPorts(service)) {
+    for (ServicePort port : servicePorts) {
       ports.add(port(port, named(port) == null ? number(port) : 0));
     }
     return ports;
@@ -41,21 +53,27 @@ final class ServicePorts {
    */
   static PortList onPod(Service service, Pod pod) {
     PortList.Builder ports = PortList.newBuilder();
-    for (ServicePort port : tcpPorts(service)) {
-      String name = named(port);
-      OptionalInt target = name == null ? OptionalInt.of(number(port)) : containerPort(pod, name);
-      target.ifPresent(number -> ports.addPorts(port(port, number)));
+    for (ServicePort port : ports(service, TCP)) {
+      onPod(port, pod, TCP).ifPresent(number -> ports.addPorts(port(port, number)));
+    }
+    for (ServicePort port : ports(service, UDP)) {
+      onPod(port, pod, UDP).ifPresent(number -> ports.addDatagramPorts(port(port, number)));
     }
     return ports.build();
+  }
+
+  private static OptionalInt onPod(ServicePort port, Pod pod, String protocol) {
+    String name = named(port);
+    return name == null ? OptionalInt.of(number(port)) : containerPort(pod, name, protocol);
   }
 
   /** As an EndpointSlice maps them, by the port's name. */
   static PortList onSlice(Service service, EndpointSlice slice) {
     PortList.Builder ports = PortList.newBuilder();
-    for (ServicePort port : tcpPorts(service)) {
+    for (ServicePort port : ports(service, TCP)) {
       for (EndpointPort endpoint : orEmpty(slice.getPorts())) {
         if (endpoint.getPort() != null
-            && tcp(endpoint.getProtocol())
+            && is(endpoint.getProtocol(), TCP)
             && text(endpoint.getName()).equals(text(port.getName()))) {
           ports.addPorts(port(port, endpoint.getPort()));
         }
@@ -75,7 +93,8 @@ final class ServicePorts {
   static PortList onPod(ServiceEntry entry, Pod pod) {
     PortList.Builder ports = PortList.newBuilder();
     for (var port : tcpPorts(entry)) {
-      ports.addPorts(port(port, containerPort(pod, text(port.getName())).orElse(target(port))));
+      ports.addPorts(
+          port(port, containerPort(pod, text(port.getName()), TCP).orElse(target(port))));
     }
     return ports.build();
   }
@@ -95,7 +114,7 @@ final class ServicePorts {
    */
   static PortList onEntry(Service service, WorkloadEntry endpoint) {
     PortList.Builder ports = PortList.newBuilder();
-    for (ServicePort port : tcpPorts(service)) {
+    for (ServicePort port : ports(service, TCP)) {
       String name = named(port);
       OptionalInt target =
           name == null
@@ -141,14 +160,15 @@ final class ServicePorts {
         .build();
   }
 
-  private static List<ServicePort> tcpPorts(Service service) {
+  private static List<ServicePort> ports(Service service, String protocol) {
     return orEmpty(service.getSpec().getPorts()).stream()
-        .filter(port -> port.getPort() != null && tcp(port.getProtocol()))
+        .filter(port -> port.getPort() != null && is(port.getProtocol(), protocol))
         .toList();
   }
 
-  private static boolean tcp(@Nullable String protocol) {
-    return protocol == null || protocol.isEmpty() || protocol.equals("TCP");
+  /** A port that names no protocol is TCP's. */
+  private static boolean is(@Nullable String named, String protocol) {
+    return protocol.equals(named == null || named.isEmpty() ? TCP : named);
   }
 
   private static @Nullable String named(ServicePort port) {
@@ -164,12 +184,12 @@ final class ServicePorts {
     return number == null || number == 0 ? port.getPort() : number;
   }
 
-  private static OptionalInt containerPort(Pod pod, String name) {
+  private static OptionalInt containerPort(Pod pod, String name, String protocol) {
     if (name.isEmpty()) {
       return OptionalInt.empty();
     }
     for (Container container : orEmpty(pod.getSpec().getContainers())) {
-      OptionalInt port = containerPort(container, name);
+      OptionalInt port = containerPort(container, name, protocol);
       if (port.isPresent()) {
         return port;
       }
@@ -177,7 +197,7 @@ final class ServicePorts {
     // A sidecar in Kubernetes' sense is an init container that goes on running.
     for (Container container : orEmpty(pod.getSpec().getInitContainers())) {
       if ("Always".equals(container.getRestartPolicy())) {
-        OptionalInt port = containerPort(container, name);
+        OptionalInt port = containerPort(container, name, protocol);
         if (port.isPresent()) {
           return port;
         }
@@ -186,10 +206,10 @@ final class ServicePorts {
     return OptionalInt.empty();
   }
 
-  private static OptionalInt containerPort(Container container, String name) {
+  private static OptionalInt containerPort(Container container, String name, String protocol) {
     for (ContainerPort port : orEmpty(container.getPorts())) {
       if (name.equals(port.getName())
-          && tcp(port.getProtocol())
+          && is(port.getProtocol(), protocol)
           && port.getContainerPort() != null) {
         return OptionalInt.of(port.getContainerPort());
       }

@@ -186,7 +186,8 @@ class MeshIndexPropertiesTest {
                       "root",
                       "cluster.local",
                       "Kubernetes",
-                      random.nextBoolean())
+                      random.nextBoolean(),
+                      random.nextInt(4) == 0)
                   : new Enrollment(
                       namespace, MtlsMode.values()[random.nextInt(MtlsMode.values().length)]);
         };

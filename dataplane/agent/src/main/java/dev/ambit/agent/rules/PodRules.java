@@ -19,6 +19,11 @@ import java.util.Set;
 public final class PodRules {
   private static final MarkedLocalRoute REPLIES = new MarkedLocalRoute(0x111, 0xfff, 32764, 100);
 
+  /** What a ztunnel that carries UDP puts in beside, and takes out itself where it still runs. */
+  private static final String DATAGRAM_TABLE = "ambit_udp";
+
+  private static final MarkedLocalRoute DATAGRAMS = new MarkedLocalRoute(0x222, 0xfff, 32763, 101);
+
   private static final Set<Integer> PORTS =
       Set.of(PodRuleset.OUTBOUND_PORT, PodRuleset.INBOUND_PORT, PodRuleset.HBONE_PORT);
 
@@ -66,6 +71,10 @@ public final class PodRules {
       Nftables.run("delete table inet " + PodRuleset.TABLE);
     }
     REPLIES.remove();
+    if (Nftables.run("list tables").lines().anyMatch(("table inet " + DATAGRAM_TABLE)::equals)) {
+      Nftables.run("delete table inet " + DATAGRAM_TABLE);
+    }
+    DATAGRAMS.remove();
   }
 
   /** Whether rules of Ambit are in the namespace. */

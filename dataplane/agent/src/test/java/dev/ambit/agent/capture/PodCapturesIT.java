@@ -163,7 +163,7 @@ class PodCapturesIT {
 
   private static AmbientMeshSpec withoutDns() {
     return new AmbientMeshSpec(
-        null, null, null, null, null, null, false, null, null, null, null, null, null, null);
+        null, null, null, null, null, null, false, null, null, null, null, null, null, null, null);
   }
 
   private Pod annotated(String dnsCapture) {

@@ -70,6 +70,24 @@ class PodRulesIT {
     peer.close();
   }
 
+  @Test
+  void whatAZtunnelLeftForUdpIsTakenOutToo() throws Exception {
+    install(PodRuleset.CAPTURED);
+    var ofUdp = new dev.ambit.linux.MarkedLocalRoute(0x222, 0xfff, 32763, 101);
+    pod.call(
+        () -> {
+          ofUdp.ensure();
+          return dev.ambit.linux.Nftables.run("add table inet ambit_udp");
+        });
+    pod.call(
+        () -> {
+          rules.remove();
+          return null;
+        });
+    assertThat(pod.call(() -> dev.ambit.linux.Nftables.run("list tables"))).doesNotContain("ambit");
+    assertThat(pod.ip("rule")).doesNotContain("0x222");
+  }
+
   @ParameterizedTest
   @EnumSource
   void newConnectionsGoToTheZtunnel(Family family) throws Exception {

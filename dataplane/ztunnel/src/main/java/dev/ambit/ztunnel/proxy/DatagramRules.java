@@ -58,6 +58,7 @@ public final class DatagramRules {
   private final int mark;
   private final LongAdder unsupported = new LongAdder();
   private final AtomicBoolean scheduled = new AtomicBoolean();
+  private final AtomicBoolean verdictsVoid = new AtomicBoolean();
 
   // Confined to the executor's thread.
   private final Set<Member> members = new LinkedHashSet<>();
@@ -107,7 +108,7 @@ public final class DatagramRules {
               executor.schedule(
                   () -> {
                     scheduled.set(false);
-                    follow(false);
+                    follow();
                   },
                   DEBOUNCE_MILLIS,
                   TimeUnit.MILLISECONDS));
@@ -116,7 +117,8 @@ public final class DatagramRules {
 
   /** Policies have changed: all verdicts are void; returns at once. */
   public void policiesChanged() {
-    run(() -> executor.execute(() -> follow(true)));
+    verdictsVoid.set(true);
+    meshChanged();
   }
 
   private static void run(Runnable submission) {
@@ -140,8 +142,8 @@ public final class DatagramRules {
     return member;
   }
 
-  private void follow(boolean verdictsVoid) {
-    if (verdictsVoid) {
+  private void follow() {
+    if (verdictsVoid.getAndSet(false)) {
       turn = turn % TURNS + 1;
     }
     wanted = destinations.get();
@@ -232,9 +234,24 @@ public final class DatagramRules {
     }
 
     private void follow() {
-      if (isGuarded() != presentGuard || (presentGuard && turn != presentTurn)) {
-        install();
-      } else if (!wanted.equals(present)) {
+      boolean guard = isGuarded();
+      if (guard != presentGuard || (guard && turn != presentTurn)) {
+        boolean done =
+            attempt(
+                "change",
+                () -> {
+                  Nftables.run(rules(guard, turn, dns, mark));
+                  listing = chains();
+                  return null;
+                });
+        if (!done) {
+          install();
+          return;
+        }
+        presentGuard = guard;
+        presentTurn = turn;
+      }
+      if (!wanted.equals(present)) {
         Set<InetAddress> addresses = wanted;
         String changes = changes(present, addresses);
         if (attempt("change", () -> Nftables.run(changes))) {
@@ -304,13 +321,32 @@ public final class DatagramRules {
   /** The commands that bring the table to this content from any state, as one transaction. */
   static String commands(
       Set<InetAddress> addresses, boolean guard, int turn, boolean dns, int mark) {
+    return """
+    add table inet %1$s
+    delete table inet %1$s
+    table inet %1$s {
+      set mesh4 { type ipv4_addr; }
+      set mesh6 { type ipv6_addr; }
+      chain untracked { type filter hook output priority raw; policy accept; }
+      chain capture { type route hook output priority mangle + 5; policy accept; }
+      chain hand_over { type filter hook prerouting priority mangle; policy accept; }
+    }
+    """
+            .formatted(TABLE)
+        + rules(guard, turn, dns, mark)
+        + changes(Set.of(), addresses);
+  }
+
+  /** The commands that bring the chains alone to this content. */
+  static String rules(boolean guard, int turn, boolean dns, int mark) {
     String verdict = "0x%x".formatted(turn << TURN_SHIFT);
-    String plain =
+    String judged =
         """
             meta mark & 0xfff == 0x%1$x ct mark set ct mark & 0xfff | %2$s accept
         """
             .formatted(FlowSettings.JUDGED_MARK, verdict);
     String question = "    udp dport 53 udp sport != 53 accept\n";
+    // Last: what policies have not let through turns nothing that goes through tunnels plain.
     String first =
         """
             iif != "lo" meta l4proto udp fib daddr type local ct direction original ct mark & 0xfffff000 != %1$s tproxy to :%2$d accept
@@ -318,17 +354,14 @@ public final class DatagramRules {
         """
             .formatted(verdict, FlowSettings.PLAIN_PORT);
     return """
-    add table inet %1$s
-    delete table inet %1$s
+    flush chain inet %1$s untracked
+    flush chain inet %1$s capture
+    flush chain inet %1$s hand_over
     table inet %1$s {
-      set mesh4 { type ipv4_addr; }
-      set mesh6 { type ipv6_addr; }
       chain untracked {
-        type filter hook output priority raw; policy accept;
         meta l4proto udp meta mark & 0xfff == 0x%2$x notrack
       }
       chain capture {
-        type route hook output priority mangle + 5; policy accept;
         meta l4proto != udp accept
     %6$s    oif "lo" accept
         meta mark & 0xfff == { 0x%3$x, 0x%2$x } accept
@@ -337,22 +370,20 @@ public final class DatagramRules {
         ip6 daddr @mesh6 meta mark set 0x222
       }
       chain hand_over {
-        type filter hook prerouting priority mangle; policy accept;
-        iif "lo" meta l4proto udp meta mark & 0xfff == 0x222 tproxy to :%4$d accept
+        iif "lo" meta l4proto udp meta mark & 0xfff == { 0x111, 0x222 } tproxy to :%4$d accept
         meta l4proto udp meta mark & 0xfff == 0x222 drop
-        iif != "lo" meta l4proto udp ct direction original ct mark & 0xfff == 0x111 ct mark set ct mark & 0xfffff000
-    %5$s  }
+    %5$s    iif != "lo" meta l4proto udp ct direction original ct mark & 0xfff == 0x111 ct mark set ct mark & 0xfffff000
+      }
     }
     """
-            .formatted(
-                TABLE,
-                FlowSettings.REPLY_MARK,
-                mark,
-                FlowSettings.OUTBOUND_PORT,
-                guard ? first : "",
-                guard ? plain : "",
-                dns ? question : "")
-        + changes(Set.of(), addresses);
+        .formatted(
+            TABLE,
+            FlowSettings.REPLY_MARK,
+            mark,
+            FlowSettings.OUTBOUND_PORT,
+            guard ? first : "",
+            guard ? judged : "",
+            dns ? question : "");
   }
 
   /** The commands that change the sets alone. */

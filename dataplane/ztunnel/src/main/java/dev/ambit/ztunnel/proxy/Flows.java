@@ -154,6 +154,9 @@ final class Flows implements PodLoop.Drainable {
       int count = batch.receiveAddressed(listener.socket());
       for (int i = 0; i < count; i++) {
         FlowKey key = new FlowKey(batch.source(i), batch.destination(i));
+        if (FlowSettings.isOwnPort(key.peer().getPort())) {
+          continue; // It was not led here: somebody has called the listener itself.
+        }
         OutboundFlow flow = outbound.get(key);
         if (flow == null) {
           flow = open(key);
@@ -210,6 +213,9 @@ final class Flows implements PodLoop.Drainable {
     for (int i = 0; i < count; i++) {
       InetSocketAddress from = batch.source(i);
       InetSocketAddress to = batch.destination(i);
+      if (FlowSettings.isOwnPort(to.getPort())) {
+        continue;
+      }
       byte[] payload = new byte[batch.payload(i).remaining()];
       batch.payload(i).get(payload);
       pod.workload(

@@ -93,13 +93,6 @@ final class OutboundFlow extends Flow implements TunnelUser {
       return;
     }
     workload = self;
-    if (FlowSettings.isOwnPort(key.peer().getPort())) {
-      refuse(
-          new ConnectionFailure(
-              Addresses.text(key.peer()) + " is the proxy's own port",
-              ResponseFlag.CONNECT_FAILED));
-      return;
-    }
     take(self, pod().state().datagrams(self, key.peer(), tried));
   }
 

@@ -115,7 +115,7 @@ public final class ZtunnelDaemonSet {
         .endSeccompProfile()
         .withNewCapabilities()
         .withDrop("ALL")
-        .withAdd("NET_ADMIN", "SYS_ADMIN")
+        .withAdd(capabilities(mesh))
         .endCapabilities()
         .endSecurityContext()
         .withResources(NodeComponent.orElse(spec.resources(), "50m", "128Mi"))
@@ -128,6 +128,16 @@ public final class ZtunnelDaemonSet {
         .build();
   }
 
+  /**
+   * UDP takes two more: sockets that answer in the name of ports below 1024, and the message that
+   * nobody is at a port.
+   */
+  private static List<String> capabilities(AmbientMeshSpec mesh) {
+    return mesh.udp()
+        ? List.of("NET_ADMIN", "SYS_ADMIN", "NET_BIND_SERVICE", "NET_RAW")
+        : List.of("NET_ADMIN", "SYS_ADMIN");
+  }
+
   private static List<EnvVar> environment(AmbientMeshSpec mesh, String rootNamespace) {
     ZtunnelSpec spec = mesh.ztunnel();
     String controlPlane = "https://ambit-operator." + rootNamespace + ".svc:15012";
@@ -137,7 +147,11 @@ public final class ZtunnelDaemonSet {
             : List.of(
                 NodeComponent.variable(
                     "TRUST_DOMAIN_ALIASES", String.join(",", mesh.trustDomainAliases())));
-    return Stream.concat(environment(mesh, spec, controlPlane).stream(), aliases.stream()).toList();
+    List<EnvVar> udp =
+        mesh.udp() ? List.of(NodeComponent.variable("UDP_ENABLED", "true")) : List.of();
+    return Stream.of(environment(mesh, spec, controlPlane), aliases, udp)
+        .flatMap(List::stream)
+        .toList();
   }
 
   private static List<EnvVar> environment(

@@ -26,6 +26,10 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 class NodeComponentsTest {
   private static AmbientMesh mesh() {
+    return mesh(false);
+  }
+
+  private static AmbientMesh mesh(boolean udp) {
     var mesh = new AmbientMesh();
     mesh.setMetadata(new ObjectMetaBuilder().withName("default").withUid("u-1").build());
     mesh.setSpec(
@@ -37,6 +41,7 @@ class NodeComponentsTest {
             null,
             null,
             null,
+            udp,
             null,
             new ZtunnelSpec(
                 "registry/ztunnel:1",
@@ -53,6 +58,20 @@ class NodeComponentsTest {
             null,
             null));
     return mesh;
+  }
+
+  @Test
+  void whereUdpIsCarriedTheZtunnelMayDoWhatThatTakes() {
+    var without = container(ZtunnelDaemonSet.of(mesh(false), "ambit-system"));
+    var with = container(ZtunnelDaemonSet.of(mesh(true), "ambit-system"));
+
+    assertThat(without.getEnv()).noneMatch(variable -> variable.getName().equals("UDP_ENABLED"));
+    assertThat(with.getEnv())
+        .anyMatch(
+            variable ->
+                variable.getName().equals("UDP_ENABLED") && variable.getValue().equals("true"));
+    assertThat(with.getSecurityContext().getCapabilities().getAdd())
+        .containsExactlyInAnyOrder("NET_ADMIN", "SYS_ADMIN", "NET_BIND_SERVICE", "NET_RAW");
   }
 
   static List<DaemonSet> both() {

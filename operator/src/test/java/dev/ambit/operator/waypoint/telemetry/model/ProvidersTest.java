@@ -23,7 +23,7 @@ class ProvidersTest {
       List<ExtensionProvider> providers, @Nullable DefaultProviders defaults) {
     return Providers.findings(
         new AmbientMeshSpec(
-            null, null, null, null, null, null, null, null, null, null, null, null, providers,
+            null, null, null, null, null, null, null, null, null, null, null, null, null, providers,
             defaults));
   }
 
