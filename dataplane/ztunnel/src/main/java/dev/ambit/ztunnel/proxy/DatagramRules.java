@@ -370,7 +370,8 @@ public final class DatagramRules {
         ip6 daddr @mesh6 meta mark set 0x222
       }
       chain hand_over {
-        iif "lo" meta l4proto udp meta mark & 0xfff == { 0x111, 0x222 } tproxy to :%4$d accept
+        iif "lo" meta l4proto udp meta mark & 0xfff == 0x222 tproxy to :%4$d accept
+        iif "lo" meta l4proto udp meta mark & 0xfff == 0x111 fib daddr type != local tproxy to :%4$d accept
         meta l4proto udp meta mark & 0xfff == 0x222 drop
     %5$s    iif != "lo" meta l4proto udp ct direction original ct mark & 0xfff == 0x111 ct mark set ct mark & 0xfffff000
       }
