@@ -58,13 +58,19 @@ public record MarkedLocalRoute(int mark, int mask, int priority, int table) {
     }
   }
 
-  /** Takes out what is there. */
-  public void remove() throws IOException {
+  /**
+   * Takes out what is there.
+   *
+   * @return whether anything was
+   */
+  public boolean remove() throws IOException {
     try (var netlink = new Netlink()) {
+      boolean present = false;
       for (int family : new int[] {AF_INET, AF_INET6}) {
-        delete(netlink, RTM_DELRULE, "rule", family, rule(family));
-        delete(netlink, RTM_DELROUTE, "route", family, route(family));
+        present |= delete(netlink, RTM_DELRULE, "rule", family, rule(family));
+        present |= delete(netlink, RTM_DELROUTE, "route", family, route(family));
       }
+      return present;
     }
   }
 
@@ -78,7 +84,7 @@ public record MarkedLocalRoute(int mark, int mask, int priority, int table) {
     return true;
   }
 
-  private static void delete(Netlink netlink, int type, String what, int family, byte[] body)
+  private static boolean delete(Netlink netlink, int type, String what, int family, byte[] body)
       throws IOException {
     int error = netlink.change(type, 0, body);
     if (error != Netlink.ENOENT
@@ -86,6 +92,7 @@ public record MarkedLocalRoute(int mark, int mask, int priority, int table) {
         && !(family == AF_INET6 && NO_IPV6.contains(error))) {
       check("delete " + what + " of family " + family, error);
     }
+    return error == 0;
   }
 
   private static void check(String call, int error) throws LinuxException {

@@ -26,6 +26,7 @@ import dev.ambit.ztunnel.proxy.PeerTrust;
 import dev.ambit.ztunnel.proxy.PodProxies;
 import dev.ambit.ztunnel.proxy.ProxySettings;
 import dev.ambit.ztunnel.proxy.Rehearsal;
+import dev.ambit.ztunnel.proxy.WithoutDatagrams;
 import dev.ambit.ztunnel.state.DatagramDestinations;
 import dev.ambit.ztunnel.state.HostAddresses;
 import dev.ambit.ztunnel.state.LocalPod;
@@ -48,6 +49,7 @@ import dev.ambit.ztunnel.xds.XdsClient;
 import dev.ambit.ztunnel.zds.DedicatedPod;
 import dev.ambit.ztunnel.zds.PodObserver;
 import dev.ambit.ztunnel.zds.PodRegistry;
+import dev.ambit.ztunnel.zds.PodRuntime;
 import dev.ambit.ztunnel.zds.PodSource;
 import dev.ambit.ztunnel.zds.ZdsClient;
 import io.netty.channel.EventLoopGroup;
@@ -193,7 +195,11 @@ public final class Ztunnel {
     if (demand != null) {
       observers.addFirst(new PodDemand(demand, settings.node().clusterId()));
     }
-    pods = new PodRegistry(proxies, new PodObservers(observers), control);
+    PodRuntime runtime =
+        settings.flows().isPresent() || settings.dedicated() != null
+            ? proxies
+            : new WithoutDatagrams(proxies, certificateExecutor);
+    pods = new PodRegistry(runtime, new PodObservers(observers), control);
     podTelemetry.gauges(pods::active, pods::pending);
     LocalPod dedicated = settings.dedicated();
     podSource =

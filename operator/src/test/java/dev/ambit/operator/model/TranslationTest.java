@@ -18,6 +18,7 @@ import io.fabric8.kubernetes.api.model.IntOrString;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.ServiceBuilder;
+import io.fabric8.kubernetes.api.model.ServicePortBuilder;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -28,8 +29,12 @@ class TranslationTest {
   private static final MeshSettings SETTINGS = MeshSettings.of("cluster.local", "ambit-system");
 
   private static Workload workload(Pod pod) {
+    return workload(SETTINGS, pod);
+  }
+
+  private static Workload workload(MeshSettings settings, Pod pod) {
     return PodWorkload.of(
-            SETTINGS, pod, Map.of(), Set.of(), Locality.getDefaultInstance(), Placement.NONE)
+            settings, pod, Map.of(), Set.of(), Locality.getDefaultInstance(), Placement.NONE)
         .orElseThrow()
         .getWorkload();
   }
@@ -57,6 +62,70 @@ class TranslationTest {
     assertThat(workload.getTrustDomain()).isEmpty();
     assertThat(workload.getStatus()).isEqualTo(WorkloadStatus.HEALTHY);
     assertThat(workload.getNetworkMode()).isEqualTo(NetworkMode.STANDARD);
+  }
+
+  @Test
+  void udpIsCarriedToCapturedPodsWhereTheMeshSaysSo() {
+    Pod captured =
+        new PodBuilder(pod())
+            .editMetadata()
+            .addToAnnotations("ambient.istio.io/redirection", "enabled")
+            .endMetadata()
+            .build();
+    MeshSettings carrying =
+        new MeshSettings(
+            "cluster.local", List.of(), "ambit-system", "cluster.local", "Kubernetes", false, true);
+
+    assertThat(workload(captured).getDatagrams()).isFalse();
+    assertThat(workload(carrying, captured).getDatagrams()).isTrue();
+    assertThat(workload(carrying, pod()).getDatagrams()).isFalse();
+  }
+
+  @Test
+  void portsOfUdpAreToldBesideThoseOfTcp() {
+    var dns =
+        new ServiceBuilder(Objects.service("shop", "dns", "10.96.0.10", Map.of("app", "cart")))
+            .editSpec()
+            .withPorts(
+                new ServicePortBuilder()
+                    .withName("dns-tcp")
+                    .withPort(53)
+                    .withTargetPort(new IntOrString(5353))
+                    .withProtocol("TCP")
+                    .build(),
+                new ServicePortBuilder()
+                    .withName("dns")
+                    .withPort(53)
+                    .withTargetPort(new IntOrString("dns"))
+                    .withProtocol("UDP")
+                    .build())
+            .endSpec()
+            .build();
+    Pod server =
+        new PodBuilder(pod())
+            .editSpec()
+            .editFirstContainer()
+            .addNewPort()
+            .withName("dns")
+            .withContainerPort(5300)
+            .withProtocol("UDP")
+            .endPort()
+            .endContainer()
+            .endSpec()
+            .build();
+
+    assertThat(service(dns).getPortsList())
+        .singleElement()
+        .satisfies(port -> assertThat(port.getTargetPort()).isEqualTo(5353));
+    assertThat(service(dns).getDatagramPortsList())
+        .singleElement()
+        .satisfies(port -> assertThat(port.getServicePort()).isEqualTo(53));
+    assertThat(ServicePorts.onPod(dns, server).getPortsList())
+        .singleElement()
+        .satisfies(port -> assertThat(port.getTargetPort()).isEqualTo(5353));
+    assertThat(ServicePorts.onPod(dns, server).getDatagramPortsList())
+        .singleElement()
+        .satisfies(port -> assertThat(port.getTargetPort()).isEqualTo(5300));
   }
 
   @Test

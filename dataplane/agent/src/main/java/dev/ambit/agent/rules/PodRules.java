@@ -71,10 +71,9 @@ public final class PodRules {
       Nftables.run("delete table inet " + PodRuleset.TABLE);
     }
     REPLIES.remove();
-    if (Nftables.run("list tables").lines().anyMatch(("table inet " + DATAGRAM_TABLE)::equals)) {
-      Nftables.run("delete table inet " + DATAGRAM_TABLE);
+    if (DATAGRAMS.remove()) {
+      Nftables.run("add table inet %1$s\ndelete table inet %1$s".formatted(DATAGRAM_TABLE));
     }
-    DATAGRAMS.remove();
   }
 
   /** Whether rules of Ambit are in the namespace. */

@@ -284,9 +284,7 @@ public final class DatagramRules {
     }
 
     private @Nullable Object remove() throws java.io.IOException {
-      if (Nftables.listTable(TABLE).isPresent()) {
-        Nftables.run("delete table inet " + TABLE);
-      }
+      Nftables.run("add table inet %1$s\ndelete table inet %1$s".formatted(TABLE));
       HAND_OVER.remove();
       return null;
     }
@@ -306,13 +304,15 @@ public final class DatagramRules {
     }
   }
 
-  /** Takes out what a ztunnel that carried UDP has left, where this one does not. */
-  public static void clean(NetworkNamespace namespace) throws Exception {
+  /**
+   * Takes out what a ztunnel that carried UDP has left, where this one does not. Where nothing was
+   * left that costs no more than a look at the routing rules.
+   */
+  static void clean(NetworkNamespace namespace) throws Exception {
     namespace.call(
         () -> {
-          if (Nftables.run("list tables").lines().anyMatch(("table inet " + TABLE)::equals)) {
-            Nftables.run("delete table inet " + TABLE);
-            HAND_OVER.remove();
+          if (HAND_OVER.remove()) {
+            Nftables.run("add table inet %1$s\ndelete table inet %1$s".formatted(TABLE));
           }
           return null;
         });

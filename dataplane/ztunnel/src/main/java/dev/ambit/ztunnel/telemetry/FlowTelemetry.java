@@ -149,11 +149,13 @@ public final class FlowTelemetry implements FlowLog {
   /** The counters of flows that are counted together. */
   private final class Series {
     private final ConnectionShape shape;
-    private final Map<String, Counter> counters = new HashMap<>();
+    private final Map<Key, Counter> counters = new HashMap<>();
 
     // Changed only within the map's lock on the shape.
     private int users;
     private long lastUsed = nanoTime.getAsLong();
+
+    private record Key(Family family, ResponseFlag flag, @Nullable DropReason reason) {}
 
     private record Counter(Family family, Labels labels, LongAdder adder) {}
 
@@ -162,19 +164,19 @@ public final class FlowTelemetry implements FlowLog {
     }
 
     LongAdder of(Family family, ResponseFlag flag) {
-      return counter(System.identityHashCode(family) + flag.label(), family, flag);
+      return counter(new Key(family, flag, null));
     }
 
     LongAdder dropped(DropReason reason) {
-      return counter(reason.label(), droppedDatagrams, ResponseFlag.NONE, "reason", reason.label());
+      return counter(
+          new Key(droppedDatagrams, ResponseFlag.NONE, reason), "reason", reason.label());
     }
 
-    private synchronized LongAdder counter(
-        String key, Family family, ResponseFlag flag, String... further) {
+    private synchronized LongAdder counter(Key key, String... further) {
       Counter known = counters.get(key);
       if (known == null) {
-        Labels labels = shape.labels(PROTOCOL, flag, further);
-        known = new Counter(family, labels, family.counter(labels));
+        Labels labels = shape.labels(PROTOCOL, key.flag(), further);
+        known = new Counter(key.family(), labels, key.family().counter(labels));
         counters.put(key, known);
       }
       return known.adder();

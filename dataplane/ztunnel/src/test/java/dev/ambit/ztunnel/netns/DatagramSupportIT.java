@@ -97,6 +97,32 @@ class DatagramSupportIT {
   }
 
   @Test
+  void aZtunnelThatCarriesNoneTakesOutTheRulesOfOneThatDid() throws IOException {
+    var client = mesh.captured(mesh.a(), "switching-client");
+    var server = mesh.captured(mesh.b(), "switching-server");
+    mesh.controlPlane().announce(promised(client), promised(server));
+    awaitCapture(client, server);
+    var old = mesh.a().ztunnel();
+    mesh.a().startZtunnel(Map.of("UDP_ENABLED", "false"));
+    mesh.a().awaitReady();
+    old.terminate();
+    old.awaitExit(Patience.LONG);
+    try (var echo = UdpServer.echo(server, PORT);
+        var socket = UdpClient.open(client)) {
+      socket.answered(server.at(PORT));
+      assertThat(echo.callers().getFirst().getPort()).isEqualTo(socket.port());
+      assertThat(client.host().call(() -> dev.ambit.linux.Nftables.run("list tables")))
+          .doesNotContain("ambit_udp");
+    } finally {
+      var without = mesh.a().ztunnel();
+      mesh.a().startZtunnel(Map.of("UDP_ENABLED", "true"));
+      mesh.a().awaitReady();
+      without.terminate();
+      without.awaitExit(Patience.LONG);
+    }
+  }
+
+  @Test
   void whereTheControlPlaneSaysSoDatagramsAreLeftAloneUnlessPoliciesForbidThem()
       throws IOException {
     var client = mesh.captured(mesh.a(), "other-client");

@@ -364,4 +364,28 @@ class PolicyStoreTest {
     assertThat(judge(server, renamed)).isInstanceOf(Verdict.Denied.class);
     assertThat(judge(server, foreign)).isEqualTo(Verdict.ALLOWED);
   }
+
+  @Test
+  void aWorkloadIsGuardedByEnforcedPoliciesAlone() {
+    MeshWorkload free = server();
+    assertThat(store.guards(free)).isFalse();
+    assertThat(store.guards(server("shop/unknown"))).isTrue();
+
+    put(
+        Authorization.newBuilder()
+            .setName("named")
+            .setNamespace("shop")
+            .setScope(Scope.WORKLOAD_SELECTOR)
+            .setAction(Action.DENY));
+    assertThat(store.guards(server("shop/named"))).isTrue();
+    assertThat(store.guards(server())).isFalse();
+
+    put(
+        Authorization.newBuilder()
+            .setName("of-namespace")
+            .setNamespace("shop")
+            .setScope(Scope.NAMESPACE)
+            .setAction(Action.ALLOW));
+    assertThat(store.guards(server())).isTrue();
+  }
 }
