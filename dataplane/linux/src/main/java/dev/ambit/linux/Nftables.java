@@ -26,7 +26,8 @@ public final class Nftables {
    */
   private static final int MOST_DESCRIPTORS = 1024;
 
-  private static final int RESERVE = 8;
+  /** More than others can take of them in the time of a call. */
+  private static final int RESERVE = 64;
 
   /** libnftables keeps process-wide parser and cache state, so one call at a time. */
   private static final Object LOCK = new Object();

@@ -80,7 +80,8 @@ public final class CapsuleReader {
       deliver(payload, sink);
       return;
     }
-    ByteBuf kept = allocator.directBuffer(all);
+    // Grows with what comes: how long it says that it is costs nothing.
+    ByteBuf kept = allocator.directBuffer(Math.min(all, 2 * data.readableBytes()), all);
     begun = kept;
     kept.writeBytes(data);
   }
@@ -103,7 +104,7 @@ public final class CapsuleReader {
     requirePossible();
     int missing = head + (int) length - kept.readableBytes();
     int count = Math.min(missing, data.readableBytes());
-    kept.ensureWritable(missing);
+    kept.ensureWritable(count);
     kept.writeBytes(data, count);
     if (count == missing) {
       begun = null;
@@ -161,6 +162,12 @@ public final class CapsuleReader {
     type = Capsules.number(data, at, typeSize);
     length = Capsules.number(data, at + typeSize, lengthSize);
     return typeSize + lengthSize;
+  }
+
+  /** How many bytes it keeps of a datagram whose end is yet to come. */
+  public int kept() {
+    ByteBuf kept = begun;
+    return kept == null ? 0 : kept.readableBytes();
   }
 
   /** Forgets what has begun. */

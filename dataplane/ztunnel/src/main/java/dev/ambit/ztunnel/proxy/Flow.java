@@ -297,7 +297,8 @@ abstract class Flow implements StreamHandler, CapsuleReader.Sink {
 
   @Override
   public final void onData(ByteBuf data) {
-    int bytes = data.readableBytes();
+    // What is kept of a datagram is the peer's to answer for, until its end comes.
+    int passed = data.readableBytes() + capsules.kept();
     lastNanos = System.nanoTime();
     HboneStream from = stream;
     try {
@@ -311,7 +312,7 @@ abstract class Flow implements StreamHandler, CapsuleReader.Sink {
       settle();
       data.release();
       if (from != null) {
-        from.consumed(bytes);
+        from.consumed(passed - capsules.kept());
       }
     }
   }

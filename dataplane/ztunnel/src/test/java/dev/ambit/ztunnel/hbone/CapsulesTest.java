@@ -111,6 +111,20 @@ class CapsulesTest {
     assertThat(leaked()).isZero();
   }
 
+  @Test
+  void whatIsKeptIsWhatCameAndNotWhatIsToCome() throws CapsuleException {
+    ByteBuf all = written(new byte[60_000]);
+    read(all.readRetainedSlice(10));
+    assertThat(reader.kept()).isEqualTo(10);
+    assertThat(allocator.metric().usedDirectMemory()).isLessThan(1_000);
+    read(all.readRetainedSlice(30_000));
+    assertThat(reader.kept()).isEqualTo(30_010);
+    read(all);
+    assertThat(reader.kept()).isZero();
+    assertThat(datagrams.getFirst()).hasSize(60_000);
+    assertThat(leaked()).isZero();
+  }
+
   @Property(tries = 300)
   void datagramsComeOutAsTheyWentInHoweverTheyAreCut(@ForAll long seed) throws CapsuleException {
     datagrams.clear();

@@ -78,6 +78,25 @@ final class UdpClient implements AutoCloseable {
     answered(server, data);
   }
 
+  /**
+   * Whether a datagram to {@code server} stays without an answer for a while. Late answers to
+   * earlier ones do not count.
+   */
+  boolean unanswered(InetSocketAddress server) throws IOException {
+    byte[] data = new byte[32];
+    ThreadLocalRandom.current().nextBytes(data);
+    send(data, server);
+    while (true) {
+      try {
+        if (Arrays.equals(bytes(receive(ANSWER)), data)) {
+          return false;
+        }
+      } catch (SocketTimeoutException e) {
+        return true;
+      }
+    }
+  }
+
   @Override
   public void close() {
     socket.close();
