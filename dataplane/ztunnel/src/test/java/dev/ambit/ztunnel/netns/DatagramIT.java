@@ -304,6 +304,45 @@ class DatagramIT {
   }
 
   @Test
+  void aFloodOnOneFlowStarvesNeitherAnotherNorConnections() throws Exception {
+    var client = captured(mesh.a(), "flooder");
+    var server = captured(mesh.b(), "flooded");
+    awaitCapture(client, server.ipv4());
+    var over = new java.util.concurrent.atomic.AtomicBoolean();
+    try (var echo = UdpServer.echo(server, PORT);
+        var sink = UdpServer.start(server, PORT + 1, question -> new byte[0]);
+        var tcp = TcpServer.echo(server, PORT);
+        var flood = UdpClient.open(client);
+        var other = UdpClient.open(client)) {
+      flood.answered(server.at(PORT));
+      var flooding =
+          Thread.ofPlatform()
+              .daemon()
+              .start(
+                  () -> {
+                    byte[] data = new byte[1400];
+                    while (!over.get()) {
+                      try {
+                        flood.send(data, server.at(PORT + 1));
+                      } catch (IOException e) {
+                        return; // closed at the test's end
+                      }
+                    }
+                  });
+      try {
+        for (int i = 0; i < 20; i++) {
+          other.answered(server.at(PORT));
+          Calls.answered(client, server.at(PORT));
+        }
+      } finally {
+        over.set(true);
+        flooding.join(Patience.MIDDLE);
+      }
+      assertThat(sink.callers()).isNotEmpty();
+    }
+  }
+
+  @Test
   void whoAsksAPortWhereNobodyIsLearnsIt() throws IOException {
     var client = captured(mesh.a(), "hopeful");
     var server = captured(mesh.b(), "closed");

@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -26,7 +28,10 @@ class DatagramSupportIT {
   @BeforeAll
   void start() {
     mesh = Mesh.withoutZtunnels(ZtunnelProgram.ambitWithUdp(), ZtunnelProgram.ambit(), Map.of());
-    mesh.a().startZtunnel(Map.of("UDP_ENABLED", "true"));
+    mesh.a()
+        .startZtunnel(
+            Map.of(
+                "UDP_ENABLED", "true", "UDP_IDLE_TIMEOUT", "2s", "UDP_UNREPLIED_TIMEOUT", "2s"));
     mesh.b().startZtunnel();
     mesh.a().awaitReady();
     mesh.b().awaitReady();
@@ -87,6 +92,26 @@ class DatagramSupportIT {
                       && line.text().contains("the destination's ztunnel carries no UDP")
                       && line.has("dst.workload", server.name()));
       assertThat(echo.callers()).hasSize(before);
+    }
+  }
+
+  @Test
+  void aFlowThatIsSilentEndsAndBeginsAgainUnseen() throws IOException {
+    var client = mesh.captured(mesh.a(), "seldom-client");
+    var server = mesh.captured(mesh.a(), "seldom-server");
+    mesh.controlPlane().announce(promised(client), promised(server));
+    awaitCapture(client, server);
+    try (var echo = UdpServer.echo(server, PORT);
+        var socket = UdpClient.open(client)) {
+      for (int i = 0; i < 2; i++) {
+        socket.answered(server.at(PORT));
+        await("no flow is left")
+            .atMost(Patience.LONG)
+            .until(
+                () -> mesh.a().ztunnel().metrics().sum("ambit_udp_flows_open", Map.of()) == 0);
+      }
+      assertThat(Set.copyOf(echo.callers()))
+          .containsExactly(new InetSocketAddress(client.ipv4(), socket.port()));
     }
   }
 
