@@ -293,11 +293,12 @@ public final class DatagramRules {
       try {
         namespace.call(work);
         return true;
-      } catch (Exception e) {
+      } catch (Exception | LinkageError e) {
+        // The latter where there is no libnftables.
         log.atWarn()
             .addKeyValue("namespace", pod.namespace())
             .addKeyValue("pod", pod.name())
-            .addKeyValue("reason", String.valueOf(e.getMessage()))
+            .addKeyValue("reason", e.toString())
             .log("cannot " + what + " the pod's rules for UDP");
         return false;
       }

@@ -30,9 +30,13 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The UDP flows of one pod on one event loop. */
 final class Flows implements PodLoop.Drainable {
+  private static final Logger log = LoggerFactory.getLogger(Flows.class);
+
   private static final long CHECK_SECONDS = 1;
   private static final int PROGRESS_CHECKS = 10;
 
@@ -121,15 +125,28 @@ final class Flows implements PodLoop.Drainable {
   /** Begins to take datagrams of the pod; on the loop. */
   void listen() throws LinuxException {
     try {
-      for (boolean ipv6 : pod.settings().ipv6() ? new boolean[] {false, true} : new boolean[1]) {
-        listen(ipv6, FlowSettings.OUTBOUND_PORT, this::onCaptured);
-        listen(ipv6, FlowSettings.PLAIN_PORT, this::onPlain);
-      }
+      listen(false);
     } catch (LinuxException e) {
       closeListeners();
       throw e;
     }
+    if (pod.settings().ipv6()) {
+      try {
+        listen(true);
+      } catch (LinuxException e) {
+        log.atWarn()
+            .addKeyValue("namespace", pod.pod().namespace())
+            .addKeyValue("pod", pod.pod().name())
+            .addKeyValue("reason", e.getMessage())
+            .log("cannot take UDP over IPv6, taking it over IPv4 alone");
+      }
+    }
     pod.addTunnel(this);
+  }
+
+  private void listen(boolean ipv6) throws LinuxException {
+    listen(ipv6, FlowSettings.OUTBOUND_PORT, this::onCaptured);
+    listen(ipv6, FlowSettings.PLAIN_PORT, this::onPlain);
   }
 
   private void listen(boolean ipv6, int port, java.util.function.Consumer<FlowSocket> reader)

@@ -370,7 +370,9 @@ final class OutboundFlow extends Flow implements TunnelUser {
     }
     end();
     OutboundFlow next = flows().open(key);
-    if (next != null) {
+    if (next == null) {
+      flows().log().dropped(info(), DropReason.LIMIT, kept.size());
+    } else {
       kept.forEach(datagram -> next.onFirst(ByteBuffer.wrap(datagram)));
     }
   }

@@ -112,6 +112,10 @@ final class PodLoop {
             : new Flows(this, datagrams, owner.inboundFlows(), owner.outboundFlows());
   }
 
+  LocalPod pod() {
+    return localPod;
+  }
+
   EventLoop loop() {
     return loop;
   }

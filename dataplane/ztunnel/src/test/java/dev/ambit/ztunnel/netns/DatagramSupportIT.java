@@ -19,6 +19,8 @@ import org.junit.jupiter.api.Timeout;
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class DatagramSupportIT {
   private static final int PORT = 7000;
+  private static final Map<String, String> CARRYING =
+      Map.of("UDP_ENABLED", "true", "UDP_IDLE_TIMEOUT", "2s", "UDP_UNREPLIED_TIMEOUT", "2s");
 
   private Mesh mesh;
 
@@ -28,10 +30,7 @@ class DatagramSupportIT {
   @BeforeAll
   void start() {
     mesh = Mesh.withoutZtunnels(ZtunnelProgram.ambitWithUdp(), ZtunnelProgram.ambit(), Map.of());
-    mesh.a()
-        .startZtunnel(
-            Map.of(
-                "UDP_ENABLED", "true", "UDP_IDLE_TIMEOUT", "2s", "UDP_UNREPLIED_TIMEOUT", "2s"));
+    mesh.a().startZtunnel(CARRYING);
     mesh.b().startZtunnel();
     mesh.a().awaitReady();
     mesh.b().awaitReady();
@@ -107,8 +106,7 @@ class DatagramSupportIT {
         socket.answered(server.at(PORT));
         await("no flow is left")
             .atMost(Patience.LONG)
-            .until(
-                () -> mesh.a().ztunnel().metrics().sum("ambit_udp_flows_open", Map.of()) == 0);
+            .until(() -> mesh.a().ztunnel().metrics().sum("ambit_udp_flows_open", Map.of()) == 0);
       }
       assertThat(Set.copyOf(echo.callers()))
           .containsExactly(new InetSocketAddress(client.ipv4(), socket.port()));
@@ -134,7 +132,7 @@ class DatagramSupportIT {
           .doesNotContain("ambit_udp");
     } finally {
       var without = mesh.a().ztunnel();
-      mesh.a().startZtunnel(Map.of("UDP_ENABLED", "true"));
+      mesh.a().startZtunnel(CARRYING);
       mesh.a().awaitReady();
       without.terminate();
       without.awaitExit(Patience.LONG);
