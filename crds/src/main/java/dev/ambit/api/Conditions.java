@@ -19,6 +19,9 @@ public final class Conditions {
   /** Whether every captured pod has shown its identity in a handshake. */
   public static final String PROVEN = "Proven";
 
+  /** Whether the namespace's waypoint can be used. */
+  public static final String WAYPOINT_READY = "WaypointReady";
+
   /** Whether preflight has found nothing that would break. */
   public static final String PREFLIGHT_PASSED = "PreflightPassed";
 

@@ -16,4 +16,8 @@ public record InForce(
         int cut,
     @JsonPropertyDescription("Whether captured pods accept plaintext.") @Nullable MtlsMode mtls,
     @JsonPropertyDescription("What becomes of traffic whose waypoint cannot be used.")
-        @Nullable WhenMissing whenMissing) {}
+        @Nullable WhenMissing whenMissing,
+    @JsonPropertyDescription(
+            "The waypoint that the namespace's services or workloads are bound to, as if the"
+                + " namespace's label istio.io/use-waypoint named it.")
+        @Nullable String waypoint) {}

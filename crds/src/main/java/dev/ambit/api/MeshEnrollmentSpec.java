@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
 /** Where a namespace should be in the mesh. */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record MeshEnrollmentSpec(
-    @JsonPropertyDescription("Where this namespace should be: None (outside the mesh) or L4.")
+    @JsonPropertyDescription(
+            "Where this namespace should be: None (outside the mesh), L4, or L7 (bound to a waypoint).")
         @Default("L4")
         Stage stage,
     @JsonPropertyDescription(
@@ -54,6 +55,12 @@ public record MeshEnrollmentSpec(
   /** One that asks for nothing but a stage. */
   public static MeshEnrollmentSpec of(@Nullable Stage stage) {
     return new MeshEnrollmentSpec(stage, null, null, null, null, null);
+  }
+
+  /** What is wanted of waypoints, where a missing one wants the defaults. */
+  @JsonIgnore
+  public EnrollmentWaypoint effectiveWaypoint() {
+    return waypoint == null ? EnrollmentWaypoint.DEFAULTS : waypoint;
   }
 
   /** The rollout, where a missing one is all at once. */

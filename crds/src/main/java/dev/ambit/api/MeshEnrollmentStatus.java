@@ -14,7 +14,8 @@ public record MeshEnrollmentStatus(
     @JsonPropertyDescription("Where the namespace is, as observed and not as asked for.")
         @Nullable Stage stage,
     @JsonPropertyDescription(
-            "What is happening: Preflight, Capturing, Proving, Baking, RollingBack, Leaving, Planned, Paused,"
+            "What is happening: Preflight, Capturing, Proving, Baking, BindingWaypoint,"
+                + " UnbindingWaypoint, RollingBack, Leaving, Planned, Paused,"
                 + " Done or Stalled.")
         @Nullable Phase phase,
     @JsonPropertyDescription("The namespace's pods.") @Nullable PodCounts pods,
@@ -26,13 +27,15 @@ public record MeshEnrollmentStatus(
                 + " count.")
         @Nullable InForce inForce,
     @JsonPropertyDescription("How far the rollout is.") @Nullable RolloutStatus rollout,
+    @JsonPropertyDescription("How far the binding to the waypoint is, at stage L7 and after it.")
+        @Nullable WaypointStatus waypoint,
     @JsonPropertyDescription("What preflight has found, errors first; at most 50.")
         List<Finding> findings,
     @JsonPropertyDescription("What would change, while the spec asks for a dry run.")
         @Nullable EnrollmentPlan plan,
     @JsonPropertyDescription(
-            "Ready, Reconciling and Stalled, as kstatus defines them, PreflightPassed, Captured and"
-                + " Proven.")
+            "Ready, Reconciling and Stalled, as kstatus defines them, PreflightPassed, Captured,"
+                + " Proven and WaypointReady.")
         List<Condition> conditions,
     @JsonPropertyDescription("The last ten transitions, the newest first.")
         List<Transition> history) {
@@ -47,7 +50,8 @@ public record MeshEnrollmentStatus(
   /** The status of an object that nobody has looked at. */
   public static final MeshEnrollmentStatus NOTHING_YET =
       new MeshEnrollmentStatus(
-          null, null, null, null, List.of(), null, null, List.of(), null, List.of(), List.of());
+          null, null, null, null, List.of(), null, null, null, List.of(), null, List.of(),
+          List.of());
 
   /** The same with that released. */
   public MeshEnrollmentStatus withInForce(@Nullable InForce released) {
@@ -59,6 +63,7 @@ public record MeshEnrollmentStatus(
         excluded,
         released,
         rollout,
+        waypoint,
         findings,
         plan,
         conditions,

@@ -19,6 +19,12 @@ public enum Phase {
   /** The pods of a step are in the mesh for its bake time. */
   @JsonProperty("Baking")
   BAKING("Baking"),
+  /** The waypoint is made and awaited, and nothing goes to it before it is ready. */
+  @JsonProperty("BindingWaypoint")
+  BINDING_WAYPOINT("BindingWaypoint"),
+  /** Nothing new goes to the waypoint, and it is to go. */
+  @JsonProperty("UnbindingWaypoint")
+  UNBINDING_WAYPOINT("UnbindingWaypoint"),
   /** A person has stopped it for now. */
   @JsonProperty("Paused")
   PAUSED("Paused"),

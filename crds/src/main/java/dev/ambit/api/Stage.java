@@ -9,7 +9,10 @@ public enum Stage {
   NONE("None"),
   /** Captured pods speak mTLS to each other, and L4 policy holds. */
   @JsonProperty("L4")
-  L4("L4");
+  L4("L4"),
+  /** Besides, requests go through the namespace's waypoint, where L7 policy and routes hold. */
+  @JsonProperty("L7")
+  L7("L7");
 
   private final String text;
 

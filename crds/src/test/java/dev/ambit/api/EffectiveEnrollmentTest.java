@@ -53,7 +53,7 @@ class EffectiveEnrollmentTest {
 
   private static MeshEnrollment released(MeshEnrollment enrollment, int cut) {
     enrollment.setStatus(
-        MeshEnrollmentStatus.NOTHING_YET.withInForce(new InForce(cut, null, null)));
+        MeshEnrollmentStatus.NOTHING_YET.withInForce(new InForce(cut, null, null, null)));
     return enrollment;
   }
 

@@ -43,7 +43,7 @@ class SerializationTest {
                 new AbortThreshold("0.5%", 20),
                 OnAbort.HOLD),
             MtlsMode.STRICT,
-            null,
+            new EnrollmentWaypoint("gate", WaypointFor.ALL, "parameters", WhenMissing.BYPASS),
             true,
             null));
     enrollment.setStatus(
@@ -53,8 +53,9 @@ class SerializationTest {
             Phase.LEAVING,
             new PodCounts(3, 2, 1, 0, 1),
             List.of(new ExcludedPod("legacy-0", "HostNetwork")),
-            new InForce(20, MtlsMode.PERMISSIVE, WhenMissing.BYPASS),
+            new InForce(20, MtlsMode.PERMISSIVE, WhenMissing.BYPASS, "waypoint"),
             new RolloutStatus(1, 2, "1/2", "1970-01-01T00:00:00Z", false, 40, 2, null),
+            new WaypointStatus("1970-01-01T00:00:00Z", "old"),
             List.of(new Finding(Severity.ERROR, "HostNetwork", "Pod shop/legacy-0", "m")),
             new EnrollmentPlan(
                 Stage.L4,

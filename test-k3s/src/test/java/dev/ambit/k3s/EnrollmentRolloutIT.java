@@ -11,6 +11,8 @@ import dev.ambit.api.Finding;
 import dev.ambit.api.MeshEnrollment;
 import dev.ambit.api.Phase;
 import dev.ambit.api.Stage;
+import io.fabric8.kubernetes.api.model.OwnerReference;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.Gateway;
 import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicy;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.time.Duration;
@@ -107,6 +109,62 @@ class EnrollmentRolloutIT {
         .until(() -> redirected("steps") == 0);
     sample.assertGoesOn("steps", "talker");
     sample.assertGoesOn("steps", "looper");
+  }
+
+  @Test
+  void from_none_to_l4_to_l7_and_back_by_steps_no_connection_notices() {
+    var host = "server.ladder.svc.cluster.local";
+    sample.namespace("ladder", Map.of());
+    sample.version("ladder", "server", "v1", ambit.node(1));
+    sample.version("ladder", "server", "v2", ambit.node(0));
+    sample.client("ladder", "client", ambit.node(0));
+    sample.loop("ladder", "looper", ambit.node(0), host, 8080);
+    sample.talk("ladder", "talker", ambit.node(1), host, 9090);
+    var waypoint = new Waypoint(ambit, sample, "ladder", "gate");
+
+    enroll(
+        "ladder",
+        "stage: L7, waypoint: {name: gate}, rollout: {steps: [{pods: 40%, bake: 1s}, {pods: 100%}]}");
+    await("stage L7")
+        .atMost(Waypoint.PATIENCE)
+        .pollInterval(Duration.ofSeconds(1))
+        .untilAsserted(
+            () -> {
+              var status =
+                  Objects.requireNonNull(ambit.enrollment("ladder", "default")).getStatus();
+              assertThat(status).isNotNull();
+              assertThat(status.phase()).as("%s", status).isEqualTo(Phase.DONE);
+              assertThat(status.stage()).isEqualTo(Stage.L7);
+              assertThat(isTrue(status.conditions(), Conditions.WAYPOINT_READY)).isTrue();
+            });
+    var gateway =
+        ambit.client().resources(Gateway.class).inNamespace("ladder").withName("gate").require();
+    assertThat(gateway.getMetadata().getOwnerReferences())
+        .extracting(OwnerReference::getKind)
+        .containsExactly("MeshEnrollment");
+    waypoint.awaitPassed("client", host, true);
+    sample.assertGoesOn("ladder", "looper");
+    sample.assertGoesOn("ladder", "talker");
+
+    enroll("ladder", "stage: L4, waypoint: {name: gate}");
+    await("the Gateway is gone")
+        .atMost(Waypoint.PATIENCE)
+        .until(
+            () ->
+                ambit.client().resources(Gateway.class).inNamespace("ladder").withName("gate").get()
+                    == null);
+    var l4 = awaitPhase("ladder", Phase.DONE);
+    assertThat(l4.getStatus().stage()).isEqualTo(Stage.L4);
+    waypoint.awaitPassed("client", host, false);
+    sample.assertGoesOn("ladder", "looper");
+    sample.assertGoesOn("ladder", "talker");
+
+    enroll("ladder", "stage: None");
+    await("no pod marked as captured")
+        .atMost(Duration.ofSeconds(90))
+        .until(() -> redirected("ladder") == 0);
+    sample.assertGoesOn("ladder", "looper");
+    sample.assertGoesOn("ladder", "talker");
   }
 
   @Test
@@ -230,6 +288,8 @@ class EnrollmentRolloutIT {
         "rollout: {abortAbove: {minimumConnections: 0}}",
         "rollout: {onAbort: Shrug}",
         "stage: L5",
+        "waypoint: {name: Gate}",
+        "waypoint: {for: everything}",
       })
   void what_cannot_be_meant_is_refused(String spec) {
     assertThat(code(spec)).as(spec).isEqualTo(422);

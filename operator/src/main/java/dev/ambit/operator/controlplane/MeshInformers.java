@@ -369,11 +369,13 @@ final class MeshInformers implements AutoCloseable {
                     informer.getIndexer().byIndex(Cache.NAMESPACE_INDEX, namespace));
             MtlsMode mode = inForce.map(MeshInformers::mode).orElse(MtlsMode.UNSET);
             Optional<WhenMissing> whenMissing = inForce.map(InForce::whenMissing);
+            Optional<String> waypoint = inForce.map(InForce::waypoint);
             publisher.change(
                 describe(enrollment),
                 index -> {
                   index.enrollmentMode(namespace, mode);
                   index.whenMissing(namespace, whenMissing);
+                  index.boundWaypoint(namespace, waypoint);
                 });
           }
         });

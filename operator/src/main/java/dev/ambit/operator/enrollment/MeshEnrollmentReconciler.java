@@ -19,6 +19,7 @@ import dev.ambit.operator.EventRecorder;
 import dev.ambit.operator.StatusWriter;
 import dev.ambit.operator.enrollment.model.Assessment;
 import dev.ambit.operator.enrollment.model.EnrolledPods;
+import dev.ambit.operator.enrollment.model.EnrollmentGateway;
 import dev.ambit.operator.enrollment.model.EnrollmentObservation;
 import dev.ambit.operator.enrollment.model.EnrollmentSource;
 import dev.ambit.operator.enrollment.model.LabelContradiction;
@@ -27,6 +28,7 @@ import dev.ambit.operator.enrollment.model.Proof;
 import dev.ambit.operator.enrollment.model.Rhythm;
 import dev.ambit.operator.enrollment.model.StatusReport;
 import dev.ambit.operator.enrollment.model.Traffic;
+import dev.ambit.operator.enrollment.model.WaypointState;
 import dev.ambit.operator.preflight.PreflightReader;
 import dev.ambit.operator.preflight.model.Plans;
 import dev.ambit.operator.preflight.model.Preflight;
@@ -36,6 +38,8 @@ import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Namespace;
 import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.javaoperatorsdk.operator.api.config.informer.InformerEventSourceConfiguration;
 import io.javaoperatorsdk.operator.api.reconciler.Context;
 import io.javaoperatorsdk.operator.api.reconciler.ControllerConfiguration;
@@ -58,6 +62,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -244,9 +249,28 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
     }
     EnrolledPods pods = pods(namespace.get(), before);
     Checked checked = check(enrollment, source, pods);
+    WaypointState waypoint =
+        source instanceof EnrollmentSource.User && EnrollmentWaypoints.concern(enrollment, before)
+            ? EnrollmentWaypoints.read(
+                context.getClient(), enrollment, before, instances(pods, enrollment))
+            : WaypointState.NONE;
     EnrollmentObservation observed =
-        observe(enrollment, before, source, namespace.get(), pods, checked.findings(), context);
+        observe(
+            enrollment,
+            before,
+            source,
+            namespace.get(),
+            pods,
+            waypoint,
+            checked.findings(),
+            context);
     Assessment assessment = Assessment.of(observed);
+    if (assessment.removeLeftovers()) {
+      EnrollmentWaypoints.remove(context.getClient(), namespaceName, waypoint.leftovers());
+    }
+    if (assessment.makeWaypoint()) {
+      makeWaypoint(context.getClient(), enrollment);
+    }
     MeshEnrollmentStatus after = StatusReport.of(observed, assessment, checked.plan());
     Progress progress = assessment.progress();
     if (counts(source)) {
@@ -258,6 +282,23 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
     }
     return UpdateControl.<MeshEnrollment>noUpdate()
         .rescheduleAfter(Rhythm.next(progress, clock.instant()));
+  }
+
+  /** Where it fails, the status says that there is no Gateway, and it is tried again. */
+  private void makeWaypoint(KubernetesClient client, MeshEnrollment enrollment) {
+    try {
+      EnrollmentWaypoints.make(client, enrollment);
+    } catch (KubernetesClientException e) {
+      LOG.atWarn()
+          .addKeyValue("namespace", namespace(enrollment))
+          .addKeyValue("name", enrollment.getMetadata().getName())
+          .addKeyValue("reason", e.getMessage())
+          .log("cannot make the Gateway of an enrollment");
+      if (enrollment.getStatus() != null
+          && enrollment.getStatus().phase() != Phase.BINDING_WAYPOINT) {
+        events.warning(enrollment, "WaypointNotMade", String.valueOf(e.getMessage()));
+      }
+    }
   }
 
   /** Plans and what does not count are no news of the namespace. */
@@ -296,9 +337,10 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
     String namespace = pods.namespace();
     String trustDomain = meshSpec().trustDomain();
     List<Proofs.Target> targets =
-        pods.redirected().stream()
+        Stream.concat(pods.redirected().stream(), pods.waypoints().stream())
             .filter(pod -> !ip(pod).isEmpty())
             .map(pod -> target(pod, trustDomain))
+            .distinct()
             .toList();
     proofs.targets(namespace, targets);
     Map<String, Proof> known = new HashMap<>(proofs.of(namespace));
@@ -307,6 +349,15 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
       targets.forEach(target -> known.putIfAbsent(target.uid(), Proof.HOLDS));
     }
     return known;
+  }
+
+  private static List<Proof> instances(EnrolledPods pods, MeshEnrollment enrollment) {
+    String name = enrollment.effectiveSpec().effectiveWaypoint().name();
+    return pods.waypoints().stream()
+        .filter(
+            pod -> name.equals(pod.getMetadata().getLabels().get(EnrollmentGateway.INSTANCE_OF)))
+        .map(pods::proof)
+        .toList();
   }
 
   private static Proofs.Target target(Pod pod, String trustDomain) {
@@ -354,6 +405,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         preflight.read(
             pods.namespace(),
             spec.effectiveRollout().steps().size(),
+            spec.stage() == Stage.L7,
             meshSpec().mtls(),
             pods.capturable(),
             pods.pods());
@@ -373,6 +425,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
       EnrollmentSource source,
       Namespace namespace,
       EnrolledPods pods,
+      WaypointState waypoint,
       List<Finding> findings,
       Context<MeshEnrollment> context) {
     DataplaneMode mode = DataplaneMode.of(pods.namespaceLabels());
@@ -394,6 +447,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         mesh().filter(mesh -> mesh.getMetadata().getDeletionTimestamp() == null).isPresent(),
         meshSpec().leaving().drainSeconds(),
         pods,
+        waypoint,
         findings,
         traffic(source, before, pods.namespace()),
         clock.instant());
@@ -448,6 +502,9 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
             events.warning(enrollment, preflight.reason(), preflight.message());
         case Progress.Proving proving -> normal(enrollment, "Proving", proving);
         case Progress.Baking baking -> normal(enrollment, "Baking", baking);
+        case Progress.BindingWaypoint binding -> normal(enrollment, "BindingWaypoint", binding);
+        case Progress.UnbindingWaypoint unbinding ->
+            normal(enrollment, "UnbindingWaypoint", unbinding);
         case Progress.Paused paused -> normal(enrollment, "Paused", paused);
         case Progress.RollingBack back -> events.warning(enrollment, back.reason(), back.message());
         case Progress.Capturing capturing -> normal(enrollment, "Capturing", capturing);

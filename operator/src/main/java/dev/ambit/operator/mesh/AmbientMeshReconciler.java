@@ -247,16 +247,18 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
   private StageCounts stageCounts() {
     int none = 0;
     int l4 = 0;
+    int l7 = 0;
     for (Optional<Stage> stage :
         caches().enrollments().list().map(AmbientMeshReconciler::stage).toList()) {
       if (stage.isPresent()) {
         switch (stage.get()) {
           case NONE -> none++;
           case L4 -> l4++;
+          case L7 -> l7++;
         }
       }
     }
-    return new StageCounts(none, l4);
+    return new StageCounts(none, l4, l7);
   }
 
   private void tell(AmbientMesh mesh, @Nullable AmbientMeshStatus before, MeshProgress progress) {

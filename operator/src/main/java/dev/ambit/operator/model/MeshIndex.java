@@ -161,6 +161,16 @@ public final class MeshIndex {
     prune(namespace);
   }
 
+  /** The waypoint that the namespace's effective MeshEnrollment binds it to, by its name there. */
+  public void boundWaypoint(String namespace, Optional<String> waypoint) {
+    NamespaceObjects objects = objects(namespace);
+    if (!objects.waypoint.equals(waypoint)) {
+      objects.waypoint = waypoint;
+      computeNamespace(namespace, objects);
+    }
+    prune(namespace);
+  }
+
   /** What the namespace's effective MeshEnrollment says of traffic whose waypoint is not there. */
   public void whenMissing(String namespace, Optional<WhenMissing> whenMissing) {
     NamespaceObjects objects = objects(namespace);
@@ -332,7 +342,7 @@ public final class MeshIndex {
     }
     namespaces.forEach(
         (namespace, objects) -> {
-          boolean all = Waypoints.named(objects.labels, namespace, keys);
+          boolean all = Waypoints.named(objects.bindingLabels(), namespace, keys);
           Predicate<Map<String, String>> named =
               labels -> all || Waypoints.named(labels, namespace, keys);
           objects.services.forEach(

@@ -45,8 +45,22 @@ final class NamespaceObjects {
   }
 
   Waypoints.Surroundings surroundings() {
-    return new Waypoints.Surroundings(labels, annotations, whenMissing);
+    return new Waypoints.Surroundings(bindingLabels(), annotations, whenMissing);
   }
+
+  /** The Namespace's labels, with the waypoint that its MeshEnrollment binds it to, which wins. */
+  Map<String, String> bindingLabels() {
+    if (waypoint.isEmpty()) {
+      return labels;
+    }
+    Map<String, String> bound = new HashMap<>(labels);
+    bound.put(Waypoints.USE, waypoint.get());
+    bound.remove(Waypoints.USE_NAMESPACE);
+    return Map.copyOf(bound);
+  }
+
+  /** The waypoint that the namespace's effective MeshEnrollment binds it to. */
+  Optional<String> waypoint = Optional.empty();
 
   /** What the namespace's effective MeshEnrollment says. */
   MtlsMode enrollmentMode = MtlsMode.UNSET;
@@ -70,7 +84,8 @@ final class NamespaceObjects {
         && labels.isEmpty()
         && annotations.isEmpty()
         && enrollmentMode == MtlsMode.UNSET
-        && whenMissing.isEmpty();
+        && whenMissing.isEmpty()
+        && waypoint.isEmpty();
   }
 
   static <K, V> void link(Map<K, Set<V>> links, K from, V to) {

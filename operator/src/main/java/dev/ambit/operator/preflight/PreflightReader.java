@@ -5,6 +5,7 @@ import dev.ambit.operator.CommonLabels;
 import dev.ambit.operator.install.model.AgentDaemonSet;
 import dev.ambit.operator.install.model.ZtunnelDaemonSet;
 import dev.ambit.operator.preflight.model.PreflightFacts;
+import dev.ambit.operator.preflight.model.PreflightReasons;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.istio.api.security.v1.PeerAuthentication;
 import io.fabric8.kubernetes.api.model.HasMetadata;
@@ -44,15 +45,31 @@ public final class PreflightReader {
   /**
    * Reads.
    *
+   * @param waypoint whether the enrollment needs a waypoint
    * @param capturable pods that the enrollment would capture
    * @param pods all of the namespace
    * @throws KubernetesClientException if the API server does not answer
    */
   public PreflightFacts read(
-      String namespace, int steps, MtlsMode meshMtls, List<Pod> capturable, List<Pod> pods) {
+      String namespace,
+      int steps,
+      boolean waypoint,
+      MtlsMode meshMtls,
+      List<Pod> capturable,
+      List<Pod> pods) {
     Set<String> names =
         capturable.stream().map(pod -> pod.getMetadata().getName()).collect(Collectors.toSet());
     Set<String> missing = new TreeSet<>();
+    if (waypoint
+        && client
+                .apiextensions()
+                .v1()
+                .customResourceDefinitions()
+                .withName(PreflightReasons.GATEWAYS)
+                .get()
+            == null) {
+      missing.add(PreflightReasons.GATEWAYS);
+    }
     return new PreflightFacts(
         namespace,
         rootNamespace,

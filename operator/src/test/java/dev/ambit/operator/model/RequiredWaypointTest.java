@@ -202,6 +202,31 @@ class RequiredWaypointTest {
   }
 
   @Test
+  void anEnrollmentBindsItsNamespaceAsALabelWould() {
+    index.put(service("web", Map.of()));
+    index.put(policy("name: p, namespace: a", "kind: Service, name: web", "DENY"));
+    expectOpen();
+    index.boundWaypoint("a", Optional.of("waypoint"));
+    expectOnlyThrough(WAYPOINT);
+    // It wins over the namespace's label, and the object's own label over it.
+    var namespace = Objects.namespace("a", Map.of());
+    namespace.getMetadata().setLabels(Map.of("istio.io/use-waypoint", "none"));
+    index.put(namespace);
+    expectOnlyThrough(WAYPOINT);
+    index.put(service("web", Map.of("istio.io/use-waypoint", "none")));
+    expectOpen();
+    index.put(service("web", Map.of()));
+    expectOnlyThrough(WAYPOINT);
+    // The waypoint goes, and comes back.
+    var gateway = gateway("a", "waypoint");
+    index.remove(gateway);
+    index.put(gateway);
+    expectOnlyThrough(WAYPOINT);
+    index.boundWaypoint("a", Optional.empty());
+    expectOpen();
+  }
+
+  @Test
   void theCanaryIsAWayToo() {
     index.put(
         service(

@@ -4,6 +4,7 @@ import dev.ambit.api.InForce;
 import dev.ambit.api.MeshEnrollmentSpec;
 import dev.ambit.api.RolloutStatus;
 import dev.ambit.api.Stage;
+import dev.ambit.api.WaypointStatus;
 import dev.ambit.api.WellKnown;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -13,11 +14,18 @@ import org.jspecify.annotations.Nullable;
  *
  * @param inForce null where this object has no say
  * @param rollout null where there is none
+ * @param waypoint null where nothing is bound or was
+ * @param makeWaypoint whether the waypoint that is asked for is to be made, where it is missing
+ * @param removeLeftovers whether waypoints that the enrollment made and nothing is bound to are to
+ *     go
  * @param census the pods against what is released
  */
 public record Assessment(
     @Nullable InForce inForce,
     @Nullable RolloutStatus rollout,
+    @Nullable WaypointStatus waypoint,
+    boolean makeWaypoint,
+    boolean removeLeftovers,
     PodCensus census,
     Progress progress) {
 
@@ -28,6 +36,9 @@ public record Assessment(
           new Assessment(
               null,
               null,
+              null,
+              false,
+              false,
               PodCensus.EMPTY,
               new Progress.Stalled(
                   Stage.NONE,
@@ -41,13 +52,16 @@ public record Assessment(
             obstacle(observed, census)
                 .orElseGet(
                     () -> StageHandler.of(observed.asked()).progress(observed, census, null));
-        yield new Assessment(null, null, census, progress);
+        yield new Assessment(null, null, null, false, false, census, progress);
       }
       case EnrollmentSource.Plan(MeshEnrollmentSpec spec) -> {
         PodCensus census = observed.pods().census(null);
         yield new Assessment(
             null,
             null,
+            null,
+            false,
+            false,
             census,
             obstacle(observed, census)
                 .orElse(new Progress.Planned(Stage.NONE, observed.findings(), spec.stage())));
@@ -68,7 +82,15 @@ public record Assessment(
                 spec.dryRun()
                     ? new Progress.Planned(observed.reached(), observed.findings(), spec.stage())
                     : StageHandler.of(spec.stage()).progress(observed, census, release));
-    return new Assessment(release.inForce(), release.rollout(), census, progress);
+    boolean acts = obstacle.isEmpty() && !spec.dryRun() && !spec.paused();
+    return new Assessment(
+        release.inForce(),
+        release.rollout(),
+        release.waypoint(),
+        acts && spec.stage() == Stage.L7 && release.isComplete(),
+        acts && release.mayRemove(observed.now()),
+        census,
+        progress);
   }
 
   private static Optional<Progress> obstacle(EnrollmentObservation observed, PodCensus census) {
@@ -83,7 +105,7 @@ public record Assessment(
               + observed.label()
               + " has no meaning, so none of its pods is captured. Set it to ambient or none.");
     }
-    if (observed.asked() == Stage.L4 && observed.namespaceExcluded()) {
+    if (observed.asked() != Stage.NONE && observed.namespaceExcluded()) {
       return stalled(
           stage,
           "ExcludedNamespace",
@@ -91,7 +113,7 @@ public record Assessment(
               + " spec.excludedNamespaces or it is Ambit's own. Remove it there, or take back the"
               + " enrollment.");
     }
-    if (observed.asked() == Stage.L4 && !observed.meshInstalled()) {
+    if (observed.asked() != Stage.NONE && !observed.meshInstalled()) {
       return stalled(
           stage,
           "NoAmbientMesh",

@@ -70,9 +70,19 @@ public record EnrolledPods(
     return new EnrolledPods(namespace, namespaceLabels, excludedNamespaces, pods, known);
   }
 
-  private Proof proof(Pod pod) {
+  /** What is known of one of them. */
+  public Proof proof(Pod pod) {
     String uid = pod.getMetadata().getUid();
     return uid == null ? Proof.UNTRIED : proofs.getOrDefault(uid, Proof.UNTRIED);
+  }
+
+  /** Instances of waypoints, which speak HBONE themselves. */
+  public List<Pod> waypoints() {
+    return pods.stream()
+        .filter(pod -> pod.getMetadata().getDeletionTimestamp() == null)
+        .filter(pod -> PodFacts.of(pod).labels().containsKey(EnrollmentGateway.INSTANCE_OF))
+        .filter(pod -> !PodFacts.of(pod).completed())
+        .toList();
   }
 
   /** Captured pods, as far as annotations say so. */

@@ -22,6 +22,7 @@ import java.util.List;
  * @param meshInstalled whether there is an AmbientMesh that is not being deleted
  * @param drainSeconds for how long at most connections may end in the tunnel after their pod has
  *     left
+ * @param waypoint the namespace's waypoints, where the enrollment has to do with any
  * @param findings what preflight says
  * @param traffic what ztunnels have counted since the last look
  */
@@ -36,6 +37,7 @@ public record EnrollmentObservation(
     boolean meshInstalled,
     int drainSeconds,
     EnrolledPods pods,
+    WaypointState waypoint,
     List<Finding> findings,
     Traffic traffic,
     Instant now) {

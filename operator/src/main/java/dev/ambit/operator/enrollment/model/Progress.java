@@ -7,6 +7,7 @@ import dev.ambit.api.Stage;
 import dev.ambit.operator.preflight.model.PreflightReasons;
 import java.time.Instant;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** How far a namespace is on its way to the stage that is asked for. */
 public sealed interface Progress {
@@ -27,6 +28,8 @@ public sealed interface Progress {
       case Capturing ignored -> Phase.CAPTURING;
       case Proving ignored -> Phase.PROVING;
       case Baking ignored -> Phase.BAKING;
+      case BindingWaypoint ignored -> Phase.BINDING_WAYPOINT;
+      case UnbindingWaypoint ignored -> Phase.UNBINDING_WAYPOINT;
       case Paused ignored -> Phase.PAUSED;
       case RollingBack ignored -> Phase.ROLLING_BACK;
       case Leaving ignored -> Phase.LEAVING;
@@ -157,6 +160,48 @@ public sealed interface Progress {
     }
   }
 
+  /**
+   * The waypoint cannot be used yet, or no more.
+   *
+   * @param bound what the namespace is bound to meanwhile; null for nothing
+   */
+  record BindingWaypoint(Stage stage, String waypoint, @Nullable String bound, String problem)
+      implements Progress {
+    @Override
+    public String reason() {
+      return "WaypointNotReady";
+    }
+
+    @Override
+    public String message() {
+      return "Waypoint "
+          + waypoint
+          + " cannot be used: "
+          + problem
+          + ". "
+          + (bound == null
+              ? "Until it can, traffic does not go through it."
+              : "The namespace is bound to "
+                  + bound
+                  + " meanwhile; where that cannot be used, spec.waypoint.whenMissing holds.");
+    }
+  }
+
+  /** Nothing new goes to a waypoint any more, and it is to go. */
+  record UnbindingWaypoint(Stage stage, String waypoint) implements Progress {
+    @Override
+    public String reason() {
+      return "WaypointLeaving";
+    }
+
+    @Override
+    public String message() {
+      return "Traffic does not go through "
+          + waypoint
+          + " any more. It is taken away once every ztunnel knows, if the enrollment made it.";
+    }
+  }
+
   /** A person has stopped it for now. */
   record Paused(Stage stage, Stage asked, String effect) implements Progress {
     @Override
@@ -228,6 +273,7 @@ public sealed interface Progress {
       return switch (stage) {
         case NONE -> "OutsideMesh";
         case L4 -> "AllPodsCaptured";
+        case L7 -> "WaypointBound";
       };
     }
 
@@ -236,6 +282,10 @@ public sealed interface Progress {
       return switch (stage) {
         case NONE -> "The namespace is outside the mesh.";
         case L4 -> "All pods that should be captured are captured and proven: " + captured + ".";
+        case L7 ->
+            "All pods that should be captured are captured and proven: "
+                + captured
+                + ", and traffic goes through the waypoint.";
       };
     }
   }

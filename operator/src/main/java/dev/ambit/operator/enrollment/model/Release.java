@@ -9,6 +9,7 @@ import dev.ambit.api.OnAbort;
 import dev.ambit.api.RolloutSpec;
 import dev.ambit.api.RolloutStatus;
 import dev.ambit.api.RolloutStep;
+import dev.ambit.api.WaypointStatus;
 import dev.ambit.api.WhenMissing;
 import dev.ambit.capture.PodNumber;
 import java.time.Duration;
@@ -24,36 +25,105 @@ import org.jspecify.annotations.Nullable;
  * one was.
  *
  * @param rollout null where none is under way or was
+ * @param waypoint null where nothing is bound or was
  */
-record Release(InForce inForce, @Nullable RolloutStatus rollout) {
+record Release(
+    InForce inForce, @Nullable RolloutStatus rollout, @Nullable WaypointStatus waypoint) {
+
+  /** For so long the control plane may take to tell every ztunnel of a binding's end. */
+  static final Duration SETTLE = Duration.ofSeconds(10);
 
   /** What to release of an enrollment now. */
   static Release of(EnrollmentObservation observed, MeshEnrollmentSpec spec) {
     InForce before = observed.before().inForce();
     int cut = before == null ? observed.cutOfOthers() : before.cut();
     if (spec.dryRun() && before != null) {
-      return new Release(before, observed.before().rollout());
+      return unchanged(observed);
     }
     return switch (spec.stage()) {
-      case NONE -> leave(observed, spec, cut);
-      case L4 -> join(observed, spec, cut);
+      case NONE -> {
+        if (spec.paused()) {
+          yield unchanged(observed);
+        }
+        // First from the waypoint, and then from the mesh.
+        Release unbound = unbind(observed, unchanged(observed));
+        yield unbound.waypoint() == null && observed.waypoint().leftovers().isEmpty()
+            ? leave(observed, spec)
+            : unbound;
+      }
+      case L4 -> {
+        Release joined = join(observed, spec, cut);
+        yield spec.paused() ? joined : unbind(observed, joined);
+      }
+      case L7 -> {
+        Release joined = join(observed, spec, cut);
+        yield spec.paused() ? joined : bind(observed, spec, joined);
+      }
     };
+  }
+
+  /** Nothing goes to the waypoint before all pods are in the mesh and it is ready for them. */
+  private static Release bind(
+      EnrollmentObservation observed, MeshEnrollmentSpec spec, Release joined) {
+    String wanted = spec.effectiveWaypoint().name();
+    String bound = joined.inForce().waypoint();
+    boolean ready =
+        joined.isComplete()
+            && observed.pods().census(joined.inForce().cut()).allIn()
+            && observed.waypoint().isReady();
+    return wanted.equals(bound) || !ready
+        ? joined.settled(observed)
+        : joined.boundTo(wanted, observed.now());
+  }
+
+  private static Release unbind(EnrollmentObservation observed, Release joined) {
+    return joined.inForce().waypoint() == null
+        ? joined.settled(observed)
+        : joined.boundTo(null, observed.now());
+  }
+
+  private Release boundTo(@Nullable String name, Instant now) {
+    InForce next = new InForce(inForce.cut(), inForce.mtls(), inForce.whenMissing(), name);
+    return new Release(
+        next,
+        rollout,
+        new WaypointStatus(now.truncatedTo(ChronoUnit.SECONDS).toString(), inForce.waypoint()));
+  }
+
+  /** What was left behind is gone once its Gateway is, or was never the enrollment's. */
+  private Release settled(EnrollmentObservation observed) {
+    if (waypoint == null || !mayRemove(observed.now())) {
+      return this;
+    }
+    boolean gone = observed.waypoint().leftovers().isEmpty();
+    if (!gone) {
+      return this;
+    }
+    return new Release(
+        inForce,
+        rollout,
+        inForce.waypoint() == null ? null : new WaypointStatus(waypoint.since(), null));
+  }
+
+  /** Whether a Gateway that nothing is bound to any more may go. */
+  boolean mayRemove(Instant now) {
+    return waypoint == null || !now.isBefore(Instant.parse(waypoint.since()).plus(SETTLE));
   }
 
   /** Everything stays as it is, and nothing of the spec is taken up. */
   static Release unchanged(EnrollmentObservation observed) {
     InForce before = observed.before().inForce();
     return new Release(
-        before == null ? new InForce(observed.cutOfOthers(), null, null) : before,
-        observed.before().rollout());
+        before == null ? new InForce(observed.cutOfOthers(), null, null, null) : before,
+        observed.before().rollout(),
+        observed.before().waypoint());
   }
 
-  private static Release leave(EnrollmentObservation observed, MeshEnrollmentSpec spec, int cut) {
-    int next = spec.paused() ? cut : 0;
+  private static Release leave(EnrollmentObservation observed, MeshEnrollmentSpec spec) {
     // A pod that has left sends plaintext to those that are about to.
-    boolean settled = observed.pods().census(next).lingering().isEmpty() && next == 0;
+    boolean settled = observed.pods().census(0).lingering().isEmpty();
     MtlsMode mtls = spec.mtls() == MtlsMode.STRICT && !settled ? MtlsMode.PERMISSIVE : spec.mtls();
-    return new Release(new InForce(next, mtls, whenMissing(spec)), null);
+    return new Release(new InForce(0, mtls, whenMissing(spec), null), null, null);
   }
 
   private static Release join(EnrollmentObservation observed, MeshEnrollmentSpec spec, int cut) {
@@ -70,7 +140,15 @@ record Release(InForce inForce, @Nullable RolloutStatus rollout) {
     // Pods that are not in the mesh yet could not talk to those that are.
     MtlsMode mtls =
         spec.mtls() == MtlsMode.STRICT && !all && !strict ? MtlsMode.PERMISSIVE : spec.mtls();
-    return new Release(new InForce(rollout.cut, mtls, whenMissing(spec)), status);
+    return new Release(
+        new InForce(rollout.cut, mtls, whenMissing(spec), boundBefore(observed)),
+        status,
+        observed.before().waypoint());
+  }
+
+  private static @Nullable String boundBefore(EnrollmentObservation observed) {
+    InForce before = observed.before().inForce();
+    return before == null ? null : before.waypoint();
   }
 
   private static @Nullable WhenMissing whenMissing(MeshEnrollmentSpec spec) {

@@ -1,5 +1,6 @@
 package dev.ambit.operator.enrollment.model;
 
+import dev.ambit.api.Stage;
 import java.time.Duration;
 import java.time.Instant;
 
@@ -11,6 +12,10 @@ public final class Rhythm {
   /** Where it has arrived: findings may have changed. */
   public static final Duration SETTLED = Duration.ofMinutes(10);
 
+  /** A Gateway is read and not watched; its pods are. */
+  private static final Duration WAYPOINT = Duration.ofMinutes(1);
+
+  private static final Duration WAYPOINT_SOON = Duration.ofSeconds(2);
   private static final Duration TRAFFIC = Duration.ofSeconds(5);
   private static final Duration SOON = Duration.ofMillis(500);
 
@@ -19,6 +24,7 @@ public final class Rhythm {
   /** The time until the next look. */
   public static Duration next(Progress progress, Instant now) {
     return switch (progress) {
+      case Progress.Done done when done.stage() == Stage.L7 -> WAYPOINT;
       case Progress.Done ignored -> SETTLED;
       case Progress.Planned ignored -> AGAIN;
       case Progress.Preflight ignored -> AGAIN;
@@ -30,6 +36,8 @@ public final class Rhythm {
         Duration atLeast = left.compareTo(SOON) < 0 ? SOON : left;
         yield atLeast.compareTo(TRAFFIC) < 0 ? atLeast : TRAFFIC;
       }
+      case Progress.BindingWaypoint ignored -> WAYPOINT_SOON;
+      case Progress.UnbindingWaypoint ignored -> WAYPOINT_SOON;
       case Progress.Paused ignored -> AGAIN;
       case Progress.RollingBack ignored -> AGAIN;
       case Progress.Leaving ignored -> AGAIN;

@@ -4,6 +4,7 @@ import dev.ambit.api.MeshEnrollmentSpec;
 import dev.ambit.api.RolloutSpec;
 import dev.ambit.api.RolloutStatus;
 import dev.ambit.api.Stage;
+import dev.ambit.api.WaypointStatus;
 import dev.ambit.capture.PodNumber;
 import java.time.Instant;
 import java.util.Objects;
@@ -24,12 +25,26 @@ sealed interface StageHandler {
     return switch (asked) {
       case NONE -> new OutsideMesh();
       case L4 -> new L4();
+      case L7 -> new L7();
     };
   }
 
   private static Progress leaving(Stage stage, EnrollmentObservation observed, PodCensus census) {
     return new Progress.Leaving(
         stage, census.lingering(), census.draining(), observed.drainSeconds());
+  }
+
+  /** Whether a waypoint is still to be let go of. */
+  private static boolean isUnbinding(Release release) {
+    return release.waypoint() != null;
+  }
+
+  private static Progress unbinding(EnrollmentObservation observed, Release release) {
+    WaypointStatus waypoint = release.waypoint();
+    String name = waypoint == null ? null : waypoint.leaving();
+    return new Progress.UnbindingWaypoint(
+        observed.reached() == Stage.NONE ? Stage.NONE : Stage.L4,
+        Objects.requireNonNullElse(name, "the waypoint"));
   }
 
   private static boolean isPaused(EnrollmentObservation observed) {
@@ -44,6 +59,9 @@ sealed interface StageHandler {
         EnrollmentObservation observed, PodCensus census, @Nullable Release release) {
       if (release != null && release.inForce().cut() > 0 && isPaused(observed)) {
         return new Progress.Paused(observed.reached(), Stage.NONE, "no pod leaves the mesh");
+      }
+      if (release != null && (isUnbinding(release) || release.inForce().cut() > 0)) {
+        return unbinding(observed, release);
       }
       return census.lingering().isEmpty()
           ? new Progress.Done(Stage.NONE, census.captured())
@@ -71,6 +89,11 @@ sealed interface StageHandler {
       }
       if (!census.lingering().isEmpty()) {
         return leaving(Stage.L4, observed, census);
+      }
+      if (release != null && observed.asked() == Stage.L4 && isUnbinding(release)) {
+        return isPaused(observed)
+            ? new Progress.Paused(observed.reached(), Stage.L4, "the waypoint stays bound")
+            : unbinding(observed, release);
       }
       return new Progress.Done(Stage.L4, census.captured());
     }
@@ -143,6 +166,37 @@ sealed interface StageHandler {
                 cause
                     + " Pods that are in the mesh stay there, and no more are taken. The ztunnels'"
                     + " logs say why connections failed; change the spec to try again.");
+      };
+    }
+  }
+
+  /** Reached once L4 is, and traffic goes through a waypoint that can be used. */
+  record L7() implements StageHandler {
+    @Override
+    public Progress progress(
+        EnrollmentObservation observed, PodCensus census, @Nullable Release release) {
+      Progress below = new L4().progress(observed, census, release);
+      if (release == null || !(below instanceof Progress.Done)) {
+        return below;
+      }
+      MeshEnrollmentSpec spec = ((EnrollmentSource.User) observed.source()).spec();
+      String wanted = spec.effectiveWaypoint().name();
+      String bound = release.inForce().waypoint();
+      if (spec.paused() && !wanted.equals(bound)) {
+        return new Progress.Paused(observed.reached(), Stage.L7, "no waypoint is bound");
+      }
+      Stage stage = bound == null ? Stage.L4 : Stage.L7;
+      return switch (observed.waypoint().wanted()) {
+        case WaypointState.Wanted.Absent ignored ->
+            new Progress.BindingWaypoint(stage, wanted, bound, "its Gateway does not exist");
+        case WaypointState.Wanted.NotReady(String problem) ->
+            new Progress.BindingWaypoint(stage, wanted, bound, problem);
+        case WaypointState.Wanted.Ready ignored when !wanted.equals(bound) ->
+            new Progress.BindingWaypoint(stage, wanted, bound, "it is about to be bound");
+        case WaypointState.Wanted.Ready ignored ->
+            release.waypoint() != null && release.waypoint().leaving() != null
+                ? new Progress.UnbindingWaypoint(Stage.L7, release.waypoint().leaving())
+                : new Progress.Done(Stage.L7, census.captured());
       };
     }
   }

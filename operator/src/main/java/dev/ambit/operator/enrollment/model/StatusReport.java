@@ -49,6 +49,7 @@ public final class StatusReport {
         superseded ? List.of() : census.excluded().stream().limit(MOST_EXCLUDED).toList(),
         assessment.inForce(),
         assessment.rollout(),
+        assessment.waypoint(),
         observed.findings().stream().limit(MOST_FINDINGS).toList(),
         plan,
         Conditions.update(last.conditions(), conditions(observed, assessment), generation, now),
@@ -66,6 +67,8 @@ public final class StatusReport {
           case Progress.Capturing ignored -> false;
           case Progress.Proving ignored -> false;
           case Progress.Baking ignored -> false;
+          case Progress.BindingWaypoint ignored -> false;
+          case Progress.UnbindingWaypoint ignored -> false;
           case Progress.Paused ignored -> false;
           case Progress.RollingBack ignored -> false;
           case Progress.Leaving ignored -> false;
@@ -80,6 +83,8 @@ public final class StatusReport {
           case Progress.Capturing ignored -> false;
           case Progress.Proving ignored -> false;
           case Progress.Baking ignored -> false;
+          case Progress.BindingWaypoint ignored -> false;
+          case Progress.UnbindingWaypoint ignored -> false;
           case Progress.Paused ignored -> false;
           case Progress.RollingBack ignored -> false;
           case Progress.Leaving ignored -> false;
@@ -92,6 +97,7 @@ public final class StatusReport {
     preflight(observed).ifPresent(conditions::add);
     conditions.add(captured(observed, assessment));
     proven(observed, assessment.census()).ifPresent(conditions::add);
+    waypointReady(observed).ifPresent(conditions::add);
     LabelContradiction.in(observed)
         .ifPresent(
             contradiction ->
@@ -178,6 +184,30 @@ public final class StatusReport {
                 : "No pod is captured, so there is nothing to prove."));
   }
 
+  private static Optional<Wanted> waypointReady(EnrollmentObservation observed) {
+    if (observed.asked() != Stage.L7 || !(observed.source() instanceof EnrollmentSource.User)) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        switch (observed.waypoint().wanted()) {
+          case WaypointState.Wanted.Absent ignored ->
+              new Wanted(
+                  Conditions.WAYPOINT_READY,
+                  false,
+                  "NoGateway",
+                  "The Gateway does not exist. The operator makes it once all pods are in the mesh.");
+          case WaypointState.Wanted.NotReady(String problem) ->
+              new Wanted(Conditions.WAYPOINT_READY, false, "WaypointNotReady", problem + ".");
+          case WaypointState.Wanted.Ready ignored ->
+              new Wanted(
+                  Conditions.WAYPOINT_READY,
+                  true,
+                  "WaypointReady",
+                  "The Gateway is programmed, and an instance has shown its identity in a"
+                      + " handshake.");
+        });
+  }
+
   private static Wanted wanted(String type, boolean holds, Progress progress) {
     return new Wanted(type, holds, progress.reason(), progress.message());
   }
@@ -208,10 +238,10 @@ public final class StatusReport {
       return true;
     }
     Transition step = last.get();
-    boolean arrived = step.stage() == Stage.L4 && step.phase() == Phase.DONE;
+    boolean arrived = step.stage() != Stage.NONE && step.phase() == Phase.DONE;
     boolean completing =
         progress instanceof Progress.Capturing || progress instanceof Progress.Proving;
-    if (arrived && completing && progress.stage() == Stage.L4) {
+    if (arrived && completing && progress.stage() == step.stage()) {
       return false;
     }
     return step.stage() != progress.stage()

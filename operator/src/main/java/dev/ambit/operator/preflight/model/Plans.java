@@ -23,7 +23,7 @@ public final class Plans {
     boolean enters =
         switch (stage) {
           case NONE -> false;
-          case L4 -> true;
+          case L4, L7 -> true;
         };
     int join = enters ? capturable - staying : 0;
     int leave = enters ? inside - staying : inside;

@@ -223,6 +223,16 @@ public final class Preflight {
 
   private void definitions() {
     for (String definition : new TreeSet<>(facts.missingDefinitions())) {
+      if (definition.equals(PreflightReasons.GATEWAYS)) {
+        findings.add(
+            new Finding(
+                Severity.ERROR,
+                PreflightReasons.DEFINITION_MISSING,
+                "CustomResourceDefinition " + definition,
+                "Stage L7 needs a Gateway, which the cluster does not know. Install the CRDs of the"
+                    + " Gateway API, or ask for stage L4."));
+        continue;
+      }
       findings.add(
           new Finding(
               Severity.WARNING,

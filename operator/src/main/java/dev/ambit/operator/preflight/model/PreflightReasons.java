@@ -21,6 +21,9 @@ public final class PreflightReasons {
   public static final String SANDBOXED = "SandboxedRuntime";
   public static final String SECOND_NETWORK = "SecondNetwork";
 
+  /** CRD without which there are no waypoints. */
+  public static final String GATEWAYS = "gateways.gateway.networking.k8s.io";
+
   /** Those that may be gone a moment later, without anybody's doing. */
   public static final Set<String> PASSING = Set.of(ZTUNNEL_NOT_READY, AGENT_NOT_READY);
 

@@ -131,6 +131,7 @@ class AssessmentTest {
           mesh,
           600,
           new EnrolledPods("shop", labels, excluded ? Set.of("shop") : Set.of(), pods, proofs()),
+          WaypointState.NONE,
           List.of(),
           Traffic.NONE,
           now);

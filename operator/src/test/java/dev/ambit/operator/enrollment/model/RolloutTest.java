@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.ambit.api.AbortThreshold;
 import dev.ambit.api.Conditions;
+import dev.ambit.api.EnrollmentWaypoint;
 import dev.ambit.api.Finding;
 import dev.ambit.api.InForce;
 import dev.ambit.api.MeshEnrollmentSpec;
@@ -70,6 +71,9 @@ class RolloutTest {
     private Instant now = START;
     private List<Finding> findings = List.of();
     private Traffic traffic = Traffic.NONE;
+    private WaypointState waypoint = WaypointState.NONE;
+    private boolean makeWaypoint;
+    private boolean removeLeftovers;
     private @Nullable String label;
     private MeshEnrollmentStatus status = MeshEnrollmentStatus.NOTHING_YET;
 
@@ -128,6 +132,11 @@ class RolloutTest {
       return this;
     }
 
+    Shop waypoint(WaypointState.Wanted wanted, String... leftovers) {
+      waypoint = new WaypointState(wanted, List.of(leftovers));
+      return this;
+    }
+
     Shop after(Duration time) {
       now = now.plus(time);
       return this;
@@ -179,10 +188,14 @@ class RolloutTest {
               600,
               new EnrolledPods(
                   "shop", labels(), Set.of(), pods.stream().map(this::pod).toList(), proofs()),
+              waypoint,
               findings,
               traffic,
               now);
-      status = StatusReport.of(observed, Assessment.of(observed), null);
+      var assessment = Assessment.of(observed);
+      status = StatusReport.of(observed, assessment, null);
+      makeWaypoint = assessment.makeWaypoint();
+      removeLeftovers = assessment.removeLeftovers();
       traffic = Traffic.NONE;
       return status;
     }
@@ -586,6 +599,144 @@ class RolloutTest {
     }
     assertThat(shop.look().phase()).isEqualTo(Phase.DONE);
     assertThat(shop.redirected).hasSize(pods);
+  }
+
+  private static final WaypointState.Wanted ABSENT = new WaypointState.Wanted.Absent();
+  private static final WaypointState.Wanted NOT_READY =
+      new WaypointState.Wanted.NotReady("no instance is ready");
+  private static final WaypointState.Wanted READY = new WaypointState.Wanted.Ready();
+
+  private static @Nullable String bound(Shop shop) {
+    return Objects.requireNonNull(shop.status.inForce()).waypoint();
+  }
+
+  private static Shop atL7() {
+    var shop = new Shop(4).stage(Stage.L7).waypoint(READY);
+    shop.settle();
+    assertThat(shop.status.phase()).isEqualTo(Phase.DONE);
+    assertThat(shop.status.stage()).isEqualTo(Stage.L7);
+    assertThat(bound(shop)).isEqualTo("waypoint");
+    return shop;
+  }
+
+  @Test
+  void aWaypointIsMadeOnlyOnceAllPodsAreInTheMeshAndBoundOnlyOnceItIsReady() {
+    var shop = new Shop(20).rollout(STEPS).stage(Stage.L7).waypoint(ABSENT);
+    assertThat(shop.settle().phase()).isEqualTo(Phase.BAKING);
+    assertThat(shop.makeWaypoint).isFalse();
+    shop.after(Duration.ofMinutes(2)).settle();
+    var status = shop.after(Duration.ofMinutes(5)).settle();
+    assertThat(status.phase()).isEqualTo(Phase.BINDING_WAYPOINT);
+    assertThat(status.stage()).isEqualTo(Stage.L4);
+    assertThat(shop.makeWaypoint).isTrue();
+    assertThat(bound(shop)).isNull();
+    status = shop.waypoint(NOT_READY).look();
+    assertThat(status.phase()).isEqualTo(Phase.BINDING_WAYPOINT);
+    assertThat(bound(shop)).isNull();
+    assertThat(message(status, Conditions.READY)).contains("no instance is ready");
+    assertThat(Conditions.holds(status.conditions(), Conditions.WAYPOINT_READY)).isFalse();
+    status = shop.waypoint(READY).look();
+    assertThat(bound(shop)).isEqualTo("waypoint");
+    assertThat(status.stage()).isEqualTo(Stage.L7);
+    assertThat(status.phase()).isEqualTo(Phase.DONE);
+    assertThat(Conditions.holds(status.conditions(), Conditions.WAYPOINT_READY)).isTrue();
+  }
+
+  @Test
+  void aReadyWaypointDoesNotTakeTrafficBeforeEveryPodIsProven() {
+    var shop = new Shop(4).stage(Stage.L7).waypoint(READY);
+    shop.unproven.add("pod-1");
+    assertThat(shop.settle().phase()).isEqualTo(Phase.PROVING);
+    assertThat(bound(shop)).isNull();
+  }
+
+  @Test
+  void aWaypointThatFailsLaterStaysBoundAndIsTold() {
+    var shop = atL7();
+    var status = shop.waypoint(NOT_READY).look();
+    assertThat(bound(shop)).isEqualTo("waypoint");
+    assertThat(status.stage()).isEqualTo(Stage.L7);
+    assertThat(status.phase()).isEqualTo(Phase.BINDING_WAYPOINT);
+    assertThat(Conditions.holds(status.conditions(), Conditions.READY)).isFalse();
+    assertThat(shop.waypoint(READY).look().phase()).isEqualTo(Phase.DONE);
+  }
+
+  @Test
+  void backToL4TheWaypointIsUnboundFirstAndTakenAwayOnceEveryZtunnelKnows() {
+    var shop = atL7();
+    var status = shop.stage(Stage.L4).waypoint(ABSENT).look();
+    assertThat(bound(shop)).isNull();
+    assertThat(status.phase()).isEqualTo(Phase.UNBINDING_WAYPOINT);
+    assertThat(shop.removeLeftovers).isFalse();
+    status = shop.waypoint(ABSENT, "waypoint").after(Duration.ofSeconds(9)).look();
+    assertThat(shop.removeLeftovers).isFalse();
+    shop.after(Duration.ofSeconds(1)).look();
+    assertThat(shop.removeLeftovers).isTrue();
+    assertThat(shop.status.phase()).isEqualTo(Phase.UNBINDING_WAYPOINT);
+    status = shop.waypoint(ABSENT).look();
+    assertThat(status.phase()).isEqualTo(Phase.DONE);
+    assertThat(status.stage()).isEqualTo(Stage.L4);
+    assertThat(status.waypoint()).isNull();
+    assertThat(shop.redirected).hasSize(4);
+  }
+
+  @Test
+  void outOfTheMeshTheWaypointGoesFirstAndThenThePods() {
+    var shop = atL7();
+    shop.stage(Stage.NONE).waypoint(ABSENT).settle();
+    assertThat(bound(shop)).isNull();
+    assertThat(shop.redirected).hasSize(4);
+    var status = shop.waypoint(ABSENT, "waypoint").after(Duration.ofSeconds(10)).settle();
+    assertThat(status.phase()).isEqualTo(Phase.UNBINDING_WAYPOINT);
+    assertThat(shop.redirected).hasSize(4);
+    status = shop.waypoint(ABSENT).settle();
+    assertThat(status.phase()).isEqualTo(Phase.DONE);
+    assertThat(status.stage()).isEqualTo(Stage.NONE);
+    assertThat(shop.redirected).isEmpty();
+  }
+
+  @Test
+  void aWaypointThatWasNeverBoundIsTakenAwayAtOnce() {
+    var shop = new Shop(4).stage(Stage.L7).waypoint(NOT_READY);
+    shop.settle();
+    var status = shop.stage(Stage.NONE).waypoint(ABSENT, "waypoint").look();
+    assertThat(shop.removeLeftovers).isTrue();
+    assertThat(status.phase()).isEqualTo(Phase.UNBINDING_WAYPOINT);
+    assertThat(shop.waypoint(ABSENT).settle().stage()).isEqualTo(Stage.NONE);
+    assertThat(shop.redirected).isEmpty();
+  }
+
+  @Test
+  void anotherWaypointIsAwaitedBeforeTheOldOneIsLetGo() {
+    var shop = atL7();
+    var renamed =
+        new MeshEnrollmentSpec(
+            Stage.L7, null, null, new EnrollmentWaypoint("other", null, null, null), false, false);
+    var status = shop.spec(renamed).waypoint(NOT_READY).look();
+    assertThat(bound(shop)).isEqualTo("waypoint");
+    assertThat(status.phase()).isEqualTo(Phase.BINDING_WAYPOINT);
+    shop.waypoint(READY).look();
+    assertThat(bound(shop)).isEqualTo("other");
+    shop.waypoint(READY, "waypoint").after(Duration.ofSeconds(10)).look();
+    assertThat(shop.removeLeftovers).isTrue();
+    assertThat(shop.waypoint(READY).look().phase()).isEqualTo(Phase.DONE);
+    assertThat(bound(shop)).isEqualTo("other");
+  }
+
+  @Test
+  void pausedNothingIsBoundUnboundOrMade() {
+    var shop = new Shop(4);
+    shop.settle();
+    shop.stage(Stage.L7).paused(true).waypoint(READY).look();
+    assertThat(shop.status.phase()).isEqualTo(Phase.PAUSED);
+    assertThat(bound(shop)).isNull();
+    assertThat(shop.makeWaypoint).isFalse();
+    shop.paused(false).look();
+    shop.stage(Stage.L4).paused(true).waypoint(ABSENT).look();
+    assertThat(bound(shop)).isEqualTo("waypoint");
+    shop.stage(Stage.NONE).look();
+    assertThat(bound(shop)).isEqualTo("waypoint");
+    assertThat(shop.removeLeftovers).isFalse();
   }
 
   private static Stream<MeshEnrollmentSpec> specs() {

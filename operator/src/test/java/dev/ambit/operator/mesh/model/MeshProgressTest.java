@@ -37,7 +37,7 @@ class MeshProgressTest {
         new RevocationVerdict.Absent(),
         ztunnel,
         agent,
-        new StageCounts(1, 2),
+        new StageCounts(1, 2, 0),
         List.of());
   }
 
@@ -91,7 +91,7 @@ class MeshProgressTest {
     var observed = nodes(new ComponentState(2, 2, 2), new ComponentState(2, 2, 2));
     var status = MeshStatusReport.of(null, observed, MeshProgress.of(observed), 4L, NOW);
     assertThat(status.nodes()).isEqualTo(new NodeCounts(2, 2, 2, "2/2"));
-    assertThat(status.namespaces()).isEqualTo(new StageCounts(1, 2));
+    assertThat(status.namespaces()).isEqualTo(new StageCounts(1, 2, 0));
     assertThat(status.trustDomain()).isEqualTo("cluster.local");
     assertThat(status.ca()).isEqualTo(new CertificateAuthorityStatus("ab", "2036-01-01T00:00:00Z"));
     assertThat(Conditions.holds(status.conditions(), Conditions.READY)).isTrue();

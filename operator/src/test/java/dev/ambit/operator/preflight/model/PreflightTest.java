@@ -266,6 +266,15 @@ class PreflightTest {
   }
 
   @Test
+  void withoutGatewaysThereIsNoStageL7() {
+    missing = Set.of("gateways.gateway.networking.k8s.io");
+    assertThat(found())
+        .containsExactly(
+            "Error DefinitionMissing at CustomResourceDefinition"
+                + " gateways.gateway.networking.k8s.io");
+  }
+
+  @Test
   void policiesThatNobodyEnforcesYetAreTold() {
     pod("cart", "containers: []")
         .policy("rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/web]}}]}]")

@@ -1,0 +1,38 @@
+package dev.ambit.operator.enrollment.model;
+
+import java.util.List;
+
+/**
+ * The waypoints of a namespace as its enrollment sees them.
+ *
+ * @param wanted the one that is asked for
+ * @param leftovers names of Gateways that the enrollment owns and does not ask for
+ */
+public record WaypointState(Wanted wanted, List<String> leftovers) {
+  /** Nothing is there, and nothing is asked for. */
+  public static final WaypointState NONE = new WaypointState(new Wanted.Absent(), List.of());
+
+  public WaypointState {
+    leftovers = List.copyOf(leftovers);
+  }
+
+  /** How the waypoint that is asked for is. */
+  public sealed interface Wanted {
+    /** There is no such Gateway. */
+    record Absent() implements Wanted {}
+
+    /**
+     * There is one, and it cannot be used.
+     *
+     * @param problem why, for a person
+     */
+    record NotReady(String problem) implements Wanted {}
+
+    /** It is programmed, and an instance has shown its identity in a handshake. */
+    record Ready() implements Wanted {}
+  }
+
+  boolean isReady() {
+    return wanted instanceof Wanted.Ready;
+  }
+}
