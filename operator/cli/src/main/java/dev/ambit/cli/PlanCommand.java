@@ -103,6 +103,7 @@ final class PlanCommand extends ClusterCommand {
             .read(
                 asked,
                 rollout.steps().size(),
+                wanted == Stage.L7,
                 mtls(mesh),
                 capturable(namespace, excluded, typed),
                 typed);
