@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The measurement of waypoints itself works: how fast anything is, is not judged here. */
-@Timeout(240)
+@Timeout(600)
 class WaypointBenchIT {
   @Test
   void eachPartGivesItsFigures(@TempDir Path folder) throws Exception {

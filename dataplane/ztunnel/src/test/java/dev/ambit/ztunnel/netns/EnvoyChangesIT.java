@@ -54,7 +54,7 @@ class EnvoyChangesIT {
   /** Asks until the answer is as wanted. */
   private static void becomes(String address, Predicate<Web.Message> wanted) {
     await("the answer of " + address)
-        .atMost(Patience.SHORT)
+        .atMost(Patience.LONG)
         .pollInterval(Duration.ofMillis(50))
         .ignoreExceptionsInstanceOf(IOException.class)
         .until(() -> wanted.test(Web.get(client, at(address), "/")));
@@ -62,7 +62,7 @@ class EnvoyChangesIT {
 
   private static void becomesRefused(String address) {
     await(address + " to be refused")
-        .atMost(Patience.SHORT)
+        .atMost(Patience.LONG)
         .pollInterval(Duration.ofMillis(50))
         .until(
             () -> {
@@ -93,7 +93,7 @@ class EnvoyChangesIT {
     mesh.service("victim", "10.96.2.1", "victim", "istio.io/use-waypoint: waypoint", HTTP);
     becomes("10.96.2.1", answer -> answer.status() == 503);
     await("the reason in the waypoint's log")
-        .atMost(Patience.SHORT)
+        .atMost(Patience.LONG)
         .until(
             () ->
                 waypoint.envoy().log().stream()
@@ -146,12 +146,12 @@ class EnvoyChangesIT {
     try {
       String serial = serial();
       mesh.addRoot();
-      await("another certificate").atMost(Patience.SHORT).until(() -> !serial().equals(serial));
+      await("another certificate").atMost(Patience.LONG).until(() -> !serial().equals(serial));
       for (int i = 0; i < 10; i++) {
         change(i);
       }
       int before = answered.get();
-      await("more requests").atMost(Patience.SHORT).until(() -> answered.get() > before + 200);
+      await("more requests").atMost(Patience.LONG).until(() -> answered.get() > before + 200);
     } finally {
       ended.set(true);
       for (Thread thread : threads) {
@@ -224,7 +224,7 @@ class EnvoyChangesIT {
         HTTP);
     becomes("10.96.2.4", answer -> answer.body().contains("x-change=c" + number));
     await("the policy of change " + number)
-        .atMost(Patience.SHORT)
+        .atMost(Patience.LONG)
         .ignoreExceptionsInstanceOf(IOException.class)
         .until(() -> Web.get(client, at("10.96.2.4"), "/denied-" + number).status() == 403);
   }

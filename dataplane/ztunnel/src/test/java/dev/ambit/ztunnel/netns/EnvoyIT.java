@@ -76,7 +76,7 @@ class EnvoyIT {
       InetSocketAddress address, java.util.function.Predicate<Web.Message> wanted) {
     Web.Message[] last = new Web.Message[1];
     await("the answer of " + address)
-        .atMost(Patience.SHORT)
+        .atMost(Patience.LONG)
         .pollInterval(java.time.Duration.ofMillis(50))
         .ignoreExceptionsInstanceOf(IOException.class)
         .until(
@@ -125,7 +125,7 @@ class EnvoyIT {
         "undeclared", "10.96.0.3", "speaker", USE, "{name: x, port: 90, targetPort: 9000}");
     for (String address : List.of("10.96.0.2", "10.96.0.3")) {
       await(address)
-          .atMost(Patience.SHORT)
+          .atMost(Patience.LONG)
           .ignoreExceptionsInstanceOf(IOException.class)
           .untilAsserted(
               () -> {
@@ -138,12 +138,40 @@ class EnvoyIT {
   }
 
   @Test
+  void aClientMayEndItsSideBeforeTheAnswer() throws Exception {
+    Pod late = mesh.captured(1, "late");
+    mesh.closing(
+        TcpServer.start(
+            late,
+            9000,
+            socket -> {
+              byte[] all = socket.getInputStream().readAllBytes();
+              socket.getOutputStream().write(all);
+            }));
+    mesh.service("late", "10.96.1.50", "late", USE, "{name: tcp, port: 90, targetPort: 9000}");
+    await("the service")
+        .atMost(Patience.LONG)
+        .ignoreExceptionsInstanceOf(IOException.class)
+        .untilAsserted(
+            () -> {
+              for (int i = 0; i < 10; i++) {
+                try (TcpClient connection = TcpClient.connect(client, at("10.96.1.50", 90))) {
+                  connection.send("hello");
+                  connection.finishSending();
+                  assertThat(new String(connection.receiveAll(), StandardCharsets.US_ASCII))
+                      .isEqualTo("hello");
+                }
+              }
+            });
+  }
+
+  @Test
   void theBytesOfAConnectionAreSeenWhileItIsOpen() throws Exception {
     Pod echo = mesh.captured(1, "echo");
     mesh.closing(TcpServer.echo(echo, 9000));
     mesh.service("long", "10.96.1.40", "echo", USE, "{name: tcp, port: 90, targetPort: 9000}");
     await("the service")
-        .atMost(Patience.SHORT)
+        .atMost(Patience.LONG)
         .ignoreExceptionsInstanceOf(IOException.class)
         .untilAsserted(
             () -> {
@@ -154,7 +182,7 @@ class EnvoyIT {
     try (TcpClient connection = TcpClient.connect(client, at("10.96.1.40", 90))) {
       long before = receivedBytes();
       connection.echo("x".repeat(5000));
-      await("its bytes").atMost(Patience.SHORT).until(() -> receivedBytes() >= before + 5000);
+      await("its bytes").atMost(Patience.LONG).until(() -> receivedBytes() >= before + 5000);
     }
   }
 
@@ -243,7 +271,7 @@ class EnvoyIT {
     try (GrpcEcho.Client calls = new GrpcEcho.Client(client, at("10.96.1.1", 80))) {
       BlockingQueue<String> heard = new LinkedBlockingQueue<>();
       await("a conversation with the second")
-          .atMost(Patience.SHORT)
+          .atMost(Patience.LONG)
           .ignoreExceptionsInstanceOf(StatusRuntimeException.class)
           .until(
               () -> {
@@ -358,7 +386,7 @@ class EnvoyIT {
 
   private static void awaitReached(InetSocketAddress address, byte[] first, Pod pod) {
     await("connections to " + address + " to reach " + pod)
-        .atMost(Patience.SHORT)
+        .atMost(Patience.LONG)
         .ignoreExceptionsInstanceOf(IOException.class)
         .until(
             () -> {
