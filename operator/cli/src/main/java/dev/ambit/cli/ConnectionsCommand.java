@@ -44,7 +44,7 @@ final class ConnectionsCommand extends ClusterCommand {
             .flatMap(dump -> dump.connections().stream())
             .filter(line -> namespace == null || line.namespace().equals(namespace))
             .filter(line -> pod == null || line.pod().equals(pod.name()))
-            .filter(line -> !plain || !line.protocol().equals("HBONE"))
+            .filter(line -> !plain || !line.isSecured())
             .sorted(
                 Comparator.comparing(ConnectionLine::namespace)
                     .thenComparing(ConnectionLine::pod)
@@ -68,8 +68,7 @@ final class ConnectionsCommand extends ClusterCommand {
                 line.source(),
                 line.asked(),
                 line.destination(),
-                Cell.of(
-                    line.protocol(), line.protocol().equals("HBONE") ? Tone.GOOD : Tone.WARNING),
+                Cell.of(line.protocol(), line.isSecured() ? Tone.GOOD : Tone.WARNING),
                 line.peerIdentity());
           }
           page.table(table);

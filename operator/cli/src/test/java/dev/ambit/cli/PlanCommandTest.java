@@ -110,6 +110,16 @@ class PlanCommandTest {
   }
 
   @Test
+  void stage_l7_names_the_waypoint_that_it_would_make() {
+    ambit.server.know("/apis/apiextensions.k8s.io/v1/customresourcedefinitions");
+    assertThat(ambit.run("plan", "plain", "--stage", "L7").out())
+        .contains("from stage None to L7")
+        .containsPattern("plain/waypoint +stage L7 +the operator makes it");
+    assertThat(ambit.run("plan", "shop", "--stage", "L7").out())
+        .containsPattern("shop/waypoint +stage L7 +it is used as it is");
+  }
+
+  @Test
   void manifests_in_files_are_checked_without_a_cluster() throws Exception {
     Path folder = Files.createDirectory(ambit.folder.resolve("manifests"));
     Files.writeString(

@@ -185,6 +185,6 @@ class TrafficCommandTest {
                 .run("explain", "traffic", "bank/till", "shop/cart:81")
                 .exits(ExitCode.FINDINGS)
                 .out())
-        .contains("no port 81; it has 80, 9090");
+        .contains("no port 81; it has 80, 9090, 53/UDP");
   }
 }

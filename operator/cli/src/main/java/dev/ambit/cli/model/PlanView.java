@@ -78,7 +78,7 @@ public record PlanView(
     }
     return new PlanView(
         Objects.name(facts.surroundings().namespace()),
-        inside ? "L4" : EnrollmentChange.NONE,
+        now(facts, inside),
         stage,
         join,
         leave,
@@ -91,19 +91,62 @@ public record PlanView(
         facts.contradictions());
   }
 
+  /** Where the operator says that it is, or else where its pods are. */
+  private static String now(Facts facts, boolean inside) {
+    return facts
+        .surroundings()
+        .effective()
+        .map(enrollment -> Objects.text(enrollment, "/status/stage"))
+        .filter(stage -> !stage.isEmpty())
+        .orElse(inside ? "L4" : EnrollmentChange.NONE);
+  }
+
   private static List<WaypointLine> waypoints(Facts facts, boolean enters) {
+    List<WaypointLine> lines = new ArrayList<>();
+    if (facts.plan().stage().text().equals("L7")) {
+      lines.add(ofEnrollment(facts));
+    }
+    ofLabel(facts, enters).ifPresent(lines::add);
+    return lines;
+  }
+
+  /** The waypoint that stage L7 binds the namespace to. */
+  private static WaypointLine ofEnrollment(Facts facts) {
+    String namespace = Objects.name(facts.surroundings().namespace());
+    String name =
+        facts
+            .surroundings()
+            .effective()
+            .map(enrollment -> Objects.text(enrollment, "/spec/waypoint/name"))
+            .filter(written -> !written.isEmpty())
+            .orElse("waypoint");
+    Optional<WaypointStatus> waypoint = find(facts, namespace, name);
+    return new WaypointLine(
+        namespace + "/" + name,
+        "stage L7",
+        waypoint.isEmpty()
+            ? "the operator makes it, and binds the namespace once it is ready"
+            : waypoint.get().programmed()
+                ? "it is used as it is"
+                : "it is there and not ready: the enrollment waits for it");
+  }
+
+  private static Optional<WaypointStatus> find(Facts facts, String namespace, String name) {
+    return facts.waypoints().stream()
+        .filter(each -> each.namespace().equals(namespace) && each.name().equals(name))
+        .findFirst();
+  }
+
+  private static Optional<WaypointLine> ofLabel(Facts facts, boolean enters) {
     Map<String, String> labels = Objects.labels(facts.surroundings().namespace());
     String name = labels.getOrDefault("istio.io/use-waypoint", "");
     if (name.isEmpty() || name.equals("none")) {
-      return List.of();
+      return Optional.empty();
     }
     String namespace =
         labels.getOrDefault(
             "istio.io/use-waypoint-namespace", Objects.name(facts.surroundings().namespace()));
-    Optional<WaypointStatus> waypoint =
-        facts.waypoints().stream()
-            .filter(each -> each.namespace().equals(namespace) && each.name().equals(name))
-            .findFirst();
+    Optional<WaypointStatus> waypoint = find(facts, namespace, name);
     String effect =
         waypoint.isEmpty()
             ? "there is no such waypoint: traffic from captured pods is refused"
@@ -112,7 +155,7 @@ public record PlanView(
                 : enters
                     ? "captured pods' traffic to the namespace's services goes through it"
                     : "captured pods of other namespaces still go through it";
-    return List.of(
+    return Optional.of(
         new WaypointLine(
             namespace + "/" + name, "the namespace's label istio.io/use-waypoint", effect));
   }

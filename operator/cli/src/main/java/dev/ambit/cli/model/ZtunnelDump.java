@@ -1,5 +1,6 @@
 package dev.ambit.cli.model;
 
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
 import java.util.List;
@@ -8,7 +9,11 @@ import java.util.stream.Stream;
 /** What the ztunnel of a node says that it knows and serves. */
 public record ZtunnelDump(String node, String pod, JsonNode dump) {
 
-  /** A connection that is open. */
+  /**
+   * A connection, or a flow of datagrams, that is open.
+   *
+   * @param protocol HBONE, or else TCP or UDP where it is plain
+   */
   public record ConnectionLine(
       String node,
       String namespace,
@@ -18,7 +23,13 @@ public record ZtunnelDump(String node, String pod, JsonNode dump) {
       String asked,
       String destination,
       String protocol,
-      String peerIdentity) {}
+      String peerIdentity) {
+    /** Whether it is in a tunnel. */
+    @JsonIgnore
+    public boolean isSecured() {
+      return protocol.startsWith("HBONE");
+    }
+  }
 
   /** A workload that the ztunnel knows. */
   public record WorkloadLine(
@@ -62,12 +73,18 @@ public record ZtunnelDump(String node, String pod, JsonNode dump) {
                   Objects.text(each, "/src"),
                   Objects.text(each, "/originalDst"),
                   Objects.text(each, "/actualDst"),
-                  Objects.text(each, "/protocol"),
+                  protocol(each),
                   Objects.text(each, "/peerIdentity")));
         }
       }
     }
     return lines;
+  }
+
+  private static String protocol(JsonNode connection) {
+    String protocol = Objects.text(connection, "/protocol");
+    boolean flow = Objects.text(connection, "/transport").equals("UDP");
+    return flow && !protocol.equals("UDP") ? protocol + " (UDP)" : protocol;
   }
 
   /** The workloads of the mesh, as this ztunnel knows them. */
@@ -127,7 +144,7 @@ public record ZtunnelDump(String node, String pod, JsonNode dump) {
         ports.properties().stream()
             .map(
                 port ->
-                    port.getKey().equals(port.getValue().asText())
+                    port.getKey().replace("/UDP", "").equals(port.getValue().asText())
                         ? port.getKey()
                         : port.getKey() + ">" + port.getValue().asText())
             .toList());
