@@ -61,6 +61,14 @@ public final class MeshIndex {
   private final Map<String, Authorization> authorizations = new HashMap<>();
   private long computed;
 
+  private static final String ONLY_THROUGH_WAYPOINT =
+      "; its pods let in only what comes from there, at its ports";
+
+  /** Whom nobody leads there; how often, the nodes know. */
+  private static final String PAST_WAYPOINT =
+      "; clients outside the mesh or with sidecars, and those that address its pods, go past it,"
+          + " which the ztunnels' metric ambit_connections_past_waypoint_total counts";
+
   /** What policies for waypoints are attached to, and which to each. */
   private final Map<String, Set<Attachment>> attached = new HashMap<>();
 
@@ -959,14 +967,16 @@ public final class MeshIndex {
             : binding(objects, service).status().stream()
                 .map(
                     status ->
-                        requiredOf(objects, service).isEmpty()
-                            ? status
-                            : new ObjectCondition(
+                        status.holds()
+                            ? new ObjectCondition(
                                 status.type(),
-                                status.holds(),
+                                true,
                                 status.reason(),
                                 status.message()
-                                    + "; its pods let in only what comes from there, at its ports"))
+                                    + (requiredOf(objects, service).isEmpty()
+                                        ? PAST_WAYPOINT
+                                        : ONLY_THROUGH_WAYPOINT))
+                            : status)
                 .toList());
   }
 

@@ -15,5 +15,13 @@ public sealed interface Verdict {
    *     matched
    * @param reason for the log and the caller of CONNECT
    */
-  record Denied(String policy, String reason) implements Verdict {}
+  record Denied(String policy, String reason) implements Verdict {
+    /** How the control plane names policies that let in only what comes through a waypoint. */
+    private static final String REQUIRED_WAYPOINT = "/ambit_require_waypoint_";
+
+    /** Whether the caller only took the wrong way: through the waypoint it might be let in. */
+    public boolean misdirected() {
+      return policy.contains(REQUIRED_WAYPOINT);
+    }
+  }
 }

@@ -16,6 +16,13 @@ final class ConnectHeaders {
   static final int OK = 200;
   static final int BAD_REQUEST = 400;
   static final int UNAUTHORIZED = 401;
+
+  /**
+   * The caller is to take another way (RFC 9110, section 15.5.20): through the waypoint of what it
+   * wants.
+   */
+  static final int MISDIRECTED = 421;
+
   static final int TOO_MANY = 429;
   static final int NOT_IMPLEMENTED = 501;
   static final int SERVICE_UNAVAILABLE = 503;

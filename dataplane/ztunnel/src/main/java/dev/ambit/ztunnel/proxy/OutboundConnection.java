@@ -39,6 +39,12 @@ final class OutboundConnection extends ProxiedConnection implements TunnelUser {
   /** No attempt begins later than this after the connection. */
   private static final Duration ATTEMPTS_BEGIN_WITHIN = Duration.ofSeconds(15);
 
+  /**
+   * For how long another way is looked for where a service's pod says that this one is the wrong
+   * one: this node has not heard yet of the service's waypoint, or the pod's node still knows one.
+   */
+  private static final Duration MISDIRECTED_FOR = Duration.ofSeconds(3);
+
   /** Longer than those have who are asked: a last resort. */
   private static final Duration ROUTE_TIMEOUT = Duration.ofSeconds(20);
 
@@ -203,6 +209,13 @@ final class OutboundConnection extends ProxiedConnection implements TunnelUser {
             TimeUnit.MILLISECONDS);
   }
 
+  /** What is addressed to a pod itself has no other way. */
+  private boolean mayBeRedirected() {
+    return route != null
+        && route.destination().service() != null
+        && System.nanoTime() - begin < MISDIRECTED_FOR.toNanos();
+  }
+
   private void openTunnel(MeshWorkload self, OutboundRoute.Tunnel tunnel) {
     tunnels++;
     PoolKey key = new PoolKey(self.identity(), tunnel.nextHop(), tunnel.expected());
@@ -290,7 +303,8 @@ final class OutboundConnection extends ProxiedConnection implements TunnelUser {
         establish();
         return;
       }
-      boolean denied = status != null && "401".contentEquals(status);
+      boolean misdirected = status != null && "421".contentEquals(status);
+      boolean denied = misdirected || (status != null && "401".contentEquals(status));
       ConnectionFailure failure =
           new ConnectionFailure(
               "the next hop answered CONNECT with " + status,
@@ -298,6 +312,11 @@ final class OutboundConnection extends ProxiedConnection implements TunnelUser {
       if (status != null && ("503".contentEquals(status) || isUnknownYet(status))) {
         // Not connected to the application behind it, so another one may be asked.
         leave(failure);
+      } else if (misdirected && mayBeRedirected()) {
+        stream().reset(Http2Error.CANCEL);
+        discardEarly();
+        retry(failure);
+        askAgain();
       } else {
         abort(failure);
       }

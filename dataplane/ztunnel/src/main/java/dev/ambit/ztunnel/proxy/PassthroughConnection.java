@@ -55,7 +55,10 @@ final class PassthroughConnection extends ProxiedConnection {
     self = workload;
     PolicyInput input = new PolicyInput(workload, null, source.getAddress(), destination);
     policyInput = input;
-    switch (pod().authorizer().authorize(input)) {
+    Verdict verdict = pod().authorizer().authorize(input);
+    noteWay(
+        workload, destination.getPort(), source.getAddress(), verdict instanceof Verdict.Allowed);
+    switch (verdict) {
       case Verdict.Denied denied -> abort(PodLoop.describe(denied), ResponseFlag.DENIED);
       case Verdict.Allowed allowed ->
           connect(

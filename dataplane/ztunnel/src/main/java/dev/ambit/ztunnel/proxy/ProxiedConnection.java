@@ -2,6 +2,8 @@ package dev.ambit.ztunnel.proxy;
 
 import dev.ambit.ztunnel.hbone.HboneConnection;
 import dev.ambit.ztunnel.policy.PolicyInput;
+import dev.ambit.ztunnel.state.MeshService;
+import dev.ambit.ztunnel.state.MeshWorkload;
 import dev.ambit.ztunnel.telemetry.ConnectionInfo;
 import dev.ambit.ztunnel.telemetry.OpenConnection;
 import dev.ambit.ztunnel.telemetry.ResponseFlag;
@@ -70,6 +72,14 @@ abstract class ProxiedConnection {
   /** The tunnel that it goes through; null where it goes through none, or not yet. */
   @Nullable HboneConnection tunnel() {
     return null;
+  }
+
+  /** Counts a connection to the pod that should have come through a waypoint. */
+  final void noteWay(MeshWorkload self, int port, InetAddress from, boolean letIn) {
+    MeshService passed = pod.state().passedWaypoint(self, port, from);
+    if (passed != null) {
+      pod.log().passedWaypoint(passed.namespace(), passed.hostname(), letIn);
+    }
   }
 
   /** Both ends stand: reports it opened and lets bytes through. */

@@ -124,9 +124,18 @@ final class TunnelledConnection extends ProxiedConnection {
     }
     PolicyInput input = new PolicyInput(workload, peer, tunnel.source().getAddress(), target);
     policyInput = input;
-    switch (pod().authorizer().authorize(input)) {
+    Verdict verdict = pod().authorizer().authorize(input);
+    noteWay(
+        workload,
+        accepted.port(),
+        tunnel.source().getAddress(),
+        verdict instanceof Verdict.Allowed);
+    switch (verdict) {
       case Verdict.Denied denied ->
-          reject(ConnectHeaders.UNAUTHORIZED, PodLoop.describe(denied), ResponseFlag.DENIED);
+          reject(
+              denied.misdirected() ? ConnectHeaders.MISDIRECTED : ConnectHeaders.UNAUTHORIZED,
+              PodLoop.describe(denied),
+              ResponseFlag.DENIED);
       case Verdict.Allowed allowed -> handOver(workload);
     }
   }

@@ -56,6 +56,17 @@ public interface MeshState {
    */
   InboundRoute inbound(MeshWorkload self, InetSocketAddress tunnelDestination, String authority);
 
+  /**
+   * The service whose waypoint a connection to a pod of its went past, as far as can be told; null
+   * where it did not, or where the port is another service's too that has no waypoint.
+   *
+   * @param port of the pod
+   * @param from who connects to it
+   */
+  default @Nullable MeshService passedWaypoint(MeshWorkload self, int port, InetAddress from) {
+    return null;
+  }
+
   /** The workload that has {@code address} on this network, for telemetry of sources. */
   @Nullable MeshWorkload byAddress(InetAddress address);
 }

@@ -8,6 +8,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -16,6 +17,7 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -692,6 +694,49 @@ public final class Router implements MeshState {
           503, "port " + (port == 0 ? port : asked) + " is not for connections");
     }
     return new InboundRoute.Accepted(port, service);
+  }
+
+  @Override
+  public @Nullable MeshService passedWaypoint(MeshWorkload self, int port, InetAddress from) {
+    MeshService passed = null;
+    for (Map.Entry<ServiceKey, List<PortMapping>> own : self.services().entrySet()) {
+      if (!leadsTo(own.getValue(), port)) {
+        continue;
+      }
+      ServiceEntry entry = store.entry(own.getKey());
+      MeshService service = entry == null ? null : entry.service();
+      if (service == null) {
+        continue;
+      }
+      List<GatewayReference> waypoints = waypoints(service);
+      if (waypoints.isEmpty()) {
+        return null;
+      }
+      MeshWorkload source =
+          store.workloadAt(new NetworkAddress(network, Addresses.canonical(from)));
+      if (source != null && waypoints.stream().anyMatch(each -> isGateway(source, each))) {
+        return null;
+      }
+      passed = service;
+    }
+    return passed;
+  }
+
+  private static boolean leadsTo(List<PortMapping> mappings, int port) {
+    for (PortMapping mapping : mappings) {
+      if (mapping.targetPort() == port) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private static List<GatewayReference> waypoints(MeshService service) {
+    GatewayReference one = service.waypoint();
+    return Stream.concat(
+            Stream.ofNullable(one),
+            service.weightedWaypoints().stream().map(WeightedWaypoint::waypoint))
+        .toList();
   }
 
   private boolean isWaypointOf(MeshWorkload self, NetworkAddress address) {

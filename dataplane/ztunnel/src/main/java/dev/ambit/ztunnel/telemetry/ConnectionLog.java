@@ -20,6 +20,13 @@ public interface ConnectionLog {
    */
   void failed(ConnectionInfo info, String error, ResponseFlag flag);
 
+  /**
+   * A connection to one of the node's pods did not come through the waypoint of its service.
+   *
+   * @param letIn whether it was let in all the same
+   */
+  default void passedWaypoint(String namespace, String hostname, boolean letIn) {}
+
   /** A tunnel could not be set up; once for each, whatever number of connections waited for it. */
   void handshakeFailed(Reporter reporter, HandshakeFailure reason);
 }

@@ -22,6 +22,7 @@ public final class ConnectionTelemetry implements ConnectionLog {
   private final LongAdder[][] handshakes =
       new LongAdder[Reporter.values().length][HandshakeFailure.values().length];
   private final AccessLog accessLog;
+  private final Family pastWaypoints;
 
   /**
    * @param idle after how long without a connection a label set is dropped; zero: never
@@ -49,6 +50,11 @@ public final class ConnectionTelemetry implements ConnectionLog {
         metrics.family(
             "ambit_connection_retries_total",
             "Endpoints that could not be reached, where another was tried",
+            Kind.COUNTER);
+    pastWaypoints =
+        metrics.family(
+            "ambit_connections_past_waypoint_total",
+            "Connections to pods that did not come through the waypoint of their service",
             Kind.COUNTER);
     for (ResponseFlag flag : ResponseFlag.values()) {
       retries[flag.ordinal()] = retried.counter(Labels.of("response_flags", flag.label()));
@@ -103,6 +109,20 @@ public final class ConnectionTelemetry implements ConnectionLog {
     counters.release();
     early[info.reporter().ordinal()][flag.ordinal()].increment();
     accessLog.failed(info, error);
+  }
+
+  @Override
+  public void passedWaypoint(String namespace, String hostname, boolean letIn) {
+    pastWaypoints
+        .counter(
+            Labels.of(
+                "destination_service",
+                hostname,
+                "destination_service_namespace",
+                namespace,
+                "let_in",
+                Boolean.toString(letIn)))
+        .increment();
   }
 
   @Override

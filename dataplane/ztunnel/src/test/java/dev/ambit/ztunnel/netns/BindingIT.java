@@ -10,6 +10,7 @@ import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -54,10 +55,12 @@ class BindingIT {
     }
   }
 
-  private static boolean isThroughWaypoint(InetSocketAddress service) {
+  /** Answered, and in that way. */
+  private static boolean isAnswered(InetSocketAddress service, boolean throughWaypoint) {
     try {
-      return Web.get(client, service, "/").body().contains("sa/waypoint");
-    } catch (IOException lost) {
+      Web.Message answer = Web.get(client, service, "/");
+      return answer.status() == 200 && answer.body().contains("sa/waypoint") == throughWaypoint;
+    } catch (IOException notYet) {
       return false;
     }
   }
@@ -66,7 +69,7 @@ class BindingIT {
     await(service + (throughWaypoint ? " bound" : " not bound"))
         .atMost(Patience.LONG)
         .pollInterval(Duration.ofMillis(50))
-        .until(() -> isThroughWaypoint(service) == throughWaypoint);
+        .until(() -> isAnswered(service, throughWaypoint));
   }
 
   /** Requests one after another, each over a connection of its own, until it is closed. */
@@ -169,5 +172,57 @@ class BindingIT {
             () -> Web.get(client, at("10.96.1.3", 81), "/"))
         .isInstanceOf(IOException.class);
     assertThat(Duration.ofNanos(System.nanoTime() - begin)).isLessThan(Duration.ofSeconds(15));
+  }
+
+  private static double past(boolean letIn) {
+    return mesh.ztunnel(1)
+        .metrics()
+        .sum(
+            "ambit_connections_past_waypoint_total",
+            Map.of(
+                "destination_service",
+                "past.shop.svc.cluster.local",
+                "destination_service_namespace",
+                "shop",
+                "let_in",
+                Boolean.toString(letIn)));
+  }
+
+  @Test
+  void whatGoesPastTheWaypointIsCounted() throws Exception {
+    Pod pod = mesh.captured(1, "past");
+    mesh.closing(Web.serve(pod, 8080));
+    Pod plain = mesh.uncaptured(0, "plain");
+    mesh.service("past", "10.96.1.4", "past", USE, PORTS);
+    becomes(at("10.96.1.4", 80), true);
+    double before = past(true);
+    // Through it: nothing to count.
+    assertThat(Web.get(client, at("10.96.1.4", 80), "/").status()).isEqualTo(200);
+    assertThat(past(true)).isEqualTo(before);
+
+    assertThat(Web.get(plain, pod.at(8080), "/").status()).isEqualTo(200);
+    assertThat(Web.get(client, pod.at(8080), "/").status()).isEqualTo(200);
+    await("two connections counted").atMost(Patience.LONG).until(() -> past(true) == before + 2);
+    mesh.apply(
+        """
+        apiVersion: security.istio.io/v1
+        kind: AuthorizationPolicy
+        metadata: {name: past}
+        spec:
+          targetRefs: [{group: "", kind: Service, name: past}]
+          rules: [{to: [{operation: {methods: [GET]}}]}]
+        """);
+    await("one refused")
+        .atMost(Patience.LONG)
+        .until(
+            () -> {
+              try {
+                Web.get(plain, pod.at(8080), "/");
+              } catch (IOException refused) {
+                // That is what is waited for.
+              }
+              return past(false) > 0;
+            });
+    assertThat(Web.get(client, at("10.96.1.4", 80), "/").status()).isEqualTo(200);
   }
 }

@@ -9,6 +9,7 @@ import dev.ambit.ztunnel.policy.Verdict;
 import dev.ambit.ztunnel.state.ApplicationTunnel;
 import dev.ambit.ztunnel.state.Endpoint;
 import dev.ambit.ztunnel.state.LocalPod;
+import dev.ambit.ztunnel.state.MeshService;
 import dev.ambit.ztunnel.state.MeshWorkload;
 import dev.ambit.ztunnel.state.OutboundRoute;
 import dev.ambit.ztunnel.telemetry.Reporter;
@@ -660,10 +661,9 @@ class DataPathIT {
     assertThat(served).hasValue(0);
   }
 
-  private OutboundRoute.Tunnel toServer(
-      InetSocketAddress destination, int tunnelPort, boolean waypoint) {
+  private OutboundRoute.Tunnel toServer(InetSocketAddress destination, boolean waypoint) {
     return new OutboundRoute.Tunnel(
-        new InetSocketAddress(server.ipv4, tunnelPort),
+        new InetSocketAddress(server.ipv4, ProxySettings.INBOUND_PORT),
         Addresses.text(destination),
         List.of(serverWorkload.identity()),
         new Endpoint(serverWorkload, null),
@@ -674,7 +674,7 @@ class DataPathIT {
   @Test
   void aWaypointThatDoesNotKnowTheDestinationYetIsAskedAgain() throws Exception {
     AtomicInteger asked = new AtomicInteger();
-    mesh.routes = destination -> toServer(destination, ProxySettings.INBOUND_PORT, true);
+    mesh.routes = destination -> toServer(destination, true);
     mesh.refusals = authority -> asked.incrementAndGet() <= 5 ? 404 : 0;
     try (ServerSocketChannel listener = serve(server, PORT, DataPathIT::echo);
         SocketChannel connection = client.connect(server.ipv4, PORT)) {
@@ -694,10 +694,16 @@ class DataPathIT {
     AtomicInteger asked = new AtomicInteger();
     mesh.routes =
         destination ->
-            toServer(
-                destination,
-                asked.incrementAndGet() <= 3 ? 15999 : ProxySettings.INBOUND_PORT,
-                true);
+            asked.incrementAndGet() <= 3
+                ? new OutboundRoute.Tunnel(
+                    // Nothing is redirected there, so nobody listens.
+                    new InetSocketAddress(outsider.ipv4, ProxySettings.INBOUND_PORT),
+                    Addresses.text(destination),
+                    List.of(serverWorkload.identity()),
+                    new Endpoint(serverWorkload, null),
+                    "",
+                    true)
+                : toServer(destination, true);
     try (ServerSocketChannel listener = serve(server, PORT, DataPathIT::echo);
         SocketChannel connection = client.connect(server.ipv4, PORT)) {
       readLine(connection);
@@ -711,7 +717,7 @@ class DataPathIT {
     mesh.routes =
         destination ->
             asked.incrementAndGet() == 1
-                ? toServer(destination, ProxySettings.INBOUND_PORT, true)
+                ? toServer(destination, true)
                 : new OutboundRoute.Plain(
                     new InetSocketAddress(outsider.ipv4, PORT), Endpoint.UNKNOWN);
     mesh.refusals = authority -> 404;
@@ -720,6 +726,46 @@ class DataPathIT {
       readLine(connection);
     }
     assertThat(asked).hasValue(2);
+  }
+
+  private static MeshService web() {
+    return MeshService.of(
+        dev.ambit.protocol.workload.Service.newBuilder()
+            .setName("web")
+            .setNamespace("default")
+            .setHostname("web.default.svc.cluster.local")
+            .build());
+  }
+
+  @Test
+  void aPodThatIsToBeReachedThroughAWaypointIsAskedAgainUntilTheWayIsKnown() throws Exception {
+    AtomicInteger asked = new AtomicInteger();
+    mesh.policy =
+        input ->
+            asked.incrementAndGet() <= 3
+                ? new Verdict.Denied("default/ambit_require_waypoint_0123", "a rule of it matches")
+                : Verdict.ALLOWED;
+    OutboundRoute.Tunnel direct = toServer(new InetSocketAddress(server.ipv4, PORT), false);
+    // What was addressed to the pod has no other way, so that is final.
+    mesh.routes = _ -> direct;
+    try (SocketChannel connection = client.connect(server.ipv4, PORT)) {
+      assertReset(connection);
+    }
+    assertThat(asked).hasValue(1);
+    assertThat(report(Reporter.SOURCE).flag()).isEqualTo(ResponseFlag.DENIED);
+
+    mesh.routes =
+        _ ->
+            new OutboundRoute.Tunnel(
+                direct.nextHop(),
+                direct.authority(),
+                direct.expected(),
+                new Endpoint(serverWorkload, web()));
+    try (ServerSocketChannel listener = serve(server, PORT, DataPathIT::echo);
+        SocketChannel connection = client.connect(server.ipv4, PORT)) {
+      readLine(connection);
+    }
+    assertThat(asked).hasValue(4);
   }
 
   @Test
@@ -735,8 +781,7 @@ class DataPathIT {
             new Refusal(true, 400))) {
       asked.set(0);
       mesh.reports.clear();
-      mesh.routes =
-          destination -> toServer(destination, ProxySettings.INBOUND_PORT, refusal.waypoint());
+      mesh.routes = destination -> toServer(destination, refusal.waypoint());
       mesh.refusals =
           authority -> {
             asked.incrementAndGet();

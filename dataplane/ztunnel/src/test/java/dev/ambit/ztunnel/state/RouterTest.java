@@ -34,6 +34,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -349,6 +350,30 @@ class RouterTest {
         .isInstanceOfSatisfying(
             OutboundRoute.Tunnel.class,
             tunnel -> assertThat(tunnel.authority()).isEqualTo("10.0.0.2:8080"));
+  }
+
+  private @Nullable String passed(MeshWorkload server, int port, String from)
+      throws UnknownHostException {
+    MeshService service = router.passedWaypoint(server, port, InetAddress.getByName(from));
+    return service == null ? null : service.name();
+  }
+
+  @Test
+  void whatComesToAServicesPodOtherwiseThanByItsWaypointIsTold() throws UnknownHostException {
+    put(service("shop", "web", "10.96.0.1").setWaypoint(waypoint("shop", "waypoint")));
+    put(service("shop", "waypoint").clearPorts().addPorts(port(15008, 15008)));
+    put(
+        pod("shop", "gateway", "10.0.0.9")
+            .putServices(key("shop", "waypoint"), ports(15008, 15008)));
+    MeshWorkload server = put(endpoint("server", "10.0.0.2"));
+    assertThat(passed(server, 8080, "10.0.0.5")).isEqualTo("web");
+    assertThat(passed(server, 8080, "10.0.0.9")).as("through it").isNull();
+    assertThat(passed(server, 9090, "10.0.0.5")).as("none of the service's ports").isNull();
+
+    put(service("shop", "open", "10.96.0.2"));
+    MeshWorkload both =
+        put(endpoint("both", "10.0.0.3").putServices(key("shop", "open"), ports(80, 8080)));
+    assertThat(passed(both, 8080, "10.0.0.5")).as("may have meant the other").isNull();
   }
 
   @Test
