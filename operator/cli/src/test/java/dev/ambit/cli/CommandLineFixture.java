@@ -13,10 +13,12 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.Stream;
 
 /** Runs the command line in this process against a fake API server, as a person would. */
 final class CommandLineFixture implements AutoCloseable {
@@ -127,5 +129,12 @@ final class CommandLineFixture implements AutoCloseable {
   @Override
   public void close() {
     server.close();
+    try (Stream<Path> files = Files.walk(folder)) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(file);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 }
