@@ -344,6 +344,11 @@ class WaypointObjectsIT {
       assertThat(ready(begun))
           .as("an image that cannot be pulled takes no instance of %s away", name)
           .isEqualTo(begun.getSpec().getReplicas());
+      assertThat(image(waiting)).isEqualTo(image);
+      if (begun.getMetadata().getNamespace().equals(NAMESPACE)) {
+        assertThat(condition(begun.getMetadata().getName(), "Programmed").orElseThrow().getStatus())
+            .isEqualTo("True");
+      }
     } finally {
       patchMesh(
           "{\"spec\":{\"waypoint\":{\"upgradesAtOnce\":0,\"image\":\"%s\"}}}".formatted(image));
