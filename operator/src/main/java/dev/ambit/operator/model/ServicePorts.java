@@ -225,19 +225,25 @@ final class ServicePorts {
         .build();
   }
 
+  /** Spoken in HTTP of any version, unlike gRPC. */
+  private static final String GRPC_WEB = "grpc-web";
+
   private static AppProtocol appProtocol(ServicePort port) {
     String protocol = port.getAppProtocol();
     if (protocol == null || protocol.isEmpty()) {
-      String name = text(port.getName());
+      String name = text(port.getName()).toLowerCase(Locale.ROOT);
       int dash = name.indexOf('-');
-      protocol = dash < 0 ? name : name.substring(0, dash);
+      protocol =
+          name.equals(GRPC_WEB) || name.startsWith(GRPC_WEB + "-")
+              ? GRPC_WEB
+              : dash < 0 ? name : name.substring(0, dash);
     }
     return appProtocol(protocol);
   }
 
   private static AppProtocol appProtocol(String protocol) {
     return switch (protocol.toLowerCase(Locale.ROOT)) {
-      case "http", "kubernetes.io/ws" -> AppProtocol.HTTP11;
+      case "http", GRPC_WEB, "kubernetes.io/ws" -> AppProtocol.HTTP11;
       case "http2", "kubernetes.io/h2c" -> AppProtocol.HTTP2;
       case "grpc" -> AppProtocol.GRPC;
       case "tcp" -> AppProtocol.TCP;

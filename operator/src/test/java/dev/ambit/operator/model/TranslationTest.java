@@ -3,6 +3,7 @@ package dev.ambit.operator.model;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.protobuf.ByteString;
+import dev.ambit.protocol.workload.AppProtocol;
 import dev.ambit.protocol.workload.IPFamilies;
 import dev.ambit.protocol.workload.LoadBalancing;
 import dev.ambit.protocol.workload.Locality;
@@ -22,7 +23,10 @@ import io.fabric8.kubernetes.api.model.ServicePortBuilder;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Each Kubernetes object as the workload API has it. */
 class TranslationTest {
@@ -79,6 +83,47 @@ class TranslationTest {
     assertThat(workload(captured).getDatagrams()).isFalse();
     assertThat(workload(carrying, captured).getDatagrams()).isTrue();
     assertThat(workload(carrying, pod()).getDatagrams()).isFalse();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "http,          ,                    HTTP11",
+    "http-web,      ,                    HTTP11",
+    "HTTP-web,      ,                    HTTP11",
+    "http2-web,     ,                    HTTP2",
+    "grpc-calls,    ,                    GRPC",
+    "grpc-web,      ,                    HTTP11",
+    "grpc-web-page, ,                    HTTP11",
+    "tcp-db,        ,                    TCP",
+    "https,         ,                    TLS",
+    "tls-db,        ,                    TLS",
+    "web,           ,                    UNKNOWN",
+    "httpweb,       ,                    UNKNOWN",
+    "tcp,           http,                HTTP11",
+    "tcp,           kubernetes.io/h2c,   HTTP2",
+    "tcp,           kubernetes.io/ws,    HTTP11",
+    "tcp,           kubernetes.io/wss,   TLS",
+    "tcp,           grpc,                GRPC",
+    "tcp,           example.com/unheard, UNKNOWN",
+  })
+  void aPortSaysWhatIsSpokenByItsAppProtocolOrElseByItsName(
+      String name, @Nullable String appProtocol, AppProtocol expected) {
+    var service =
+        new ServiceBuilder(Objects.service("shop", "web", "10.96.0.10", Map.of("app", "cart")))
+            .editSpec()
+            .withPorts(
+                new ServicePortBuilder()
+                    .withName(name)
+                    .withAppProtocol(appProtocol)
+                    .withPort(80)
+                    .withProtocol("TCP")
+                    .build())
+            .endSpec()
+            .build();
+
+    assertThat(service(service).getPortsList())
+        .singleElement()
+        .satisfies(port -> assertThat(port.getAppProtocol()).isEqualTo(expected));
   }
 
   @Test
