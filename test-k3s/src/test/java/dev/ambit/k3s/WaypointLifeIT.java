@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.ambit.api.AmbientMesh;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.HTTPRoute;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
 import io.fabric8.kubernetes.client.dsl.base.PatchType;
+import io.fabric8.kubernetes.client.readiness.Readiness;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -175,6 +177,102 @@ class WaypointLifeIT {
         .inNamespace(NAMESPACE)
         .withName("header")
         .delete();
+  }
+
+  /** First the one that leads and writes status, then the other, which leads by then. */
+  @Test
+  void each_of_two_operators_may_go_while_routes_change_and_no_request_is_lost() {
+    for (int round = 1; round <= 2; round++) {
+      var leader = leader();
+      ambit
+          .client()
+          .pods()
+          .inNamespace(InstalledAmbit.ROOT)
+          .withName(leader)
+          .withGracePeriod(0)
+          .delete();
+      var value = "round-" + round;
+      sample.apply(
+          """
+          apiVersion: gateway.networking.k8s.io/v1
+          kind: HTTPRoute
+          metadata: {namespace: waypoint-life, name: survivor}
+          spec:
+            parentRefs: [{group: "", kind: Service, name: server}]
+            rules:
+            - filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: survivor, value: %s}]}}]
+              backendRefs: [{name: server, port: 8080}]
+          """
+              .formatted(value));
+      // The other replica serves all the while, whether it leads yet or not.
+      await("the route in effect")
+          .atMost(InstalledAmbit.SOON)
+          .pollInterval(Duration.ofMillis(200))
+          .until(
+              () ->
+                  sample
+                      .request(NAMESPACE, "client", SERVER, 8080, value)
+                      .output()
+                      .contains("header=survivor: " + value));
+      await("another leader, which says on the route that it is enforced")
+          .atMost(Waypoint.PATIENCE)
+          .pollInterval(Duration.ofMillis(500))
+          .until(() -> !leader().equals(leader) && isEnforced("survivor"));
+      no_request_has_failed();
+      await("two operators")
+          .atMost(Waypoint.PATIENCE)
+          .pollInterval(Duration.ofMillis(500))
+          .until(() -> readyOperators() == 2);
+    }
+    ambit
+        .client()
+        .genericKubernetesResources("gateway.networking.k8s.io/v1", "HTTPRoute")
+        .inNamespace(NAMESPACE)
+        .withName("survivor")
+        .delete();
+  }
+
+  private static String leader() {
+    var lease =
+        ambit
+            .client()
+            .leases()
+            .inNamespace(InstalledAmbit.ROOT)
+            .withName("ambit-operator")
+            .require();
+    var holder = lease.getSpec().getHolderIdentity();
+    return holder == null || holder.isEmpty() ? "nobody" : holder;
+  }
+
+  private static long readyOperators() {
+    return ambit
+        .client()
+        .pods()
+        .inNamespace(InstalledAmbit.ROOT)
+        .withLabel("app.kubernetes.io/name", "ambit-operator")
+        .list()
+        .getItems()
+        .stream()
+        .filter(pod -> pod.getMetadata().getDeletionTimestamp() == null)
+        .filter(Readiness::isPodReady)
+        .count();
+  }
+
+  /** As the generation that there is now. */
+  private static boolean isEnforced(String route) {
+    var object =
+        ambit.client().resources(HTTPRoute.class).inNamespace(NAMESPACE).withName(route).require();
+    return object.getStatus() != null
+        && object.getStatus().getParents().stream()
+            .flatMap(parent -> parent.getConditions().stream())
+            .anyMatch(
+                condition ->
+                    condition.getType().equals("ambit.dev/Enforced")
+                        && condition.getStatus().equals("True")
+                        && object
+                            .getMetadata()
+                            .getGeneration()
+                            .equals(condition.getObservedGeneration()));
   }
 
   private static void patchMesh(String patch) {

@@ -278,6 +278,81 @@ class WaypointObjectsIT {
   }
 
   @Test
+  void a_classs_parameters_hold_for_its_waypoints_and_a_gateways_own_win() {
+    parameters("{spec: {template: {metadata: {annotations: {round: own}}}}}");
+    sample.apply(
+        """
+        apiVersion: v1
+        kind: ConfigMap
+        metadata:
+          namespace: %s
+          name: istio-waypoint-defaults
+          labels: {gateway.istio.io/defaults-for-class: istio-waypoint}
+        data:
+          deployment: "{spec: {template: {metadata: {annotations: {round: class, class: seen}}}}}"
+        """
+            .formatted(InstalledAmbit.ROOT));
+    try {
+      gateway(
+          "defaulted",
+          "istio-waypoint",
+          "infrastructure: {parametersRef: {group: \"\", kind: ConfigMap, name: parameters}}");
+      gateway("other", "ambit-waypoint", "");
+      awaitObjects("defaulted", 5);
+      awaitObjects("other", 5);
+      await("both parameters are in effect")
+          .atMost(SOON)
+          .until(
+              () ->
+                  "own".equals(annotations("defaulted").get("round"))
+                      && "seen".equals(annotations("defaulted").get("class")));
+      assertThat(annotations("other")).doesNotContainKey("class");
+    } finally {
+      ambit
+          .client()
+          .configMaps()
+          .inNamespace(InstalledAmbit.ROOT)
+          .withName("istio-waypoint-defaults")
+          .delete();
+    }
+  }
+
+  @Test
+  void how_many_instances_there_are_is_left_to_the_autoscaler() {
+    gateway(
+        "waypoint",
+        "ambit-waypoint",
+        "infrastructure: {parametersRef: {group: \"\", kind: ConfigMap, name: autoscaled}}");
+    autoscaled(3, "first");
+    await("the autoscaler's number of instances")
+        .atMost(Duration.ofMinutes(2))
+        .pollInterval(Duration.ofMillis(500))
+        .until(
+            () ->
+                object(Deployment.class, "waypoint").isPresent()
+                    && Objects.equals(deployment("waypoint").getSpec().getReplicas(), 3));
+    // What the operator applies later leaves it.
+    autoscaled(3, "second");
+    await("other parameters are in effect")
+        .atMost(SOON)
+        .until(() -> "second".equals(annotations("waypoint").get("round")));
+    assertThat(deployment("waypoint").getSpec().getReplicas()).isEqualTo(3);
+  }
+
+  private static void autoscaled(int fewest, String round) {
+    sample.apply(
+        """
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {namespace: %s, name: autoscaled}
+        data:
+          horizontalPodAutoscaler: "{spec: {minReplicas: %d}}"
+          deployment: "{spec: {template: {metadata: {annotations: {round: %s}}}}}"
+        """
+            .formatted(NAMESPACE, fewest, round));
+  }
+
+  @Test
   void istios_class_is_served_until_there_is_an_istio() {
     gateway("before", "istio-waypoint", "");
     awaitObjects("before", 5);
@@ -317,6 +392,38 @@ class WaypointObjectsIT {
     Condition programmed = awaitCondition("theirs", "Programmed", "False", "AddressNotUsable");
     assertThat(programmed.getMessage()).contains("spec.addresses");
     assertThat(objects("theirs")).isEmpty();
+
+    // The instances of another do for those that somebody runs.
+    gateway("run", "ambit-waypoint", "");
+    awaitObjects("run", 5);
+    sample.apply(
+        """
+        apiVersion: v1
+        kind: Service
+        metadata: {namespace: %s, name: somebodys}
+        spec:
+          selector: {gateway.networking.k8s.io/gateway-name: run}
+          ports: [{name: hbone, port: 15008}]
+        """
+            .formatted(NAMESPACE));
+    gateway(
+        "theirs",
+        "ambit-waypoint",
+        "addresses: [{type: Hostname, value: somebodys.waypoint-objects.svc.cluster.local}]");
+    awaitCondition("run", "Programmed", "True", "Programmed");
+    awaitCondition("theirs", "Programmed", "True", "Programmed");
+    assertThat(
+            ambit
+                .client()
+                .resources(Gateway.class)
+                .inNamespace(NAMESPACE)
+                .withName("theirs")
+                .require()
+                .getStatus()
+                .getAddresses())
+        .extracting(address -> address.getValue())
+        .containsExactly("somebodys.waypoint-objects.svc.cluster.local");
+    assertThat(object(Deployment.class, "theirs")).isEmpty();
   }
 
   @Test

@@ -76,6 +76,19 @@ class WaypointsTest {
   }
 
   @Test
+  void gatewaysGoThroughAWaypointWhereTheServiceOrElseItsNamespaceSaysSo() {
+    ready("own");
+    Map<String, String> use = Map.of(Waypoints.USE, "own");
+    Map<String, String> through = Map.of(Waypoints.USE, "own", Waypoints.INGRESS_USE, "true");
+    Map<String, String> past = Map.of(Waypoints.USE, "own", Waypoints.INGRESS_USE, "false");
+    assertThat(service(use, Map.of()).ingress()).isFalse();
+    assertThat(service(through, Map.of()).ingress()).isTrue();
+    assertThat(service(use, through).ingress()).isTrue();
+    assertThat(service(past, through).ingress()).isFalse();
+    assertThat(service(Map.of(Waypoints.INGRESS_USE, "true"), Map.of()).ingress()).isFalse();
+  }
+
+  @Test
   void trafficGoesPastAWaypointThatCannotBeUsedWhereItIsToBypassIt() {
     gateway("pending", "{}", "{from: Same}", "[]");
     for (String name : Set.of("missing", "pending")) {

@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import javax.net.ssl.SSLContext;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -175,13 +176,17 @@ class BindingIT {
   }
 
   private static double past(boolean letIn) {
+    return past("past", letIn);
+  }
+
+  private static double past(String service, boolean letIn) {
     return mesh.ztunnel(1)
         .metrics()
         .sum(
             "ambit_connections_past_waypoint_total",
             Map.of(
                 "destination_service",
-                "past.shop.svc.cluster.local",
+                service + ".shop.svc.cluster.local",
                 "destination_service_namespace",
                 "shop",
                 "let_in",
@@ -224,5 +229,69 @@ class BindingIT {
               return past(false) > 0;
             });
     assertThat(Web.get(client, at("10.96.1.4", 80), "/").status()).isEqualTo(200);
+  }
+
+  /** The status of the tunnel, and then of a request through it with its body. */
+  private static String ask(InetSocketAddress proxy, SSLContext sidecar, Pod from, String authority)
+      throws IOException {
+    try (HboneClient hbone = HboneClient.connect(from.host(), proxy, sidecar)) {
+      String status = hbone.connect(authority);
+      if (!status.equals("200")) {
+        return status;
+      }
+      hbone.send("GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+      // The server's own answer ends with the headers that it got, any other with its connection.
+      StringBuilder answer = new StringBuilder();
+      try {
+        while (!answer.toString().endsWith("}")) {
+          answer.append(hbone.receive(1));
+        }
+      } catch (IOException ended) {
+        assertThat(answer).isNotEmpty();
+      }
+      return answer.toString();
+    }
+  }
+
+  @Test
+  void aSidecarIsReportedAndRefusedWhereItGoesPastTheWaypointAndJudgedWhereItDoesNot()
+      throws Exception {
+    Pod pod = mesh.captured(1, "aside");
+    mesh.closing(Web.serve(pod, 8080));
+    Pod legacy = mesh.uncaptured(0, "legacy");
+    SSLContext sidecar = mesh.sidecar(legacy);
+    mesh.service("aside", "10.96.1.5", "aside", USE, PORTS);
+    becomes(at("10.96.1.5", 80), true);
+    String direct = pod.ipv4().getHostAddress() + ":8080";
+    double before = past("aside", true);
+    assertThat(ask(pod.at(15008), sidecar, legacy, direct))
+        .contains("200 OK")
+        .doesNotContain("sa/waypoint");
+    await("the connection counted")
+        .atMost(Patience.LONG)
+        .until(() -> past("aside", true) == before + 1);
+
+    // One that knows of the waypoint is a client as any other, under its own name.
+    assertThat(ask(waypoint.pod().at(15008), sidecar, legacy, "10.96.1.5:80"))
+        .contains("200 OK", "URI=" + legacy.identity());
+
+    mesh.apply(
+        """
+        apiVersion: security.istio.io/v1
+        kind: AuthorizationPolicy
+        metadata: {name: aside}
+        spec:
+          targetRefs: [{group: "", kind: Service, name: aside}]
+          rules:
+          - from: [{source: {serviceAccounts: [client]}}]
+            to: [{operation: {methods: [GET]}}]
+        """);
+    await("the way past the waypoint closed")
+        .atMost(Patience.LONG)
+        // Misdirected: it belongs to the waypoint.
+        .until(() -> ask(pod.at(15008), sidecar, legacy, direct).equals("421"));
+    assertThat(past("aside", false)).isPositive();
+    assertThat(ask(waypoint.pod().at(15008), sidecar, legacy, "10.96.1.5:80")).contains("403");
+    assertThat(Web.get(client, at("10.96.1.5", 80), "/").status()).isEqualTo(200);
   }
 }

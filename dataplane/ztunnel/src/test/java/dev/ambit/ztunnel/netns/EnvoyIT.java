@@ -18,9 +18,11 @@ import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -197,6 +199,42 @@ class EnvoyIT {
                     "envoy_tcp_downstream_cx_rx_bytes_total{envoy_tcp_prefix=\"tcp|shop/long_shop_svc_cluster_local|90\"}"))
         .mapToLong(line -> Long.parseLong(line.substring(line.lastIndexOf(' ') + 1)))
         .sum();
+  }
+
+  @Test
+  void aSessionStaysAtOneOfSeveralPodsBehindTunnels() throws Exception {
+    List<Pod> pods = List.of(mesh.captured(1, "sticky"), mesh.captured(0, "sticky"));
+    for (Pod pod : pods) {
+      mesh.closing(Web.serve(pod, 8080));
+    }
+    mesh.service("sticky", "10.96.0.60", "sticky", USE, "{name: http, port: 80, targetPort: 8080}");
+    mesh.apply(
+        """
+        apiVersion: gateway.networking.k8s.io/v1
+        kind: HTTPRoute
+        metadata: {name: sticky}
+        spec:
+          parentRefs: [{group: "", kind: Service, name: sticky}]
+          rules:
+          - sessionPersistence: {sessionName: session}
+            backendRefs: [{name: sticky, port: 80}]
+        """);
+    InetSocketAddress address = at("10.96.0.60", 80);
+    becomes(address, answer -> answer.header("set-cookie").startsWith("session="));
+    Set<String> chosen = new HashSet<>();
+    await("sessions at both")
+        .atMost(Patience.LONG)
+        .until(
+            () -> {
+              Web.Message first = Web.get(client, address, "/");
+              String cookie = first.header("set-cookie").split(";", 2)[0];
+              for (int i = 0; i < 6; i++) {
+                assertThat(Web.get(client, address, "/", "cookie: " + cookie).header("x-pod"))
+                    .isEqualTo(first.header("x-pod"));
+              }
+              chosen.add(first.header("x-pod"));
+              return chosen.size() == pods.size();
+            });
   }
 
   @Test

@@ -75,11 +75,17 @@ final class HboneClient implements AutoCloseable {
   static HboneClient connect(
       Host host, InetSocketAddress destination, TestAuthority authority, Credentials credentials)
       throws IOException {
+    return connect(host, destination, context(authority, credentials));
+  }
+
+  /** The same, with certificates and roots of any authority. */
+  static HboneClient connect(Host host, InetSocketAddress destination, SSLContext context)
+      throws IOException {
     var tcp = TcpClient.connect(host, destination);
     try {
       var socket =
           (SSLSocket)
-              context(authority, credentials)
+              context
                   .getSocketFactory()
                   .createSocket(
                       tcp.socket(), destination.getHostString(), destination.getPort(), true);
@@ -96,6 +102,11 @@ final class HboneClient implements AutoCloseable {
   }
 
   static SSLContext context(TestAuthority authority, Credentials credentials) throws IOException {
+    return context(authority.root(), credentials);
+  }
+
+  static SSLContext context(java.security.cert.X509Certificate root, Credentials credentials)
+      throws IOException {
     try {
       var password = new char[0];
       var keys = KeyStore.getInstance("PKCS12");
@@ -105,7 +116,7 @@ final class HboneClient implements AutoCloseable {
       keyManagers.init(keys, password);
       var roots = KeyStore.getInstance("PKCS12");
       roots.load(null, password);
-      roots.setCertificateEntry("root", authority.root());
+      roots.setCertificateEntry("root", root);
       var trustManagers = TrustManagerFactory.getInstance("PKIX");
       trustManagers.init(roots);
       var context = SSLContext.getInstance("TLSv1.3");

@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 import dev.ambit.api.AmbientMesh;
 import dev.ambit.operator.ca.SelfSignedRoot;
 import dev.ambit.operator.ca.SigningMaterial;
+import dev.ambit.operator.ca.SpiffeId;
 import dev.ambit.operator.ca.TrustDomain;
 import dev.ambit.operator.controlplane.ControlPlane;
 import dev.ambit.operator.controlplane.ControlPlaneSettings;
@@ -25,11 +26,17 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.StringWriter;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.KeyPair;
+import java.security.KeyPairGenerator;
+import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
+import java.security.spec.ECGenParameterSpec;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -42,6 +49,11 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.logging.Level;
 import java.util.logging.Logger;
+import javax.net.ssl.SSLContext;
+import javax.security.auth.x500.X500Principal;
+import org.bouncycastle.openssl.jcajce.JcaPEMWriter;
+import org.bouncycastle.operator.jcajce.JcaContentSignerBuilder;
+import org.bouncycastle.pkcs.jcajce.JcaPKCS10CertificationRequestBuilder;
 
 /**
  * Two nodes with real ztunnels, real Envoys as waypoints, and the operator's real control plane
@@ -196,6 +208,8 @@ final class WaypointMesh implements AutoCloseable {
                         opentelemetry: {service: collector.shop.svc.cluster.local, port: 4318, http: {path: /v1/traces}}
                       - name: logs
                         envoyOtelAls: {service: collector.shop.svc.cluster.local, port: 4317}
+                      - name: nowhere
+                        envoyFileAccessLog: {path: /nowhere/log}
                     """,
                     AmbientMesh.class))
         .create();
@@ -337,6 +351,10 @@ final class WaypointMesh implements AutoCloseable {
     return client;
   }
 
+  String nodeName(int node) {
+    return nodes.get(node).node().name();
+  }
+
   ZtunnelProcess ztunnel(int node) {
     return nodes.get(node).ztunnel();
   }
@@ -464,6 +482,40 @@ final class WaypointMesh implements AutoCloseable {
           .pollInterval(Duration.ofMillis(20))
           .until(() -> node.ztunnel().configDump().contains("/" + pod.name() + "\""));
     }
+  }
+
+  /**
+   * What a pod's own proxy opens TLS with, as a sidecar does: the certificate is the pod's, and the
+   * mesh's authority signed it.
+   */
+  SSLContext sidecar(Pod pod) throws Exception {
+    KeyPairGenerator generator = KeyPairGenerator.getInstance("EC");
+    generator.initialize(new ECGenParameterSpec("secp256r1"));
+    KeyPair key = generator.generateKeyPair();
+    StringWriter request = new StringWriter();
+    try (JcaPEMWriter writer = new JcaPEMWriter(request)) {
+      writer.writeObject(
+          new JcaPKCS10CertificationRequestBuilder(new X500Principal(""), key.getPublic())
+              .build(new JcaContentSignerBuilder("SHA256withECDSA").build(key.getPrivate())));
+    }
+    List<X509Certificate> chain = new ArrayList<>();
+    List<String> signed =
+        controlPlane
+            .authority()
+            .sign(
+                request.toString(),
+                SpiffeId.parse(pod.identity()).orElseThrow(),
+                Duration.ofHours(1))
+            .pemChain();
+    CertificateFactory certificates = CertificateFactory.getInstance("X.509");
+    for (String pem : signed.subList(0, signed.size() - 1)) {
+      chain.add(
+          (X509Certificate)
+              certificates.generateCertificate(
+                  new ByteArrayInputStream(pem.getBytes(StandardCharsets.US_ASCII))));
+    }
+    return HboneClient.context(
+        controlPlane.authority().roots().getFirst(), new Credentials(key.getPrivate(), chain));
   }
 
   // --- Waypoints
