@@ -40,7 +40,7 @@ final class MeshAdmission implements StreamAdmission {
   }
 
   private sealed interface Verdict {
-    record Admitted(String realm) implements Verdict {}
+    record Admitted(String realm, String client) implements Verdict {}
 
     record Refused(Refusal refusal) implements Verdict {}
 
@@ -52,7 +52,7 @@ final class MeshAdmission implements StreamAdmission {
   public Admission admit(Node node) {
     Caller caller = CallerAuthentication.caller();
     return switch (verdict(caller, node)) {
-      case Verdict.Admitted(String realm) -> new Admission.Admitted(realm);
+      case Verdict.Admitted(String realm, String client) -> new Admission.Admitted(realm, client);
       case Verdict.Refused(Refusal refusal) ->
           new Admission.Refused(
               refusals.refuse(refusal, caller.identity().uri(), "discovery as " + node.getId()));
@@ -89,10 +89,10 @@ final class MeshAdmission implements StreamAdmission {
         || differs(node, "SERVICE_ACCOUNT", caller.identity().serviceAccount())) {
       return mismatch("the node's metadata name another namespace or service account");
     }
-    return waypoint ? ofWaypoint(caller, node) : new Verdict.Admitted(MeshTypes.NODES);
+    return waypoint ? ofWaypoint(caller, node, pod) : new Verdict.Admitted(MeshTypes.NODES, "");
   }
 
-  private Verdict ofWaypoint(Caller caller, Node node) {
+  private Verdict ofWaypoint(Caller caller, Node node, String pod) {
     Value gateway = node.getMetadata().getFieldsMap().get(GATEWAY);
     if (gateway == null || gateway.getStringValue().isEmpty()) {
       return mismatch("the node's metadata name no " + GATEWAY);
@@ -111,7 +111,8 @@ final class MeshAdmission implements StreamAdmission {
               + ", and the caller is "
               + caller.identity().serviceAccount());
     }
-    return new Verdict.Admitted(key);
+    // Of several pods that one names says where endpoints are near, and nothing else.
+    return new Verdict.Admitted(key, pod);
   }
 
   private static boolean differs(Node node, String key, String expected) {

@@ -44,6 +44,7 @@ final class DeltaStream {
   private final Map<String, Subscription> subscriptions = new HashMap<>();
   private final Map<String, Sent> unacknowledged = new LinkedHashMap<>();
   private String nodeId = "";
+  private String client = "";
   private @Nullable XdsRealm realm;
   private boolean closed;
   private boolean patienceOver;
@@ -102,7 +103,8 @@ final class DeltaStream {
   private @Nullable XdsRealm admit(DeltaDiscoveryRequest request) {
     switch (server.admission().admit(request.getNode())) {
       case StreamAdmission.Admission.Refused(Status status) -> fail(status);
-      case StreamAdmission.Admission.Admitted(String name) -> {
+      case StreamAdmission.Admission.Admitted(String name, String admitted) -> {
+        client = admitted;
         XdsRealm entered = server.enter(name, this);
         if (entered == null) {
           fail(Status.UNAVAILABLE.withDescription("there is no " + name + " any more"));
@@ -435,10 +437,11 @@ final class DeltaStream {
     }
   }
 
-  private static Resource message(XdsResource resource, boolean onDemand) {
+  private Resource message(XdsResource resource, boolean onDemand) {
+    Resource message = resource.messageFor(client);
     return onDemand && !resource.lookupKeys().isEmpty()
-        ? resource.message().toBuilder().addAllAliases(resource.lookupKeys()).build()
-        : resource.message();
+        ? message.toBuilder().addAllAliases(resource.lookupKeys()).build()
+        : message;
   }
 
   private void remember(String responseNonce, Sent sent) {

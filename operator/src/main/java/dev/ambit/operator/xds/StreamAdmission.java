@@ -8,8 +8,17 @@ import io.grpc.Status;
 public interface StreamAdmission {
   /** What becomes of a stream. */
   sealed interface Admission {
-    /** It sees the resources of that realm, and no others. */
-    record Admitted(String realm) implements Admission {}
+    /**
+     * It sees the resources of that realm, and no others.
+     *
+     * @param client of what resources have for single clients, whose it is given; may be empty
+     */
+    record Admitted(String realm, String client) implements Admission {
+      /** As any other client of the realm. */
+      public Admitted(String realm) {
+        this(realm, "");
+      }
+    }
 
     /** It is ended with that. */
     record Refused(Status status) implements Admission {}

@@ -7,30 +7,70 @@ import com.google.protobuf.Message;
 import dev.ambit.protocol.xds.Resource;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.HashMap;
 import java.util.HexFormat;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
+import java.util.TreeMap;
 
 /**
  * A resource as it goes out, encoded once for all streams. Its version is a hash of its content, so
  * that a client that comes back, to whichever replica, is sent only what differs.
  *
  * @param lookupKeys names besides its own under which a client may ask for it
+ * @param ofClients what single clients are given in its place, by client; all of it has the same
+ *     version, which tells of all
  */
-public record XdsResource(Resource message, Set<String> lookupKeys) {
+public record XdsResource(
+    Resource message, Set<String> lookupKeys, Map<String, Resource> ofClients) {
 
   /** Encodes a message. */
   public static XdsResource of(String name, XdsType type, Message content, Set<String> lookupKeys) {
     byte[] bytes = deterministic(content);
     return new XdsResource(
-        Resource.newBuilder()
-            .setName(name)
-            .setVersion(hash(bytes))
-            .setResource(
-                Any.newBuilder().setTypeUrl(type.url()).setValue(ByteString.copyFrom(bytes)))
-            .build(),
-        Set.copyOf(lookupKeys));
+        resource(name, type, hash(bytes), bytes), Set.copyOf(lookupKeys), Map.of());
+  }
+
+  /** Encodes a message, and others for single clients, of which many may be the same. */
+  public static XdsResource of(
+      String name, XdsType type, Message content, Map<String, ? extends Message> ofClients) {
+    if (ofClients.isEmpty()) {
+      return of(name, type, content, Set.of());
+    }
+    byte[] bytes = deterministic(content);
+    Map<Message, byte[]> encoded = new HashMap<>();
+    StringBuilder all = new StringBuilder(hash(bytes));
+    new TreeMap<>(ofClients)
+        .forEach(
+            (client, message) ->
+                all.append('\n')
+                    .append(client)
+                    .append('=')
+                    .append(hash(encoded.computeIfAbsent(message, XdsResource::deterministic))));
+    String version = hash(all.toString().getBytes(StandardCharsets.UTF_8));
+    Map<Message, Resource> resources = new HashMap<>();
+    encoded.forEach((message, each) -> resources.put(message, resource(name, type, version, each)));
+    Map<String, Resource> byClient = new HashMap<>();
+    ofClients.forEach(
+        (client, message) -> byClient.put(client, Objects.requireNonNull(resources.get(message))));
+    return new XdsResource(resource(name, type, version, bytes), Set.of(), Map.copyOf(byClient));
+  }
+
+  private static Resource resource(String name, XdsType type, String version, byte[] bytes) {
+    return Resource.newBuilder()
+        .setName(name)
+        .setVersion(version)
+        .setResource(Any.newBuilder().setTypeUrl(type.url()).setValue(ByteString.copyFrom(bytes)))
+        .build();
+  }
+
+  /** What a client is given. */
+  Resource messageFor(String client) {
+    return ofClients.getOrDefault(client, message);
   }
 
   public String name() {

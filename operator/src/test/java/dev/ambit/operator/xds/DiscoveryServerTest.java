@@ -3,6 +3,8 @@ package dev.ambit.operator.xds;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.StringValue;
 import dev.ambit.protocol.xds.DeltaDiscoveryRequest;
 import dev.ambit.protocol.xds.DeltaDiscoveryResponse;
 import dev.ambit.protocol.xds.Resource;
@@ -11,7 +13,9 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -333,6 +337,44 @@ class DiscoveryServerTest {
                   assertThat(Status.fromThrowable(client.error()).getCode())
                       .isEqualTo(Status.Code.PERMISSION_DENIED));
     }
+  }
+
+  @Test
+  void aClientIsGivenWhatIsItsOwnAndOthersWhatIsForAll() throws IOException {
+    Queue<String> clients = new ConcurrentLinkedQueue<>(List.of("one", "two"));
+    try (Mesh own =
+            new Mesh(
+                XdsSettings.DEFAULT,
+                _ -> new StreamAdmission.Admission.Admitted(Mesh.REALM, clients.remove()));
+        Client one = new Client(own)) {
+      own.discovery.commit(Mesh.REALM, policies("for one"));
+      one.open(Mesh.POLICY);
+      await().until(() -> content(one).equals("for one"));
+      try (Client two = new Client(own)) {
+        two.open(Mesh.POLICY);
+        await().until(() -> content(two).equals("for all"));
+        own.discovery.commit(Mesh.REALM, policies("changed"));
+        await().until(() -> content(one).equals("changed"));
+        await().until(() -> two.versions(Mesh.POLICY).equals(one.versions(Mesh.POLICY)));
+        assertThat(content(two)).isEqualTo("for all");
+        assertThat(one.faults()).isEmpty();
+        assertThat(two.faults()).isEmpty();
+      }
+    }
+  }
+
+  private static ChangeSet policies(String forOne) {
+    return new ChangeSet.Builder()
+        .put(
+            Mesh.POLICY,
+            XdsResource.of(
+                "p", Mesh.POLICY, StringValue.of("for all"), Map.of("one", StringValue.of(forOne))))
+        .build();
+  }
+
+  private static String content(Client client) throws InvalidProtocolBufferException {
+    Resource held = client.snapshot().getOrDefault(Mesh.POLICY.url(), Map.of()).get("p");
+    return held == null ? "" : StringValue.parseFrom(held.getResource().getValue()).getValue();
   }
 
   @Test

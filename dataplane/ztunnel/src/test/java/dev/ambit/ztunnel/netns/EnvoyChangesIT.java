@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.ambit.ztunnel.netns.WaypointMesh.Waypoint;
+import io.fabric8.istio.api.telemetry.v1.Telemetry;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.Gateway;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -11,7 +12,9 @@ import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -129,6 +132,125 @@ class EnvoyChangesIT {
             });
     becomes("10.96.2.3", EnvoyChangesIT::past);
     becomesRefused("10.96.2.2");
+  }
+
+  @Test
+  void whatEnvoyDoesNotTakeOfAListenerCostsNoOtherService() throws Exception {
+    Waypoint picky = mesh.waypoint("picky", 0, "service");
+    String use = "istio.io/use-waypoint: picky";
+    mesh.closing(Web.serve(mesh.captured(1, "logged"), 8080));
+    mesh.service("logged", "10.96.2.6", "logged", use, HTTP);
+    becomes("10.96.2.6", answer -> through(answer, "picky"));
+    // What nobody has objected to for this long was taken.
+    WaypointMesh.pause(Duration.ofSeconds(11));
+
+    // Envoy cannot open that file, and says so of the listener that all services share.
+    mesh.apply(
+        """
+        apiVersion: telemetry.istio.io/v1
+        kind: Telemetry
+        metadata: {name: logged}
+        spec:
+          targetRefs: [{group: "", kind: Service, name: logged}]
+          accessLogging: [{providers: [{name: nowhere}]}]
+        """);
+    mesh.service("new", "10.96.2.7", "logged", use, HTTP);
+    becomes("10.96.2.7", answer -> through(answer, "picky"));
+    assertThat(picky.envoy().logText()).contains("/nowhere/log");
+    assertThat(Web.get(client, at("10.96.2.6"), "/")).matches(answer -> through(answer, "picky"));
+    assertThat(rejections("picky"))
+        .singleElement()
+        .asString()
+        .contains("shop/logged.shop.svc.cluster.local", "/nowhere/log");
+
+    mesh.delete(Telemetry.class, "logged");
+    await("nothing that is not taken")
+        .atMost(Patience.LONG)
+        .until(() -> rejections("picky").isEmpty());
+    assertThat(Web.get(client, at("10.96.2.6"), "/")).matches(answer -> through(answer, "picky"));
+  }
+
+  private static List<String> rejections(String waypoint) {
+    return mesh.controlPlane().waypointNews().of("shop/" + waypoint).rejections();
+  }
+
+  @Test
+  void eachInstanceOfAWaypointPrefersWhatIsNearToItself() throws Exception {
+    for (int node = 0; node < 2; node++) {
+      mesh.apply(
+          """
+          apiVersion: v1
+          kind: Node
+          metadata:
+            name: %s
+            labels: {topology.kubernetes.io/region: r, topology.kubernetes.io/zone: zone-%d}
+          """
+              .formatted(mesh.nodeName(node), node));
+      mesh.closing(Web.serve(mesh.captured(node, "everywhere"), 8080));
+    }
+    List<Waypoint> instances =
+        List.of(mesh.waypoint("zoned", 0, "service"), mesh.instance("zoned", 1));
+    mesh.apply(
+        """
+        apiVersion: networking.istio.io/v1
+        kind: DestinationRule
+        metadata: {name: everywhere}
+        spec:
+          host: everywhere
+          trafficPolicy: {outlierDetection: {consecutive5xxErrors: 5}}
+        """);
+    mesh.service("everywhere", "10.96.2.8", "everywhere", "istio.io/use-waypoint: zoned", HTTP);
+    becomes("10.96.2.8", answer -> through(answer, "zoned"));
+    for (int node = 0; node < 2; node++) {
+      Waypoint instance = instances.get(node);
+      String near = "zone-" + node;
+      await("priorities at " + near)
+          .atMost(Patience.LONG)
+          .pollInterval(Duration.ofMillis(100))
+          .untilAsserted(
+              () -> assertThat(priorities(instance)).containsEntry(near, "0").containsValue("1"));
+    }
+    // The node of the client chooses an instance, and that an endpoint in its own zone.
+    for (int i = 0; i < 40; i++) {
+      assertThat(Web.get(client, at("10.96.2.8"), "/").status()).isEqualTo(200);
+    }
+    for (int node = 0; node < 2; node++) {
+      assertThat(requests(instances.get(node), "zone-" + node)).isPositive();
+      assertThat(requests(instances.get(node), "zone-" + (1 - node))).isZero();
+    }
+  }
+
+  /** Of the endpoints of service "everywhere", as Envoy shows them, by zone. */
+  private static Map<String, String> ofEndpoints(Waypoint instance, String figure)
+      throws IOException {
+    Map<String, String> zones = new HashMap<>();
+    Map<String, String> figures = new HashMap<>();
+    instance
+        .inspect("/clusters")
+        .body()
+        .lines()
+        .filter(line -> line.startsWith("http|shop/everywhere"))
+        .map(line -> line.split("::", -1))
+        .filter(parts -> parts.length == 4)
+        .forEach(
+            parts -> {
+              if (parts[2].equals("zone")) {
+                zones.put(parts[1], parts[3]);
+              } else if (parts[2].equals(figure)) {
+                figures.put(parts[1], parts[3]);
+              }
+            });
+    Map<String, String> byZone = new HashMap<>();
+    zones.forEach((endpoint, zone) -> byZone.put(zone, figures.getOrDefault(endpoint, "")));
+    return byZone;
+  }
+
+  private static Map<String, String> priorities(Waypoint instance) throws IOException {
+    return ofEndpoints(instance, "priority");
+  }
+
+  private static int requests(Waypoint instance, String zone) throws IOException {
+    return Integer.parseInt(ofEndpoints(instance, "rq_total").getOrDefault(zone, ""));
   }
 
   @Test

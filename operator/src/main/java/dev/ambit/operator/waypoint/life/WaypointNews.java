@@ -30,7 +30,8 @@ public final class WaypointNews {
     gateways.forEach(gateway -> listeners.forEach(listener -> listener.accept(gateway)));
   }
 
-  WaypointFacts of(String gateway) {
+  /** Of one Gateway, "namespace/name". */
+  public WaypointFacts of(String gateway) {
     return facts.getOrDefault(gateway, WaypointFacts.NONE);
   }
 

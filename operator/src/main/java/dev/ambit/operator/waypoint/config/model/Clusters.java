@@ -190,12 +190,7 @@ final class Clusters {
       endpoint(source, member)
           .ifPresent(endpoint -> placed.add(new Placed(endpoint, member.place())));
     }
-    LocalityPolicy localities =
-        source
-            .policy()
-            .of(source.backend())
-            .locality()
-            .orElseGet(() -> LocalityPolicy.of(source.service().getLoadBalancing()));
+    LocalityPolicy localities = localities(source.backend(), source.service(), source.policy());
     ClusterLoadAssignment.Builder assignment =
         ClusterLoadAssignment.newBuilder().setClusterName(source.backend().clusterName());
     for (EndpointGroup<Placed> group :
@@ -213,6 +208,18 @@ final class Clusters {
       group.endpoints().forEach(each -> endpoints.addLbEndpoints(each.endpoint()));
     }
     return assignment.build();
+  }
+
+  /** Whether it makes a difference where the waypoint is. */
+  static boolean dependsOnPlace(Backend backend, Service service, ServicePolicy policy) {
+    return !localities(backend, service, policy).equals(LocalityPolicy.ANYWHERE);
+  }
+
+  private static LocalityPolicy localities(Backend backend, Service service, ServicePolicy policy) {
+    return policy
+        .of(backend)
+        .locality()
+        .orElseGet(() -> LocalityPolicy.of(service.getLoadBalancing()));
   }
 
   private static Optional<LbEndpoint> endpoint(Source source, Member member) {

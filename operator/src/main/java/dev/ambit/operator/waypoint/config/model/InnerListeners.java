@@ -1,6 +1,5 @@
 package dev.ambit.operator.waypoint.config.model;
 
-import com.github.xds.type.matcher.v3.Matcher;
 import com.google.protobuf.Any;
 import com.google.protobuf.Duration;
 import com.google.protobuf.Struct;
@@ -10,8 +9,8 @@ import io.envoyproxy.envoy.extensions.filters.listener.http_inspector.v3.HttpIns
 import io.envoyproxy.envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector;
 import io.envoyproxy.envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
-import java.util.Map;
 import java.util.stream.Stream;
 
 /** The listeners with the chains of all services and pods of a waypoint. */
@@ -21,7 +20,7 @@ final class InnerListeners {
 
   private InnerListeners() {}
 
-  static List<Listener> of(List<ServicePlan> services, PodsPlan pods) {
+  static List<Listener> of(Collection<? extends ListenerPart> parts) {
     Listener.Builder main = Tunnels.inner(Tunnels.MAIN);
     // No look at the client's bytes here: it would wait for what a client may never send, and a
     // list of ports to pass over would be part of the listener, which a change of it replaces.
@@ -61,25 +60,26 @@ final class InnerListeners {
             Struct.getDefaultInstance()));
     List<ChainMatch.Entry> mainEntries = new ArrayList<>();
     List<ChainMatch.Entry> sniffEntries = new ArrayList<>();
-    for (ServicePlan service : services) {
-      main.addAllFilterChains(service.main());
-      sniff.addAllFilterChains(service.sniff());
-      add(mainEntries, service, service.mainPorts());
-      add(sniffEntries, service, service.sniffPorts());
+    for (ListenerPart part : parts) {
+      main.addAllFilterChains(part.main());
+      sniff.addAllFilterChains(part.sniff());
+      mainEntries.addAll(part.mainEntries());
+      sniffEntries.addAll(part.sniffEntries());
     }
-    main.addAllFilterChains(pods.main());
-    sniff.addAllFilterChains(pods.sniff());
-    mainEntries.addAll(pods.mainEntries());
-    sniffEntries.addAll(pods.sniffEntries());
     return List.of(
         main.setFilterChainMatcher(ChainMatch.of(mainEntries)).build(),
         sniff.setFilterChainMatcher(ChainMatch.of(sniffEntries)).build());
   }
 
-  private static void add(
-      List<ChainMatch.Entry> entries, ServicePlan service, Map<Integer, Matcher.OnMatch> ports) {
-    if (!ports.isEmpty() && !service.addresses().isEmpty()) {
-      entries.add(new ChainMatch.Entry(service.addresses(), ChainMatch.ports(ports)));
-    }
+  /** The same with one part alone, under names of its own, to which nothing leads. */
+  static List<Listener> onTrial(String key, ListenerPart part) {
+    return of(List.of(part)).stream()
+        .map(listener -> listener.toBuilder().setName(trialName(listener.getName(), key)).build())
+        .toList();
+  }
+
+  /** What the trial of a part is called, "main|KEY". */
+  static String trialName(String listener, String key) {
+    return listener + "|" + key;
   }
 }

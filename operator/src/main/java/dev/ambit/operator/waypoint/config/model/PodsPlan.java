@@ -4,6 +4,7 @@ import com.github.xds.core.v3.CidrRange;
 import com.github.xds.type.matcher.v3.Matcher;
 import com.github.xds.type.matcher.v3.StringMatcher;
 import com.google.protobuf.Struct;
+import dev.ambit.operator.waypoint.model.Backend;
 import dev.ambit.operator.waypoint.model.FilterState;
 import dev.ambit.operator.waypoint.security.model.ConnectSecurity;
 import dev.ambit.operator.waypoint.telemetry.model.ChainTelemetry;
@@ -39,7 +40,8 @@ record PodsPlan(
     List<FilterChain> sniff,
     List<ChainMatch.Entry> mainEntries,
     List<ChainMatch.Entry> sniffEntries,
-    List<RouteConfiguration> routes) {
+    List<RouteConfiguration> routes)
+    implements ListenerPart {
 
   /** By which the resources of policies for pods are named. */
   static final String SLOTS = "pods";
@@ -60,6 +62,12 @@ record PodsPlan(
       pods = List.copyOf(pods);
       guarded = Map.copyOf(guarded);
     }
+  }
+
+  /** They go where they were addressed, by clusters that each waypoint has. */
+  @Override
+  public Set<Backend> backends() {
+    return Set.of();
   }
 
   /** What becomes of a port of pods because of services with policies of their own. */

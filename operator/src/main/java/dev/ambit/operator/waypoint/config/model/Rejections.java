@@ -15,6 +15,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * What a waypoint's Envoys do not take of what they are sent, and whose fault that is. A rejection
@@ -26,9 +27,11 @@ final class Rejections {
 
   private static final int LONGEST_ERROR = 500;
   private static final int MOST_LISTED = 10;
+  private static final Set<String> CONNECTION_ROUTES = Set.of("TCPRoute", "TLSRoute");
 
   private final String waypoint;
   private final Map<String, Rejected> all = new TreeMap<>();
+  private Map<String, ListenerTrials.Held> held = Map.of();
 
   Rejections(String waypoint) {
     this.waypoint = waypoint;
@@ -39,7 +42,7 @@ final class Rejections {
     @Override
     public String toString() {
       String url = type.url();
-      return url.substring(url.lastIndexOf('.') + 1) + " \"" + name + "\": " + error;
+      return url.substring(url.lastIndexOf('.') + 1) + " \"" + name + "\": " + shown(error);
     }
 
     /** What its name says of what it is for, as "http|SERVICE|80". */
@@ -50,9 +53,11 @@ final class Rejections {
   }
 
   void add(XdsType type, String name, String error) {
-    String shown =
-        error.length() > LONGEST_ERROR ? error.substring(0, LONGEST_ERROR - 1) + "…" : error;
-    all.put(key(type, name), new Rejected(type, name, shown));
+    all.put(key(type, name), new Rejected(type, name, error));
+  }
+
+  private static String shown(String error) {
+    return error.length() > LONGEST_ERROR ? error.substring(0, LONGEST_ERROR - 1) + "…" : error;
   }
 
   /** Something else was sent. */
@@ -64,13 +69,36 @@ final class Rejections {
     return type.url() + "/" + name;
   }
 
-  Collection<Rejected> all() {
-    return all.values();
+  /** What parts of shared listeners are not taken, by whose they are. */
+  void held(Map<String, ListenerTrials.Held> next) {
+    held = new TreeMap<>(next);
+  }
+
+  boolean isEmpty() {
+    return all.isEmpty() && held.isEmpty();
   }
 
   /** For a person. */
   List<String> texts() {
-    return all.values().stream().map(Rejected::toString).toList();
+    return Stream.concat(
+            all.values().stream().map(Rejected::toString),
+            held.entrySet().stream().map(each -> text(each.getKey(), each.getValue())))
+        .toList();
+  }
+
+  private static String text(String key, ListenerTrials.Held part) {
+    String whose = key.equals(PodsPlan.SLOTS) ? "pods" : key;
+    return (part.together().isEmpty()
+            ? "what listeners have for " + whose
+            : "one of the changes of what listeners have for " + listed(part.together()))
+        + (part.leftOut() ? ", which is left out" : "")
+        + ": "
+        + shown(part.error());
+  }
+
+  private static String listed(Collection<String> all) {
+    return all.stream().sorted().limit(MOST_LISTED).collect(Collectors.joining(", "))
+        + (all.size() > MOST_LISTED ? ", …" : "");
   }
 
   /** What resources are made from. */
@@ -85,6 +113,9 @@ final class Rejections {
 
     /** DestinationRules by which a cluster of that name came about. */
     Collection<ObjectReference> cluster(String name);
+
+    /** Telemetry objects that say what is counted and logged of a service; of pods, where none. */
+    Collection<ObjectReference> telemetry(Optional<MeshService> service);
   }
 
   /** What is to be said on policies and traffic rules in place of what else is said. */
@@ -95,7 +126,29 @@ final class Rejections {
       Set<ObjectReference> objects = objects(rejected, sources);
       objects.forEach(object -> blamed.put(object, message(rejected, object, objects)));
     }
+    held.forEach(
+        (key, part) -> {
+          Set<ObjectReference> objects = objects(key, sources);
+          objects.forEach(
+              object ->
+                  blamed.put(
+                      object,
+                      doesNotTake(object, objects)
+                          + (part.leftOut()
+                              ? ", and had nothing before"
+                              : ", and keeps what it had before")
+                          + ": "
+                          + text(key, part)));
+        });
     return blamed;
+  }
+
+  /** What a part of the shared listeners was made from, besides the service itself. */
+  private static Set<ObjectReference> objects(String key, Sources sources) {
+    Optional<MeshService> service = sources.service(key);
+    Set<ObjectReference> objects = new LinkedHashSet<>(sources.telemetry(service));
+    service.map(sources::traffic).ifPresent(objects::addAll);
+    return objects;
   }
 
   private Set<ObjectReference> objects(Rejected rejected, Sources sources) {
@@ -116,12 +169,16 @@ final class Rejections {
         }
       }
     }
-    // Of listeners, which all services share, nobody can tell: the Gateway says it.
+    // Of listeners, which all services share, trials tell.
     return objects;
   }
 
   private String message(
       Rejected rejected, ObjectReference object, Collection<ObjectReference> together) {
+    return doesNotTake(object, together) + ", and keeps what it had before: " + rejected;
+  }
+
+  private String doesNotTake(ObjectReference object, Collection<ObjectReference> together) {
     List<String> others =
         together.stream()
             .filter(each -> !each.equals(object))
@@ -131,13 +188,7 @@ final class Rejections {
     return "waypoint "
         + waypoint
         + " does not take what this comes to"
-        + (others.isEmpty()
-            ? ""
-            : " together with "
-                + others.stream().limit(MOST_LISTED).collect(Collectors.joining(", "))
-                + (others.size() > MOST_LISTED ? ", …" : ""))
-        + ", and keeps what it had before: "
-        + rejected;
+        + (others.isEmpty() ? "" : " together with " + listed(others));
   }
 
   /** A route's status with what is to be said because of these. */
@@ -149,12 +200,25 @@ final class Rejections {
               .service(rejected.part(1))
               .filter(service -> concerns(status, service, rejected.part(2)))
               .isPresent()) {
-        said = notEnforced(said, rejected);
+        said = notEnforced(said, rejected.toString());
+      }
+    }
+    for (Map.Entry<String, ListenerTrials.Held> each : held.entrySet()) {
+      // Routes of requests are told by themselves; without a chain they lead nowhere.
+      if ((each.getValue().leftOut() || CONNECTION_ROUTES.contains(status.route().kind()))
+          && sources
+              .service(each.getKey())
+              .filter(service -> concerns(status, service, ""))
+              .isPresent()) {
+        said = notEnforced(said, text(each.getKey(), each.getValue()));
       }
     }
     return said;
   }
 
+  /**
+   * @param port empty for any
+   */
   private boolean concerns(RouteStatus status, MeshService service, String port) {
     ParentReference parent = status.parent();
     String namespace =
@@ -173,10 +237,12 @@ final class Rejections {
     return kind.equals(expected)
         && namespace.equals(service.namespace())
         && service.name().equals(parent.getName())
-        && (parent.getPort() == null || port.equals(String.valueOf(parent.getPort())));
+        && (port.isEmpty()
+            || parent.getPort() == null
+            || port.equals(String.valueOf(parent.getPort())));
   }
 
-  private RouteStatus notEnforced(RouteStatus status, Rejected rejected) {
+  private RouteStatus notEnforced(RouteStatus status, String rejected) {
     return new RouteStatus(
         status.route(),
         status.generation(),

@@ -44,7 +44,8 @@ record ServicePlan(
     Map<Integer, Matcher.OnMatch> mainPorts,
     Map<Integer, Matcher.OnMatch> sniffPorts,
     List<RouteConfiguration> routes,
-    Set<Backend> backends) {
+    Set<Backend> backends)
+    implements ListenerPart {
 
   /** The chain that hands connections to the listener that finds out what they are. */
   static final String TO_SNIFF = "sniff";
@@ -70,6 +71,22 @@ record ServicePlan(
       policies = Map.copyOf(policies);
       trustDomains = List.copyOf(trustDomains);
     }
+  }
+
+  @Override
+  public List<ChainMatch.Entry> mainEntries() {
+    return entries(mainPorts);
+  }
+
+  @Override
+  public List<ChainMatch.Entry> sniffEntries() {
+    return entries(sniffPorts);
+  }
+
+  private List<ChainMatch.Entry> entries(Map<Integer, Matcher.OnMatch> ports) {
+    return ports.isEmpty() || addresses.isEmpty()
+        ? List.of()
+        : List.of(new ChainMatch.Entry(addresses, ChainMatch.ports(ports)));
   }
 
   static ServicePlan of(Source source) {

@@ -42,7 +42,6 @@ import dev.ambit.operator.waypoint.telemetry.model.WaypointReference;
 import dev.ambit.operator.waypoint.telemetry.model.WaypointTelemetry;
 import dev.ambit.operator.waypoint.traffic.model.BoundService;
 import dev.ambit.operator.waypoint.traffic.model.ConnectionPolicy;
-import dev.ambit.operator.waypoint.traffic.model.Place;
 import dev.ambit.operator.waypoint.traffic.model.ServicePolicy;
 import dev.ambit.operator.waypoint.traffic.model.Traffic;
 import dev.ambit.operator.waypoint.traffic.model.TrafficObjects;
@@ -339,7 +338,7 @@ public final class WaypointIndex {
   public List<RouteStatus> routeStatuses() {
     List<RouteStatus> statuses = routing.statuses();
     for (WaypointState waypoint : waypoints.values()) {
-      if (!waypoint.rejections.all().isEmpty()) {
+      if (!waypoint.rejections.isEmpty()) {
         statuses =
             statuses.stream().map(status -> waypoint.rejections.said(status, waypoint)).toList();
       }
@@ -469,6 +468,12 @@ public final class WaypointIndex {
           .filter(service -> through.getOrDefault(service.key(), Set.of()).contains(key))
           .toList();
     }
+  }
+
+  /** What a service adds to the listeners of a waypoint, as it is wanted. */
+  @Nullable ListenerPart part(String waypoint, String service) {
+    WaypointState state = waypoints.get(waypoint);
+    return state == null ? null : state.plans.get(service);
   }
 
   /** The waypoints there are. */
@@ -738,6 +743,7 @@ public final class WaypointIndex {
             }
           }
         });
+    waypoint.judging = false;
     waypoint.linger(bound, now, key -> services.get(key).isPresent());
     pods.sort(java.util.Comparator.comparing(pod -> pod.workload().getUid()));
     waypoint.plans(scope, bound, pods);
@@ -818,15 +824,17 @@ public final class WaypointIndex {
     private List<Message> shared = List.of();
     private List<TypedExtensionConfig> connect = List.of();
     private RouteConfiguration tunnelRoutes = new TunnelRoutes().build();
-    private List<Listener> inner = List.of();
+    private final ListenerTrials trials = new ListenerTrials();
     private Set<Backend> backends = Set.of();
-    private final Map<Backend, Clusters.Planned> clusters = new HashMap<>();
+    private final Map<Backend, PlacedCluster> clusters = new HashMap<>();
     private final Map<Backend, ServicePolicy> policiesOfClusters = new HashMap<>();
     private List<Cluster> outsideClusters = List.of();
-    private boolean listenersDiffer = true;
-    private Place place = Place.UNKNOWN;
+    private Places places = Places.NONE;
 
-    private final Map<XdsType, Map<String, Message>> sent = new HashMap<>();
+    /** Whether something was said of listeners since they were last planned. */
+    private boolean judging;
+
+    private final Map<XdsType, Map<String, Told>> sent = new HashMap<>();
     private final Map<XdsType, Map<String, String>> sentVersions = new HashMap<>();
 
     WaypointState(String key) {
@@ -835,13 +843,26 @@ public final class WaypointIndex {
     }
 
     void rejected(XdsType type, Map<String, String> versions, String error) {
+      versions.forEach(
+          (name, version) -> {
+            if (type.equals(EnvoyTypes.LISTENER) && ListenerTrials.isTrial(name)) {
+              trials.refused(name, version, error);
+              judging = true;
+            }
+          });
       Map<String, String> current = sentVersions.getOrDefault(type, Map.of());
       // Of several in one response Envoy names those that it means.
       boolean named = versions.keySet().stream().anyMatch(error::contains);
       versions.forEach(
           (name, version) -> {
-            if (version.equals(current.get(name)) && (!named || error.contains(name))) {
+            if (version.equals(current.get(name))
+                && (!named || error.contains(name))
+                && !(type.equals(EnvoyTypes.LISTENER) && ListenerTrials.isTrial(name))) {
               rejections.add(type, name, error);
+              if (type.equals(EnvoyTypes.LISTENER) && ListenerTrials.isShared(name)) {
+                trials.refused(error);
+                judging = true;
+              }
             }
           });
     }
@@ -862,6 +883,14 @@ public final class WaypointIndex {
     @Override
     public Collection<ObjectReference> traffic(MeshService service) {
       return traffic.sources(service, namespace(key));
+    }
+
+    @Override
+    public Collection<ObjectReference> telemetry(Optional<MeshService> service) {
+      return objects
+          .get(Gateway.class, key)
+          .map(gateway -> telemetry.references(reference(gateway), service))
+          .orElse(List.of());
     }
 
     @Override
@@ -908,20 +937,20 @@ public final class WaypointIndex {
     }
 
     boolean isDue(Instant now) {
-      return due().filter(due -> !now.isBefore(due)).isPresent();
+      return judging || due().filter(due -> !now.isBefore(due)).isPresent();
     }
 
     Optional<Instant> due() {
-      return lingering.values().stream()
-          .flatMap(since -> Stream.of(since.plus(LINGER), since.plus(KEPT)))
+      return Stream.concat(
+              trials.due().stream(),
+              lingering.values().stream()
+                  .flatMap(since -> Stream.of(since.plus(LINGER), since.plus(KEPT))))
           .filter(planned::isBefore)
           .min(Instant::compareTo);
     }
 
     void plans(Scope scope, Set<String> bound, List<Member> podMembers) {
-      if (plans.keySet().retainAll(bound)) {
-        listenersDiffer = true;
-      }
+      plans.keySet().retainAll(bound);
       sources.keySet().retainAll(bound);
       collectors.keySet().retainAll(bound);
       Set<Backend> needed = new LinkedHashSet<>();
@@ -953,10 +982,13 @@ public final class WaypointIndex {
       next.addAll(Tunnels.listeners(tunnels));
       next.addAll(Tunnels.clusters(tunnels));
       shared = next;
-      if (listenersDiffer) {
-        inner = InnerListeners.of(List.copyOf(plans.values()), pods);
-        listenersDiffer = false;
+      Map<String, ListenerPart> parts = new TreeMap<>(plans);
+      if (!podMembers.isEmpty()) {
+        parts.put(PodsPlan.SLOTS, pods);
       }
+      trials.offer(parts, planned);
+      trials.offered().forEach(part -> needed.addAll(part.backends()));
+      rejections.held(trials.held());
       backends = needed;
     }
 
@@ -980,7 +1012,6 @@ public final class WaypointIndex {
               scope.trustDomains);
       if (!source.equals(sources.put(service.key(), source))) {
         plans.put(service.key(), ServicePlan.of(source));
-        listenersDiffer = true;
       }
     }
 
@@ -1016,7 +1047,6 @@ public final class WaypointIndex {
         Set<Backend> needed,
         List<ConnectSecurity.Port> ports) {
       if (podMembers.isEmpty()) {
-        listenersDiffer |= podsSource != null;
         podsSource = null;
         pods = PodsPlan.NONE;
         return;
@@ -1032,7 +1062,6 @@ public final class WaypointIndex {
       if (!source.equals(podsSource)) {
         podsSource = source;
         pods = PodsPlan.of(source);
-        listenersDiffer = true;
       }
       for (Member pod : podMembers) {
         Map<Integer, Optional<String>> judges = PodsPlan.judges(source, pod);
@@ -1161,11 +1190,12 @@ public final class WaypointIndex {
 
     /** What is different from what was sent. */
     ChangeSet update() {
-      Place before = place;
-      place = Place.common(members(ownService()).stream().map(Member::place).toList());
+      Places before = places;
+      places = Places.of(members(ownService()));
       for (Backend backend : backends) {
-        if (!clusters.containsKey(backend)
-            || !place.equals(before)
+        PlacedCluster present = clusters.get(backend);
+        if (present == null
+            || (present.dependsOnPlace() && !places.equals(before))
             || policiesDiffer(backend)
             || changedServices.contains(backend.service().key())) {
           services
@@ -1174,19 +1204,18 @@ public final class WaypointIndex {
                   message ->
                       clusters.put(
                           backend,
-                          Clusters.of(
-                              new Clusters.Source(
-                                  backend,
-                                  message,
-                                  members(backend.service().key()),
-                                  traffic.policy(backend.service(), namespace(key)),
-                                  place))),
+                          PlacedCluster.of(
+                              backend,
+                              message,
+                              members(backend.service().key()),
+                              traffic.policy(backend.service(), namespace(key)),
+                              places)),
                   () -> clusters.remove(backend));
         }
       }
       clusters.keySet().retainAll(backends);
       policiesOfClusters.keySet().retainAll(backends);
-      Map<XdsType, Map<String, Message>> next = new LinkedHashMap<>();
+      Map<XdsType, Map<String, Told>> next = new LinkedHashMap<>();
       EnvoyTypes.ALL.forEach(type -> next.put(type, new LinkedHashMap<>()));
       for (Message each : shared) {
         switch (each) {
@@ -1212,7 +1241,10 @@ public final class WaypointIndex {
                   security
                       .slots()
                       .forEach(each -> put(next, EnvoyTypes.EXTENSION, each.getName(), each)));
-      inner.forEach(each -> put(next, EnvoyTypes.LISTENER, each.getName(), each));
+      Stream.concat(trials.listeners().stream(), trials.trials())
+          .forEach(each -> put(next, EnvoyTypes.LISTENER, each.getName(), each));
+      // Where a chain stays as it was, it has routes of then, unless there are others of the name.
+      trials.offered().forEach(part -> routes(next, part.routes()));
       plans.values().forEach(plan -> routes(next, plan.routes()));
       routes(next, pods.routes());
       routes(next, List.of(tunnelRoutes));
@@ -1220,26 +1252,31 @@ public final class WaypointIndex {
     }
 
     private static void routes(
-        Map<XdsType, Map<String, Message>> next, Collection<RouteConfiguration> routes) {
+        Map<XdsType, Map<String, Told>> next, Collection<RouteConfiguration> routes) {
       routes.forEach(each -> put(next, EnvoyTypes.ROUTES, each.getName(), each));
     }
 
     private static void put(
-        Map<XdsType, Map<String, Message>> next, XdsType type, String name, Message message) {
-      next.computeIfAbsent(type, _ -> new LinkedHashMap<>()).put(name, message);
+        Map<XdsType, Map<String, Told>> next, XdsType type, String name, Message message) {
+      put(next, type, name, new Told(message, Map.of()));
     }
 
-    private ChangeSet difference(Map<XdsType, Map<String, Message>> next) {
+    private static void put(
+        Map<XdsType, Map<String, Told>> next, XdsType type, String name, Told told) {
+      next.computeIfAbsent(type, _ -> new LinkedHashMap<>()).put(name, told);
+    }
+
+    private ChangeSet difference(Map<XdsType, Map<String, Told>> next) {
       ChangeSet.Builder changes = new ChangeSet.Builder();
       next.forEach(
           (type, messages) -> {
-            Map<String, Message> before = sent.getOrDefault(type, Map.of());
+            Map<String, Told> before = sent.getOrDefault(type, Map.of());
             Map<String, String> versions = sentVersions.computeIfAbsent(type, _ -> new HashMap<>());
             messages.forEach(
                 (name, message) -> {
-                  Message old = before.get(name);
-                  if (old != message && !message.equals(old)) {
-                    XdsResource resource = XdsResource.of(name, type, message, Set.of());
+                  if (!message.equals(before.get(name))) {
+                    XdsResource resource =
+                        XdsResource.of(name, type, message.toAll(), message.toPods());
                     changes.put(type, resource);
                     versions.put(name, resource.version());
                     rejections.forget(type, name);

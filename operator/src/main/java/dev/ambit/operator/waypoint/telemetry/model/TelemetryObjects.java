@@ -57,6 +57,12 @@ public record TelemetryObjects(List<Telemetry> all, String rootNamespace) {
     return chosen;
   }
 
+  /** Those that say what is counted, logged and traced of a service, or of pods. */
+  public List<ObjectReference> references(
+      WaypointReference waypoint, Optional<MeshService> service) {
+    return of(waypoint, service).stream().map(TelemetryObjects::reference).toList();
+  }
+
   private boolean selects(
       Telemetry telemetry, Scope scope, WaypointReference waypoint, Optional<MeshService> service) {
     String namespace = telemetry.getMetadata().getNamespace();

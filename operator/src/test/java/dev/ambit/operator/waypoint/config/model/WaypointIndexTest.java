@@ -13,12 +13,16 @@ import dev.ambit.operator.xds.XdsResource;
 import dev.ambit.operator.xds.XdsType;
 import dev.ambit.protocol.workload.Address;
 import dev.ambit.protocol.workload.AppProtocol;
+import dev.ambit.protocol.workload.Locality;
 import dev.ambit.protocol.workload.NetworkAddress;
 import dev.ambit.protocol.workload.Port;
 import dev.ambit.protocol.workload.PortList;
 import dev.ambit.protocol.workload.Service;
 import dev.ambit.protocol.workload.TunnelProtocol;
 import dev.ambit.protocol.workload.Workload;
+import dev.ambit.protocol.workload.WorkloadStatus;
+import dev.ambit.protocol.xds.Resource;
+import io.envoyproxy.envoy.config.endpoint.v3.ClusterLoadAssignment;
 import io.envoyproxy.envoy.config.listener.v3.Listener;
 import io.envoyproxy.envoy.config.route.v3.RouteConfiguration;
 import io.fabric8.kubernetes.api.model.HasMetadata;
@@ -182,8 +186,12 @@ class WaypointIndexTest {
     return Objects.requireNonNull(update.changes().get(WAYPOINT)).changes();
   }
 
+  private XdsResource present(XdsType type, String name) {
+    return Objects.requireNonNull(held(WAYPOINT, type).get(name), name);
+  }
+
   private String version(XdsType type, String name) {
-    return Objects.requireNonNull(held(WAYPOINT, type).get(name), name).version();
+    return present(type, name).version();
   }
 
   private WaypointFacts facts() {
@@ -495,6 +503,318 @@ class WaypointIndexTest {
     service("tcp", "10.96.0.2", AppProtocol.TCP, WAYPOINT);
     update();
     assertThat(facts().rejections()).isEmpty();
+  }
+
+  private static String telemetry(String service, String expression) {
+    return """
+        apiVersion: telemetry.istio.io/v1
+        kind: Telemetry
+        metadata: {namespace: shop, name: %1$s, generation: 3}
+        spec:
+          targetRefs: [{group: "", kind: Service, name: %1$s}]
+          accessLogging: [{providers: [{name: envoy}], filter: {expression: "%2$s"}}]
+        """
+        .formatted(service, expression);
+  }
+
+  private static String tcpRoute(String service) {
+    return """
+        apiVersion: gateway.networking.k8s.io/v1alpha2
+        kind: TCPRoute
+        metadata: {namespace: shop, name: %1$s, generation: 3}
+        spec:
+          parentRefs: [{group: "", kind: Service, name: %1$s}]
+          rules: [{backendRefs: [{name: %1$s, port: 80}]}]
+        """
+        .formatted(service);
+  }
+
+  private static final Instant LATER = NOW.plus(ListenerTrials.TAKEN);
+
+  private void refuse(String listener, Instant now) {
+    index.rejected(
+        WAYPOINT,
+        EnvoyTypes.LISTENER.url(),
+        Map.of(listener, version(EnvoyTypes.LISTENER, listener)),
+        "Error adding/updating listener(s) " + listener + ": no such thing");
+    update(now);
+  }
+
+  private String chain(String name) throws Exception {
+    return Listener.parseFrom(
+            present(EnvoyTypes.LISTENER, "main").message().getResource().getValue())
+        .getFilterChainsList()
+        .stream()
+        .filter(chain -> chain.getName().equals(name))
+        .findFirst()
+        .map(Object::toString)
+        .orElse("none");
+  }
+
+  private List<String> trials() {
+    return held(WAYPOINT, EnvoyTypes.LISTENER).keySet().stream()
+        .filter(ListenerTrials::isTrial)
+        .toList();
+  }
+
+  @Test
+  void theServiceWhosePartOfAListenerIsNotTakenKeepsWhatItHadAndCostsNoOther() throws Exception {
+    web();
+    update();
+    String before = chain(ROUTES);
+
+    // Both at once, so Envoy's answer to the listener does not tell which.
+    service("tcp", "10.96.0.2", AppProtocol.TCP, WAYPOINT);
+    apply(telemetry("web", "response.code >= 400"));
+    update(LATER);
+    assertThat(chain(ROUTES)).isNotEqualTo(before);
+    refuse("main", LATER);
+    assertThat(trials()).contains("main|" + WEB, "main|" + TCP);
+    assertThat(facts().rejections()).hasSize(1);
+
+    refuse("main|" + WEB, LATER);
+    assertThat(chain(ROUTES)).isEqualTo(before);
+    assertThat(chains(WAYPOINT)).contains("tcp|" + TCP + "|80");
+    ObjectCondition rejected = condition("Telemetry", "web");
+    assertThat(rejected.holds()).isFalse();
+    assertThat(rejected.reason()).isEqualTo("RejectedByWaypoint");
+    assertThat(rejected.message()).contains(WEB, "keeps what it had before", "no such thing");
+    assertThat(facts().rejections()).singleElement().asString().contains(WEB, "no such thing");
+
+    WaypointIndex.Update over = update(LATER.plus(ListenerTrials.TRIAL));
+    assertThat(over.again()).isEmpty();
+    assertThat(trials()).isEmpty();
+    assertThat(condition("Telemetry", "web").holds()).isFalse();
+
+    apply(telemetry("web", "response.code >= 500"));
+    update(LATER.plus(ListenerTrials.TRIAL));
+    assertThat(chain(ROUTES)).isNotEqualTo(before);
+    assertThat(condition("Telemetry", "web").holds()).isTrue();
+    assertThat(facts().rejections()).isEmpty();
+  }
+
+  @Test
+  void whileServicesComeAllTheTimeEachIsTakenOnceItWasThereForLong() throws Exception {
+    web();
+    update();
+    for (int second = 1; second <= 15; second++) {
+      service("new-" + second, "10.96.1." + second, AppProtocol.HTTP11, WAYPOINT);
+      update(NOW.plusSeconds(second));
+    }
+    String first = "shop/new-1.shop.svc.cluster.local";
+    String before = chain("http|" + first + "|80");
+    Instant now = NOW.plusSeconds(16);
+    apply(telemetry("new-1", "response.code >= 400"));
+    update(now);
+    refuse("main", now);
+    refuse("main|" + first, now);
+    assertThat(chain("http|" + first + "|80")).isEqualTo(before);
+
+    // What is offered next was not taken yet either, until there is an answer.
+    apply(telemetry("web", "response.code >= 400"));
+    update(now.plusSeconds(1));
+    refuse("main", now.plusSeconds(1));
+    refuse("main|" + WEB, now.plusSeconds(1));
+    assertThat(condition("Telemetry", "web").reason()).isEqualTo("RejectedByWaypoint");
+    assertThat(chain(ROUTES)).doesNotContain("response.code");
+  }
+
+  @Test
+  void aNewServiceWhosePartOfAListenerIsNotTakenIsLeftOut() throws Exception {
+    web();
+    update();
+    service("tcp", "10.96.0.2", AppProtocol.TCP, WAYPOINT);
+    apply(tcpRoute("tcp"));
+    apply(telemetry("web", "response.code >= 400"));
+    update(LATER);
+    assertThat(enforced("tcp").holds()).isTrue();
+    refuse("main", LATER);
+    refuse("main|" + TCP, LATER);
+    assertThat(chains(WAYPOINT)).containsExactly(ROUTES);
+    assertThat(condition("Telemetry", "web").holds()).isTrue();
+    assertThat(enforced("tcp").reason()).isEqualTo("RejectedByWaypoint");
+    assertThat(enforced("tcp").message()).contains("left out", "no such thing");
+  }
+
+  @Test
+  void changesThatAreNotTakenTogetherAreAllNamed() throws Exception {
+    web();
+    service("other", "10.96.0.2", AppProtocol.HTTP11, WAYPOINT);
+    service("third", "10.96.0.3", AppProtocol.HTTP11, WAYPOINT);
+    update();
+    String before = chain(ROUTES);
+    apply(telemetry("web", "response.code >= 400"));
+    apply(telemetry("other", "response.code >= 400"));
+    update(LATER);
+    refuse("main", LATER);
+    assertThat(trials()).noneMatch(name -> name.contains("third"));
+    Instant due = index.update(LATER).again().orElseThrow();
+    update(due);
+    // Nobody objected to either alone.
+    assertThat(trials()).isEmpty();
+    assertThat(chain(ROUTES)).isEqualTo(before);
+    assertThat(condition("Telemetry", "web").message()).contains("one of the changes", "other");
+    assertThat(condition("Telemetry", "other").message()).contains("one of the changes", WEB);
+
+    // Both may be fine with this change.
+    apply(telemetry("other", "response.code >= 500"));
+    update(due);
+    assertThat(condition("Telemetry", "other").holds()).isTrue();
+    assertThat(condition("Telemetry", "web").holds()).isTrue();
+    assertThat(chain(ROUTES)).isNotEqualTo(before);
+  }
+
+  @Test
+  void anOperatorThatHasJustStartedLeavesToEnvoyWhatThatHas() throws Exception {
+    apply(telemetry("web", "response.code >= 400"));
+    web();
+    service("tcp", "10.96.0.2", AppProtocol.TCP, WAYPOINT);
+    update();
+    String wanted = chain(ROUTES);
+    refuse("main", NOW);
+    refuse("main|" + WEB, NOW);
+    // Without a chain for it, Envoy would end what it serves by the one that it has.
+    assertThat(chain(ROUTES)).isEqualTo(wanted);
+    assertThat(condition("Telemetry", "web").reason()).isEqualTo("RejectedByWaypoint");
+    update(NOW.plus(ListenerTrials.TRIAL));
+    assertThat(trials()).isEmpty();
+    assertThat(condition("Telemetry", "web").reason()).isEqualTo("RejectedByWaypoint");
+  }
+
+  @Test
+  void aTrialThatAnotherReplicaHeldTellsHereToo() {
+    web();
+    update();
+    apply(telemetry("web", "response.code >= 400"));
+    update(LATER);
+    String version =
+        InnerListeners.onTrial(WEB, Objects.requireNonNull(index.part(WAYPOINT, WEB))).stream()
+            .filter(listener -> listener.getName().equals("main|" + WEB))
+            .map(
+                listener ->
+                    XdsResource.of(listener.getName(), EnvoyTypes.LISTENER, listener, Set.of()))
+            .findFirst()
+            .orElseThrow()
+            .version();
+    index.rejected(
+        WAYPOINT, EnvoyTypes.LISTENER.url(), Map.of("main|" + WEB, version), "no such thing");
+    update(LATER);
+    assertThat(condition("Telemetry", "web").reason()).isEqualTo("RejectedByWaypoint");
+    // One of what it was before is passed over.
+    apply(telemetry("web", "response.code >= 500"));
+    update(LATER);
+    index.rejected(
+        WAYPOINT, EnvoyTypes.LISTENER.url(), Map.of("main|" + WEB, version), "no such thing");
+    update(LATER);
+    assertThat(condition("Telemetry", "web").holds()).isTrue();
+  }
+
+  // --- Where a waypoint's pods are
+
+  private void pod(String name, String service, String address, String zone) {
+    pod(name, service, address, zone, WorkloadStatus.HEALTHY);
+  }
+
+  private void pod(
+      String name, String service, String address, String zone, WorkloadStatus status) {
+    String key = "shop/" + service + ".shop.svc.cluster.local";
+    String uid = "Kubernetes//Pod/shop/" + name;
+    index.address(
+        uid,
+        Optional.of(
+            Address.newBuilder()
+                .setWorkload(
+                    Workload.newBuilder()
+                        .setUid(uid)
+                        .setName(name)
+                        .setNamespace("shop")
+                        .setServiceAccount(service)
+                        .setTunnelProtocol(TunnelProtocol.HBONE)
+                        .setStatus(status)
+                        .setLocality(Locality.newBuilder().setRegion("r").setZone(zone))
+                        .addAddresses(IpAddresses.parse(address).orElseThrow())
+                        .putServices(
+                            key,
+                            PortList.newBuilder()
+                                .addPorts(Port.newBuilder().setServicePort(80).setTargetPort(8080))
+                                .build()))
+                .build()));
+  }
+
+  @Test
+  void endpointsThatAreNotReadyGetNothing() throws Exception {
+    web();
+    pod("web-0", "web", "10.1.0.1", "a");
+    pod("web-1", "web", "10.1.0.2", "b");
+    update();
+    String name = "http|shop/web_shop_svc_cluster_local|80";
+    assertThat(priorities(present(EnvoyTypes.ENDPOINTS, name).message()))
+        .containsOnlyKeys("a", "b");
+    pod("web-1", "web", "10.1.0.2", "b", WorkloadStatus.UNHEALTHY);
+    assertThat(changed(update())).containsOnlyKeys(EnvoyTypes.ENDPOINTS.url());
+    assertThat(priorities(present(EnvoyTypes.ENDPOINTS, name).message())).containsOnlyKeys("a");
+  }
+
+  private static Resource own(XdsResource resource, String pod) {
+    return Objects.requireNonNull(resource.ofClients().get(pod), pod);
+  }
+
+  private static Map<String, Integer> priorities(Resource endpoints) throws Exception {
+    Map<String, Integer> priorities = new TreeMap<>();
+    ClusterLoadAssignment.parseFrom(endpoints.getResource().getValue())
+        .getEndpointsList()
+        .forEach(each -> priorities.put(each.getLocality().getZone(), each.getPriority()));
+    return priorities;
+  }
+
+  @Test
+  void eachPodOfAWaypointIsToldWhichEndpointsAreNearToItself() throws Exception {
+    web();
+    pod("web-0", "web", "10.1.0.1", "a");
+    pod("web-1", "web", "10.1.0.2", "b");
+    service("waypoint", "10.96.0.9", AppProtocol.UNKNOWN);
+    pod("waypoint-0", "waypoint", "10.1.0.9", "a");
+    pod("waypoint-1", "waypoint", "10.1.0.10", "b");
+    apply(
+        """
+        apiVersion: networking.istio.io/v1
+        kind: DestinationRule
+        metadata: {namespace: shop, name: web}
+        spec:
+          host: web
+          trafficPolicy: {outlierDetection: {consecutive5xxErrors: 5}}
+        """);
+    update();
+    String name = "http|shop/web_shop_svc_cluster_local|80";
+    XdsResource endpoints = present(EnvoyTypes.ENDPOINTS, name);
+    assertThat(priorities(own(endpoints, "waypoint-0")))
+        .containsEntry("a", 0)
+        .containsEntry("b", 1);
+    assertThat(priorities(own(endpoints, "waypoint-1")))
+        .containsEntry("b", 0)
+        .containsEntry("a", 1);
+    assertThat(own(endpoints, "waypoint-0").getVersion()).isEqualTo(endpoints.version());
+
+    // Another one comes: it is told its own, by another version, and nothing else changes.
+    pod("waypoint-2", "waypoint", "10.1.0.11", "a");
+    WaypointIndex.Update more = update();
+    assertThat(changed(more)).containsOnlyKeys(EnvoyTypes.ENDPOINTS.url());
+    assertThat(version(EnvoyTypes.ENDPOINTS, name)).isNotEqualTo(endpoints.version());
+    assertThat(present(EnvoyTypes.ENDPOINTS, name).ofClients())
+        .containsKeys("waypoint-0", "waypoint-1", "waypoint-2");
+  }
+
+  @Test
+  void whereAWaypointIsMakesNoDifferenceToServicesThatDoNotAskForIt() {
+    web();
+    pod("web-1", "web", "10.1.0.2", "b");
+    service("waypoint", "10.96.0.9", AppProtocol.UNKNOWN);
+    pod("waypoint-0", "waypoint", "10.1.0.9", "a");
+    update();
+    assertThat(held(WAYPOINT, EnvoyTypes.ENDPOINTS).values())
+        .allSatisfy(each -> assertThat(each.ofClients()).isEmpty());
+    pod("waypoint-1", "waypoint", "10.1.0.10", "b");
+    assertThat(update().changes()).isEmpty();
   }
 
   // --- Routes of a Gateway
