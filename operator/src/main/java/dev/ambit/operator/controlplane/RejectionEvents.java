@@ -122,7 +122,7 @@ public final class RejectionEvents implements AutoCloseable {
                   events.warning(
                       gateway,
                       REASON,
-                      "Envoy does not take \"" + each.getKey() + "\": " + rejection.error(),
+                      introduction(each.getKey()) + rejection.error(),
                       Map.of(LABEL, "true"),
                       Map.of(
                           TYPE, rejection.typeUrl(),
@@ -153,13 +153,18 @@ public final class RejectionEvents implements AutoCloseable {
       return;
     }
     String message = event.getMessage() == null ? "" : event.getMessage();
+    String error =
+        message.startsWith(introduction(name))
+            ? message.substring(introduction(name).length())
+            : message;
     controlPlane.heard(
         new Rejection(
-            about.getNamespace() + "/" + about.getName(),
-            "",
-            type,
-            message,
-            Map.of(name, version)));
+            about.getNamespace() + "/" + about.getName(), "", type, error, Map.of(name, version)));
+  }
+
+  /** What stands before the error in what a person reads. */
+  private static String introduction(String name) {
+    return "Envoy does not take \"" + name + "\": ";
   }
 
   @Override

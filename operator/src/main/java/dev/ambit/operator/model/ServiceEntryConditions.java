@@ -9,6 +9,10 @@ import java.util.function.Function;
 
 /** What is to be said on a ServiceEntry's status. */
 final class ServiceEntryConditions {
+  /** Whom nobody leads there. */
+  private static final String PAST_WAYPOINT =
+      "; clients outside the mesh or with sidecars go past it";
+
   private ServiceEntryConditions() {}
 
   /**
@@ -21,10 +25,17 @@ final class ServiceEntryConditions {
       WaypointBinding waypoint,
       Function<String, Optional<HostClaims.Claim>> otherOwner) {
     List<ObjectCondition> conditions = new ArrayList<>();
-    waypoint.status().ifPresent(conditions::add);
+    waypoint.status().map(ServiceEntryConditions::bound).ifPresent(conditions::add);
     visibility(entry).ifPresent(conditions::add);
     accepted(entry, waypoint, otherOwner).ifPresent(conditions::add);
     return List.copyOf(conditions);
+  }
+
+  private static ObjectCondition bound(ObjectCondition condition) {
+    return condition.holds()
+        ? new ObjectCondition(
+            condition.type(), true, condition.reason(), condition.message() + PAST_WAYPOINT)
+        : condition;
   }
 
   private static Optional<ObjectCondition> visibility(ServiceEntry entry) {
@@ -42,8 +53,8 @@ final class ServiceEntryConditions {
             : visibility(
                 false,
                 "UnsupportedValue",
-                "spec.exportTo names namespaces; ztunnels tell only \".\" from \"*\", so workloads of"
-                    + " all namespaces see it"));
+                "spec.exportTo names namespaces; ztunnels tell only \".\" from \"*\", so workloads"
+                    + " of all namespaces see it"));
   }
 
   private static ObjectCondition visibility(boolean holds, String reason, String message) {

@@ -44,11 +44,6 @@ final class Waypoints {
   private static final String DENIED = "AttachmentDenied";
   private static final String UNSUPPORTED = "UnsupportedTrafficType";
 
-  /** Who does not know of a service's waypoint; a policy that needs it has pods refuse them. */
-  private static final String AROUND =
-      "; clients that send to its pods' own addresses, and those outside the mesh, reach the pods"
-          + " without it unless a policy needs it";
-
   private static final String OPT_OUT = "none";
   private static final String SERVICE = "service";
   private static final String WORKLOAD = "workload";
@@ -286,12 +281,7 @@ final class Waypoints {
             address ->
                 WaypointBinding.to(
                     address,
-                    bound(
-                        true,
-                        ACCEPTED,
-                        "traffic to this object goes through waypoint "
-                            + key
-                            + (traffic.equals(SERVICE) ? AROUND : ""))))
+                    bound(true, ACCEPTED, "traffic to this object goes through waypoint " + key)))
         .orElseGet(
             () ->
                 fallback.instead(

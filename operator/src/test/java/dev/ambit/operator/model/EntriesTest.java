@@ -337,6 +337,17 @@ class EntriesTest {
     assertThat(conditions(BoundObject.Kind.WORKLOAD_ENTRY, "vm"))
         .extracting(ObjectCondition::holds)
         .containsExactly(true);
+    // Whom nobody leads there, and where it shows how many they are.
+    assertThat(conditions(BoundObject.Kind.SERVICE, "cart"))
+        .singleElement()
+        .satisfies(
+            condition ->
+                assertThat(condition.message())
+                    .contains("sidecars", "ambit_connections_past_waypoint_total"));
+    assertThat(conditions(BoundObject.Kind.SERVICE_ENTRY, "api"))
+        .filteredOn(condition -> condition.type().equals(ObjectCondition.WAYPOINT_BOUND))
+        .singleElement()
+        .satisfies(condition -> assertThat(condition.message()).contains("sidecars go past it"));
     index.remove(namespace);
     assertThat(service("shop/cart.shop.svc.cluster.local").hasWaypoint()).isFalse();
     assertThat(conditions(BoundObject.Kind.SERVICE, "cart")).isEmpty();
