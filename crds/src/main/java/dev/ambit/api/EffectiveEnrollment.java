@@ -8,9 +8,9 @@ import java.util.stream.Stream;
 /** Which of a namespace's MeshEnrollments counts. */
 public final class EffectiveEnrollment {
   private static final Comparator<MeshEnrollment> PRECEDENCE =
-      Comparator.comparing(
-              (MeshEnrollment enrollment) ->
-                  !WellKnown.DEFAULT_NAME.equals(enrollment.getMetadata().getName()))
+      Comparator.comparing((MeshEnrollment enrollment) -> enrollment.fleet().isPresent())
+          .thenComparing(
+              enrollment -> !WellKnown.DEFAULT_NAME.equals(enrollment.getMetadata().getName()))
           .thenComparing(
               enrollment -> enrollment.getMetadata().getCreationTimestamp(),
               Comparator.nullsLast(Comparator.naturalOrder()))
@@ -19,9 +19,9 @@ public final class EffectiveEnrollment {
   private EffectiveEnrollment() {}
 
   /**
-   * The user's enrollment that counts among all of one namespace: the one named {@code default},
-   * else the oldest. Mirrors and objects that are being deleted do not count, and a dry run that
-   * has never been more does not either: it only plans.
+   * The enrollment that counts among all of one namespace: the user's named {@code default}, else
+   * the user's oldest, else a fleet's. Mirrors and objects that are being deleted do not count, and
+   * a dry run that has never been more does not either: it only plans.
    */
   public static Optional<MeshEnrollment> of(Collection<MeshEnrollment> ofOneNamespace) {
     return users(ofOneNamespace).filter(enrollment -> !enrollment.onlyPlans()).min(PRECEDENCE);

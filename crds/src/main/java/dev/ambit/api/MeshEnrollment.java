@@ -57,6 +57,14 @@ public final class MeshEnrollment extends CustomResource<MeshEnrollmentSpec, Mes
         && "true".equals(labels.get(WellKnown.MIRROR));
   }
 
+  /** The ClusterMeshEnrollment that made it; empty where none did. */
+  public Optional<String> fleet() {
+    Map<String, String> labels = getMetadata().getLabels();
+    return WellKnown.FLEET_NAME.equals(getMetadata().getName()) && labels != null
+        ? Optional.ofNullable(labels.get(WellKnown.FLEET))
+        : Optional.empty();
+  }
+
   /** What the operator has released of it. */
   public Optional<InForce> inForce() {
     return Optional.ofNullable(getStatus()).map(MeshEnrollmentStatus::inForce);

@@ -57,6 +57,11 @@ public record MeshEnrollmentSpec(
     return new MeshEnrollmentSpec(stage, null, null, null, null, null);
   }
 
+  /** The same, paused or not. */
+  public MeshEnrollmentSpec withPaused(boolean now) {
+    return new MeshEnrollmentSpec(stage, rollout, mtls, waypoint, now, dryRun);
+  }
+
   /** What is wanted of waypoints, where a missing one wants the defaults. */
   @JsonIgnore
   public EnrollmentWaypoint effectiveWaypoint() {

@@ -34,11 +34,20 @@ public final class WellKnown {
   /** Name of the MeshEnrollment that the operator derives from a namespace's labels. */
   public static final String MIRROR_NAME = "labels";
 
+  /** Label of a MeshEnrollment that a ClusterMeshEnrollment made: the name of that. */
+  public static final String FLEET = "ambit.dev/fleet";
+
+  /** Name of a MeshEnrollment that a ClusterMeshEnrollment made. */
+  public static final String FLEET_NAME = "fleet";
+
   /** Name that an AmbientMesh must have, and that a user's MeshEnrollment has by convention. */
   public static final String DEFAULT_NAME = "default";
 
   /** Finalizer of an AmbientMesh: nodes are cleaned before it goes. */
   public static final String CLEANUP_FINALIZER = "ambit.dev/cleanup";
+
+  /** Finalizer of a ClusterMeshEnrollment: its namespaces leave in order before it goes. */
+  public static final String FLEET_FINALIZER = "ambit.dev/fleet";
 
   /** Annotation that a node agent sets on its own pod once nothing of it is left on the node. */
   public static final String AGENT_CLEAN = "ambit.dev/clean";

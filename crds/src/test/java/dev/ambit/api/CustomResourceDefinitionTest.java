@@ -28,7 +28,7 @@ class CustomResourceDefinitionTest {
   private static final Path CHART = Path.of("..", "helm", "ambit", "crds");
 
   @ParameterizedTest
-  @ValueSource(classes = {AmbientMesh.class, MeshEnrollment.class})
+  @ValueSource(classes = {AmbientMesh.class, MeshEnrollment.class, ClusterMeshEnrollment.class})
   void theChartHasTheCurrentDefinition(Class<? extends HasMetadata> type, @TempDir Path directory)
       throws IOException {
     new CRDGenerator()
@@ -63,6 +63,13 @@ class CustomResourceDefinitionTest {
       JSONSchemaProps root = only.getSchema().getOpenAPIV3Schema();
       conditionsAsMap(property(property(root, "status"), "conditions"));
       property(root, "spec").setDefault(JsonNodeFactory.instance.objectNode());
+      if (type == ClusterMeshEnrollment.class) {
+        // Its fields' own defaults follow.
+        property(property(root, "spec"), "template")
+            .setDefault(JsonNodeFactory.instance.objectNode());
+        // Applied as a whole: where the last of its keys is taken away, it is empty and not null.
+        property(property(root, "status"), "phases").setXKubernetesMapType("atomic");
+      }
       rulesOnce(root);
       columnsInWrittenOrder(only);
       return crd;

@@ -29,6 +29,19 @@ class EffectiveEnrollmentTest {
   }
 
   @Test
+  void aFleetsCountsWhereTheUserHasNone() {
+    var fleets = enrollment("fleet", "2025-01-01T00:00:00Z");
+    fleets.getMetadata().setLabels(Map.of(WellKnown.FLEET, "platform"));
+    var own = enrollment("team", "2026-01-01T00:00:00Z");
+    assertThat(EffectiveEnrollment.of(List.of(fleets, own))).contains(own);
+    assertThat(EffectiveEnrollment.of(List.of(fleets))).contains(fleets);
+    assertThat(fleets.fleet()).contains("platform");
+    assertThat(enrollment("fleet", "2025-01-01T00:00:00Z").fleet())
+        .as("a user's own that happens to have that name")
+        .isEmpty();
+  }
+
+  @Test
   void theMirrorAndWhatIsBeingDeletedDoNotCount() {
     var mirror = enrollment("labels", "2025-01-01T00:00:00Z");
     mirror.getMetadata().setLabels(Map.of(WellKnown.MIRROR, "true"));

@@ -21,15 +21,19 @@ class ReferenceTest {
   private static final Path CHART = Path.of("..", "helm", "ambit", "crds");
   private static final Path REFERENCE = Path.of("..", "docs", "reference.md");
 
-  /** Fields whose inside is Kubernetes' own and documented there. */
-  private static final List<String> FOREIGN = List.of("env", "resources", "conditions");
+  /**
+   * Fields whose inside is Kubernetes' own and documented there, and the template of a fleet, which
+   * is the spec of a MeshEnrollment.
+   */
+  private static final List<String> FOREIGN = List.of("env", "resources", "conditions", "template");
 
   private record Field(String path, @Nullable JsonNode byDefault) {}
 
   @ParameterizedTest
   @CsvSource({
     "ambit.dev_ambientmeshes.yaml, ## AmbientMesh",
-    "ambit.dev_meshenrollments.yaml, ## MeshEnrollment"
+    "ambit.dev_meshenrollments.yaml, ## MeshEnrollment",
+    "ambit.dev_clustermeshenrollments.yaml, ## ClusterMeshEnrollment"
   })
   void everyFieldHasARowWithItsDefault(String file, String heading) throws IOException {
     var definition =

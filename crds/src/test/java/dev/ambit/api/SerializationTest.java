@@ -6,6 +6,7 @@ import io.fabric8.kubernetes.client.utils.Serialization;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class SerializationTest {
@@ -77,6 +78,44 @@ class SerializationTest {
     var read = Serialization.unmarshal(yaml, MeshEnrollment.class);
     assertThat(read.getSpec()).isEqualTo(enrollment.getSpec());
     assertThat(read.getStatus()).isEqualTo(enrollment.getStatus());
+  }
+
+  @Test
+  void aFleetSurvivesTheWire() {
+    var fleet = new ClusterMeshEnrollment();
+    fleet.setSpec(
+        new ClusterMeshEnrollmentSpec(
+            new NamespaceSelector(
+                Map.of("team", "a"),
+                List.of(new SelectorRequirement("tier", SelectorOperator.NOT_IN, List.of("test")))),
+            List.of(
+                new Wave("canary", new NamespaceSelector(Map.of("c", "y"), null), null, "1h"),
+                new Wave("tenth", null, "10%", null)),
+            3,
+            2,
+            MeshEnrollmentSpec.of(Stage.L7),
+            true));
+    fleet.setStatus(
+        new ClusterMeshEnrollmentStatus(
+            2L,
+            new NamespaceCounts(9, 1, 2, 3, 1, 2, 4),
+            Map.of("Done", 1),
+            new WaveStatus("canary", "1/2", "0a1b", "1970-01-01T00:00:00Z", false),
+            List.of(new MovingNamespace("a", "canary", "1970-01-01T00:00:00Z")),
+            List.of(new HeldNamespace("b", "NoWave", "m")),
+            Conditions.update(
+                List.of(),
+                List.of(new Conditions.Wanted(Conditions.READY, false, "Baking", "m")),
+                2L,
+                Instant.EPOCH)));
+    String yaml = Serialization.asYaml(fleet);
+    assertThat(yaml)
+        .contains("operator: \"NotIn\"", "share: \"10%\"")
+        .doesNotContain("percent", "bakeTime", "effective");
+    var read = Serialization.unmarshal(yaml, ClusterMeshEnrollment.class);
+    assertThat(read.getSpec()).isEqualTo(fleet.getSpec());
+    assertThat(read.getStatus()).isEqualTo(fleet.getStatus());
+    assertThat(new ClusterMeshEnrollment().effectiveSpec().effectiveWaves()).hasSize(1);
   }
 
   @Test

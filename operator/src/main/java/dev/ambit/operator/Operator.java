@@ -1,11 +1,13 @@
 package dev.ambit.operator;
 
+import dev.ambit.api.ClusterMeshEnrollment;
 import dev.ambit.operator.controlplane.AuthorizationPolicyStatusReconciler;
 import dev.ambit.operator.controlplane.ControlPlane;
 import dev.ambit.operator.controlplane.ControlPlaneSettings;
 import dev.ambit.operator.controlplane.RejectionEvents;
 import dev.ambit.operator.controlplane.ServiceEntryAddressReconciler;
 import dev.ambit.operator.enrollment.EnrollmentMetrics;
+import dev.ambit.operator.fleet.ClusterMeshEnrollmentReconciler;
 import dev.ambit.operator.health.HealthServer;
 import dev.ambit.operator.health.Readiness;
 import dev.ambit.operator.mesh.RootCertificates;
@@ -71,6 +73,12 @@ public final class Operator implements AutoCloseable {
                 new LeaderTerm.Optionally<>(
                     AuthorizationPolicy.class,
                     _ -> new AuthorizationPolicyStatusReconciler(settings.rootNamespace(), clock)),
+                // A cluster whose CRDs are of an earlier release goes on without.
+                new LeaderTerm.Optionally<>(
+                    ClusterMeshEnrollment.class,
+                    events ->
+                        new ClusterMeshEnrollmentReconciler(
+                            settings.rootNamespace(), events, clock)),
                 new LeaderTerm.Optionally<>(ServiceEntry.class, ServiceEntryAddressReconciler::new),
                 new LeaderTerm.Optionally<>(
                     GatewayClass.class, events -> new GatewayClassReconciler(events, clock)),

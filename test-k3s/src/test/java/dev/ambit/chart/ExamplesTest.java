@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.ambit.api.AmbientMesh;
+import dev.ambit.api.ClusterMeshEnrollment;
 import dev.ambit.api.MeshEnrollment;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.apiextensions.v1.CustomResourceDefinition;
@@ -90,7 +91,10 @@ class ExamplesTest {
     ObjectMapper strict =
         new ObjectMapper().enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES);
     Map<String, Class<?>> types =
-        Map.of("AmbientMesh", AmbientMesh.class, "MeshEnrollment", MeshEnrollment.class);
+        Map.of(
+            "AmbientMesh", AmbientMesh.class,
+            "MeshEnrollment", MeshEnrollment.class,
+            "ClusterMeshEnrollment", ClusterMeshEnrollment.class);
 
     for (HasMetadata object : Helm.parse(read(example))) {
       Class<?> type = types.get(object.getKind());

@@ -37,6 +37,7 @@ final class BugReportCommand extends ClusterCommand {
       Map.ofEntries(
           Map.entry("ambientmeshes", Cluster.AMBIT_API + "/ambientmeshes"),
           Map.entry("meshenrollments", Cluster.AMBIT_API + "/meshenrollments"),
+          Map.entry("clustermeshenrollments", Cluster.AMBIT_API + "/clustermeshenrollments"),
           Map.entry("nodes", "/api/v1/nodes"),
           Map.entry("namespaces", "/api/v1/namespaces"),
           Map.entry("gatewayclasses", Cluster.GATEWAY_API + "/gatewayclasses"),

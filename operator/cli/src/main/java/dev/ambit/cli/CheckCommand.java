@@ -25,7 +25,10 @@ import picocli.CommandLine.Option;
     footer = "%nEnds with 1 where there is an error, or with --strict a warning.")
 final class CheckCommand extends ClusterCommand {
   private static final List<String> DEFINITIONS =
-      List.of("ambientmeshes.ambit.dev", "meshenrollments.ambit.dev");
+      List.of(
+          "ambientmeshes.ambit.dev",
+          "meshenrollments.ambit.dev",
+          "clustermeshenrollments.ambit.dev");
 
   @Option(
       names = "--pre",

@@ -5,9 +5,11 @@ import dev.ambit.cli.model.NodeStatus;
 import dev.ambit.cli.model.Objects;
 import dev.ambit.cli.model.StatusView;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.Watch;
 import io.fabric8.kubernetes.client.Watcher;
 import io.fabric8.kubernetes.client.WatcherException;
+import java.net.HttpURLConnection;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
@@ -21,7 +23,7 @@ import picocli.CommandLine.Parameters;
 
 @Command(
     name = "status",
-    description = "Shows where each enrolled namespace is, or one in detail.",
+    description = "Shows where each fleet and each enrolled namespace is, or one in detail.",
     footer = "%nEnds with 1 where the mesh is not ready or an enrollment is stalled.")
 final class StatusCommand extends ClusterCommand {
   /** Nodes and waypoints have no watch here: they are looked at again this often. */
@@ -105,8 +107,21 @@ final class StatusCommand extends ClusterCommand {
     return StatusView.of(
         cluster.mesh(),
         NodeStatus.of(nodes(namespace, agents), ztunnels, agents),
+        namespace == null ? fleets() : List.of(),
         enrollments,
         gateways);
+  }
+
+  /** None where the cluster does not know them, or where the user may only see namespaces. */
+  private List<JsonNode> fleets() {
+    try {
+      return cluster().list(Cluster.AMBIT_API, "clustermeshenrollments", null, "");
+    } catch (KubernetesClientException e) {
+      if (e.getCode() == HttpURLConnection.HTTP_FORBIDDEN) {
+        return List.of();
+      }
+      throw e;
+    }
   }
 
   /** Those that matter: where the namespace has pods, or all that have an agent. */

@@ -4,6 +4,7 @@ import dev.ambit.api.Conditions;
 import dev.ambit.cli.model.Ages;
 import dev.ambit.cli.model.ConditionLine;
 import dev.ambit.cli.model.EnrollmentStatus;
+import dev.ambit.cli.model.FleetStatus;
 import dev.ambit.cli.model.MeshStatus;
 import dev.ambit.cli.model.NodeStatus;
 import dev.ambit.cli.model.StatusView;
@@ -28,6 +29,7 @@ record StatusPage(StatusView view, @Nullable String namespace, Instant now) {
   void write(Page page) {
     mesh(page);
     nodes(page);
+    fleets(page);
     if (view.enrollments().isEmpty()) {
       page.gap()
           .line(
@@ -98,6 +100,48 @@ record StatusPage(StatusView view, @Nullable String namespace, Instant now) {
     return yes ? Cell.of("yes", Tone.GOOD) : Cell.of("no", Tone.BAD);
   }
 
+  private void fleets(Page page) {
+    if (view.fleets().isEmpty()) {
+      return;
+    }
+    Table table =
+        new Table(
+            "FLEET",
+            "ASKED",
+            "WAVE",
+            "NAMESPACES",
+            "DONE",
+            "MOVING",
+            "WAITING",
+            "FAILED",
+            "HELD",
+            "READY",
+            "REASON");
+    for (FleetStatus each : view.fleets()) {
+      Tone tone = each.isStalled() ? Tone.BAD : each.atGoal() ? Tone.GOOD : Tone.WARNING;
+      table.row(
+          each.name(),
+          each.asked(),
+          Cell.of(each.wave()),
+          each.selected(),
+          each.done(),
+          each.moving() + each.leaving(),
+          each.waiting(),
+          Cell.of(String.valueOf(each.failed()), each.failed() > 0 ? Tone.BAD : Tone.PLAIN),
+          each.held(),
+          each.current() ? Cell.of(each.ready(), tone) : Cell.of("Unknown", Tone.WARNING),
+          Cell.of(each.reason(), tone));
+    }
+    page.gap().table(table);
+    List<FleetStatus.Held> held =
+        view.fleets().stream().flatMap(fleet -> fleet.heldNamespaces().stream()).toList();
+    if (!held.isEmpty()) {
+      Table why = new Table("HELD NAMESPACE", "REASON", "MESSAGE");
+      held.forEach(each -> why.row(each.namespace(), each.reason(), each.message()));
+      page.gap().table(why);
+    }
+  }
+
   private Table enrollments() {
     boolean steps = view.enrollments().stream().anyMatch(each -> each.step() != null);
     boolean proven = view.enrollments().stream().anyMatch(each -> each.proven() != null);
@@ -159,7 +203,11 @@ record StatusPage(StatusView view, @Nullable String namespace, Instant now) {
     page.heading(
         "MeshEnrollment "
             + enrollment.name()
-            + (enrollment.source().equals("labels") ? ", from the namespace's labels" : ""));
+            + switch (enrollment.source()) {
+              case "labels" -> ", from the namespace's labels";
+              case "fleet" -> ", of a ClusterMeshEnrollment";
+              default -> "";
+            });
     if (!enrollment.current()) {
       page.line("The operator has not looked at the spec as it is now.", Tone.WARNING);
     }

@@ -162,4 +162,18 @@ class StageChangeCommandTest {
         .contains("there is no stage 'L9': it is one of None, L4");
     ambit.run("enroll", "plain", "--timeout", "soon").exits(ExitCode.USAGE);
   }
+
+  @Test
+  void a_namespace_of_a_fleet_is_moved_by_the_fleet() {
+    ambit.server.put(
+        """
+        apiVersion: ambit.dev/v1alpha1
+        kind: MeshEnrollment
+        metadata: {name: fleet, namespace: plain, generation: 1, labels: {ambit.dev/fleet: platform}}
+        spec: {stage: L4}
+        """);
+    assertThat(ambit.run("leave", "plain").exits(ExitCode.REFUSED).err())
+        .contains("ClusterMeshEnrollment platform decides for namespace plain")
+        .contains("named default, which wins");
+  }
 }

@@ -88,6 +88,38 @@ class StatusCommandTest {
         .containsPattern("Warning +HostNetwork +Pod plain/x +It stays outside.");
   }
 
+  private static final String FLEET =
+      """
+      apiVersion: ambit.dev/v1alpha1
+      kind: ClusterMeshEnrollment
+      metadata: {name: platform, generation: 1}
+      spec: {template: {stage: L7}}
+      status:
+        observedGeneration: 1
+        namespaces: {selected: 9, done: 4, moving: 2, waiting: 1, failed: 1, held: 1, leaving: 0}
+        wave: {name: canary, summary: 1/3}
+        held:
+        - {namespace: bank, reason: RolloutAborted, message: Too many connections failed.}
+        conditions:
+        - {type: Ready, status: "False", reason: TooManyFailed, message: One failed.}
+        - {type: Stalled, status: "True", reason: TooManyFailed, message: One failed.}
+      """;
+
+  @Test
+  void fleets_are_shown_with_their_counts_and_the_namespaces_that_they_hold() {
+    installed().server.put(FLEET);
+    assertThat(ambit.run("status").exits(ExitCode.FINDINGS).out())
+        .containsPattern("platform +L7 +1/3 +9 +4 +2 +1 +1 +1 +False +TooManyFailed")
+        .containsPattern("bank +RolloutAborted +Too many connections failed.");
+    assertThat(ambit.run("status", "shop").exits(ExitCode.OK).out()).doesNotContain("platform");
+  }
+
+  @Test
+  void who_may_not_see_fleets_is_shown_namespaces_all_the_same() {
+    installed().server.refuse("/apis/ambit.dev/v1alpha1/clustermeshenrollments", 403);
+    assertThat(ambit.run("status").exits(ExitCode.OK).out()).contains("shop");
+  }
+
   @Test
   void programs_get_json_and_yaml() throws Exception {
     installed();

@@ -474,7 +474,8 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
       return new EnrollmentSource.Plan(enrollment.effectiveSpec());
     }
     if (effective.isPresent() && !effective.get().getMetadata().getName().equals(name)) {
-      return new EnrollmentSource.Superseded(effective.get().getMetadata().getName());
+      return new EnrollmentSource.Superseded(
+          effective.get().getMetadata().getName(), effective.get().inForce().isPresent());
     }
     return enrollment.isMirror()
         ? new EnrollmentSource.Labels()

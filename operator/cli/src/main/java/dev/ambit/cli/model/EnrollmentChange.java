@@ -70,6 +70,19 @@ public sealed interface EnrollmentChange {
     if (counting.equals(WellKnown.DEFAULT_NAME)) {
       return new Apply(counting);
     }
+    Optional<String> fleet = EnrollmentStatus.fleet(effective.get());
+    if (fleet.isPresent()) {
+      return new Contradiction(
+          "ClusterMeshEnrollment "
+              + fleet.get()
+              + " decides for namespace "
+              + name
+              + " and asks for stage "
+              + asked
+              + ": change it there, or give the namespace a MeshEnrollment of its own, named "
+              + WellKnown.DEFAULT_NAME
+              + ", which wins");
+    }
     return new Contradiction(
         "MeshEnrollment "
             + name

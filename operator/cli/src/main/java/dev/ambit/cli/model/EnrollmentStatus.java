@@ -6,12 +6,14 @@ import com.fasterxml.jackson.databind.JsonNode;
 import dev.ambit.api.Conditions;
 import dev.ambit.api.WellKnown;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Where a namespace is in the mesh.
  *
- * @param source {@code labels} where it mirrors the namespace's labels, else {@code user}
+ * @param source {@code labels} where it mirrors the namespace's labels, {@code fleet} where a
+ *     ClusterMeshEnrollment has made it, else {@code user}
  * @param current whether the status tells of the spec as it is
  * @param step of its rollout, such as 1/3; absent where it has none
  * @param proven absent where the operator does not say
@@ -55,7 +57,7 @@ public record EnrollmentStatus(
     return new EnrollmentStatus(
         Objects.namespace(enrollment),
         Objects.name(enrollment),
-        isMirror(enrollment) ? "labels" : "user",
+        isMirror(enrollment) ? "labels" : fleet(enrollment).isPresent() ? "fleet" : "user",
         asked(enrollment),
         Objects.text(status, "/stage"),
         Objects.text(status, "/phase"),
@@ -110,6 +112,13 @@ public record EnrollmentStatus(
   public static boolean isMirror(JsonNode enrollment) {
     return WellKnown.MIRROR_NAME.equals(Objects.name(enrollment))
         && "true".equals(Objects.labels(enrollment).get(WellKnown.MIRROR));
+  }
+
+  /** The ClusterMeshEnrollment that has made a MeshEnrollment; empty where none has. */
+  public static Optional<String> fleet(JsonNode enrollment) {
+    return WellKnown.FLEET_NAME.equals(Objects.name(enrollment))
+        ? Optional.ofNullable(Objects.labels(enrollment).get(WellKnown.FLEET))
+        : Optional.empty();
   }
 
   @JsonIgnore

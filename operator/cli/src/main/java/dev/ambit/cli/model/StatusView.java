@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 public record StatusView(
     @Nullable MeshStatus mesh,
     List<NodeStatus> nodes,
+    List<FleetStatus> fleets,
     List<EnrollmentStatus> enrollments,
     List<WaypointStatus> waypoints) {
 
@@ -20,11 +21,16 @@ public record StatusView(
   public static StatusView of(
       Optional<JsonNode> mesh,
       List<NodeStatus> nodes,
+      List<JsonNode> fleets,
       List<JsonNode> enrollments,
       List<JsonNode> gateways) {
     return new StatusView(
         mesh.map(MeshStatus::of).orElse(null),
         nodes,
+        fleets.stream()
+            .map(FleetStatus::of)
+            .sorted(Comparator.comparing(FleetStatus::name))
+            .toList(),
         enrollments.stream()
             .map(EnrollmentStatus::of)
             .sorted(
@@ -40,6 +46,7 @@ public record StatusView(
     return mesh != null
         && mesh.ready()
         && enrollments.stream().noneMatch(EnrollmentStatus::isStalled)
+        && fleets.stream().noneMatch(FleetStatus::isStalled)
         && nodes.stream().allMatch(node -> node.ztunnelReady() && node.agentReady());
   }
 }

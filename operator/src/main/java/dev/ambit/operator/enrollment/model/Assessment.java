@@ -32,9 +32,9 @@ public record Assessment(
   /** Judges: first whether the enrollment can be at all, then by its stage's handler. */
   public static Assessment of(EnrollmentObservation observed) {
     return switch (observed.source()) {
-      case EnrollmentSource.Superseded(String by) ->
+      case EnrollmentSource.Superseded(String by, boolean taken) ->
           new Assessment(
-              null,
+              taken ? null : observed.before().inForce(),
               null,
               null,
               false,
@@ -73,6 +73,10 @@ public record Assessment(
   private static Assessment user(EnrollmentObservation observed, MeshEnrollmentSpec spec) {
     Optional<Progress> obstacle =
         obstacle(observed, observed.pods().census(Release.unchanged(observed).inForce().cut()));
+    if (obstacle.isPresent() && isOver(observed)) {
+      return new Assessment(
+          null, null, null, false, false, observed.pods().census(0), obstacle.get());
+    }
     Release release =
         obstacle.isPresent() ? Release.unchanged(observed) : Release.of(observed, spec);
     PodCensus census = observed.pods().census(release.inForce().cut());
@@ -91,6 +95,11 @@ public record Assessment(
         acts && release.mayRemove(observed.now()),
         census,
         progress);
+  }
+
+  /** A mesh that comes again begins with preflight and the first step, and not where one ended. */
+  private static boolean isOver(EnrollmentObservation observed) {
+    return !observed.meshInstalled() && observed.pods().census(0).lingering().isEmpty();
   }
 
   private static Optional<Progress> obstacle(EnrollmentObservation observed, PodCensus census) {

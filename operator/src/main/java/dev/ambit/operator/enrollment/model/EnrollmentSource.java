@@ -13,6 +13,11 @@ public sealed interface EnrollmentSource {
   /** A user's MeshEnrollment of which nothing has ever been released, and which only plans. */
   record Plan(MeshEnrollmentSpec spec) implements EnrollmentSource {}
 
-  /** A MeshEnrollment that does not count, since another one of its namespace does. */
-  record Superseded(String by) implements EnrollmentSource {}
+  /**
+   * A MeshEnrollment that does not count, since another one of its namespace does.
+   *
+   * @param taken whether what is released of that one holds already; until then what was released
+   *     of this one does
+   */
+  record Superseded(String by, boolean taken) implements EnrollmentSource {}
 }

@@ -55,6 +55,7 @@ class AssessmentTest {
     private @Nullable String label;
     private @Nullable Stage user;
     private @Nullable String supersededBy;
+    private boolean taken;
     private boolean excluded;
     private Map<String, Proof> unproven = Map.of();
     private boolean mesh = true;
@@ -72,6 +73,12 @@ class AssessmentTest {
 
     Shop supersededBy(String name) {
       supersededBy = name;
+      return this;
+    }
+
+    /** What is released of the one that counts holds now. */
+    Shop taken() {
+      taken = true;
       return this;
     }
 
@@ -116,7 +123,7 @@ class AssessmentTest {
       DataplaneMode mode = DataplaneMode.of(labels);
       EnrollmentSource source =
           supersededBy != null
-              ? new EnrollmentSource.Superseded(supersededBy)
+              ? new EnrollmentSource.Superseded(supersededBy, taken)
               : user != null
                   ? new EnrollmentSource.User(MeshEnrollmentSpec.of(user))
                   : new EnrollmentSource.Labels();
@@ -399,6 +406,24 @@ class AssessmentTest {
   void withoutAMeshNothingIsWaitedFor() {
     var status = new Shop().labelled("ambient").withoutMesh().pods(pod("a", null)).look();
     assertThat(reason(status, Conditions.STALLED)).isEqualTo("NoAmbientMesh");
+  }
+
+  @Test
+  void aMeshThatComesAgainTakesNoPodUnchecked() {
+    var shop = new Shop().user(Stage.L4).pods(pod("a", "enabled"));
+    assertThat(shop.look().inForce()).isNotNull();
+    assertThat(shop.withoutMesh().look().inForce())
+        .as("while pods are captured, what holds is what did")
+        .isNotNull();
+    assertThat(shop.pods(pod("a", null)).look().inForce()).isNull();
+  }
+
+  @Test
+  void aSupersededEnrollmentHoldsWhatItHasReleasedUntilTheOtherHasTakenItOver() {
+    var shop = new Shop().user(Stage.L4).pods(pod("a", "enabled"));
+    var released = shop.look().inForce();
+    assertThat(shop.supersededBy("default").look().inForce()).isEqualTo(released);
+    assertThat(shop.taken().look().inForce()).isNull();
   }
 
   @Test

@@ -1,0 +1,5 @@
+/** The reconciler of ClusterMeshEnrollments. */
+@NullMarked
+package dev.ambit.operator.fleet;
+
+import org.jspecify.annotations.NullMarked;
