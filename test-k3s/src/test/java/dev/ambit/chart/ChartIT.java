@@ -12,6 +12,7 @@ import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.ServiceAccount;
 import io.fabric8.kubernetes.api.model.admissionregistration.v1.ValidatingAdmissionPolicy;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
+import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.api.model.rbac.ClusterRole;
 import io.fabric8.kubernetes.api.model.rbac.ClusterRoleBinding;
@@ -243,7 +244,13 @@ class ChartIT {
             .flatMap(rule -> rule.getResources().stream())
             .toList();
     List<String> notOfOthers =
-        List.of("configmaps", "events", "gatewayclasses", "meshenrollments", "ambientmeshes");
+        List.of(
+            "configmaps",
+            "events",
+            "gatewayclasses",
+            "meshenrollments",
+            "clustermeshenrollments",
+            "ambientmeshes");
 
     assertThat(limits.getSpec().getFailurePolicy()).isEqualTo("Fail");
     assertThat(all(ClusterRole.class, objects))
@@ -318,5 +325,22 @@ class ChartIT {
 
     assertThat(outcome.succeeded()).isFalse();
     assertThat(outcome.output()).contains("namespace of its own");
+  }
+
+  @Test
+  void anUninstallDeletesItsOwnMeshAndRefusesWhileThereIsAnothers() {
+    assertThat(uninstallArguments()).containsExactly("dev.ambit.operator.Uninstall", "PT4M");
+    assertThat(uninstallArguments("mesh.create=false"))
+        .containsExactly("dev.ambit.operator.Uninstall", "PT4M", "refuse");
+  }
+
+  private List<String> uninstallArguments(String... values) {
+    return one(Job.class, values)
+        .getSpec()
+        .getTemplate()
+        .getSpec()
+        .getContainers()
+        .getFirst()
+        .getArgs();
   }
 }

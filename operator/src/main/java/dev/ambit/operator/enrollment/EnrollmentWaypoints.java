@@ -5,6 +5,7 @@ import dev.ambit.api.MeshEnrollment;
 import dev.ambit.api.MeshEnrollmentStatus;
 import dev.ambit.api.Phase;
 import dev.ambit.api.Stage;
+import dev.ambit.operator.CommonLabels;
 import dev.ambit.operator.FieldManager;
 import dev.ambit.operator.enrollment.model.EnrollmentGateway;
 import dev.ambit.operator.enrollment.model.Proof;
@@ -18,7 +19,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Reads, makes and takes away the Gateways of enrollments. */
-final class EnrollmentWaypoints {
+public final class EnrollmentWaypoints {
   private static final Logger LOG = LoggerFactory.getLogger(EnrollmentWaypoints.class);
 
   private EnrollmentWaypoints() {}
@@ -105,5 +106,32 @@ final class EnrollmentWaypoints {
           .addKeyValue("name", name)
           .log("deleted the Gateway of an enrollment");
     }
+  }
+
+  /** Takes away those of all enrollments. */
+  public static void removeAll(KubernetesClient client) {
+    List<Gateway> gateways;
+    try {
+      gateways =
+          client
+              .resources(Gateway.class)
+              .inAnyNamespace()
+              .withLabel(CommonLabels.MANAGED_BY, CommonLabels.AMBIT)
+              .list()
+              .getItems();
+    } catch (KubernetesClientException e) {
+      if (e.getCode() == HttpURLConnection.HTTP_NOT_FOUND) {
+        return;
+      }
+      throw e;
+    }
+    gateways.stream()
+        .filter(EnrollmentGateway::isOfAny)
+        .forEach(
+            gateway ->
+                remove(
+                    client,
+                    gateway.getMetadata().getNamespace(),
+                    List.of(gateway.getMetadata().getName())));
   }
 }

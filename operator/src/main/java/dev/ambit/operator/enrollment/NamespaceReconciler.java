@@ -1,5 +1,6 @@
 package dev.ambit.operator.enrollment;
 
+import dev.ambit.api.AmbientMesh;
 import dev.ambit.api.EffectiveEnrollment;
 import dev.ambit.api.MeshEnrollment;
 import dev.ambit.api.MeshEnrollmentSpec;
@@ -22,6 +23,7 @@ import io.javaoperatorsdk.operator.api.reconciler.Reconciler;
 import io.javaoperatorsdk.operator.api.reconciler.UpdateControl;
 import io.javaoperatorsdk.operator.processing.event.ResourceID;
 import io.javaoperatorsdk.operator.processing.event.source.EventSource;
+import io.javaoperatorsdk.operator.processing.event.source.IndexerResourceCache;
 import io.javaoperatorsdk.operator.processing.event.source.informer.InformerEventSource;
 import java.util.HashMap;
 import java.util.List;
@@ -29,6 +31,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -44,6 +47,7 @@ public final class NamespaceReconciler implements Reconciler<Namespace> {
 
   private final EnrollmentMetrics metrics;
   private Optional<InformerEventSource<MeshEnrollment, Namespace>> enrollments = Optional.empty();
+  private Optional<InformerEventSource<AmbientMesh, Namespace>> meshes = Optional.empty();
 
   public NamespaceReconciler(EnrollmentMetrics metrics) {
     this.metrics = metrics;
@@ -64,7 +68,23 @@ public final class NamespaceReconciler implements Reconciler<Namespace> {
     source.addIndexers(
         Map.of(BY_NAMESPACE, enrollment -> List.of(enrollment.getMetadata().getNamespace())));
     enrollments = Optional.of(source);
-    return List.of(source);
+    IndexerResourceCache<Namespace> namespaces = context.getPrimaryCache();
+    var mesh =
+        new InformerEventSource<>(
+            InformerEventSourceConfiguration.from(AmbientMesh.class, Namespace.class)
+                .withName("mesh")
+                .withSecondaryToPrimaryMapper(
+                    each ->
+                        namespaces
+                            .list()
+                            .map(ResourceID::fromResource)
+                            .collect(Collectors.toUnmodifiableSet()))
+                .withPrimaryToSecondaryMapper(primary -> Set.of())
+                .withOnUpdateFilter((now, before) -> false)
+                .build(),
+            context);
+    meshes = Optional.of(mesh);
+    return List.of(source, mesh);
   }
 
   @Override
@@ -80,6 +100,9 @@ public final class NamespaceReconciler implements Reconciler<Namespace> {
         MirrorDecision.of(
             DataplaneMode.of(
                 Objects.requireNonNullElse(namespace.getMetadata().getLabels(), Map.of())),
+            meshes
+                .flatMap(source -> source.get(new ResourceID(WellKnown.DEFAULT_NAME)))
+                .isPresent(),
             EffectiveEnrollment.of(all).isPresent(),
             namespace.getMetadata().getDeletionTimestamp() != null,
             mirror

@@ -13,6 +13,7 @@ import dev.ambit.operator.CommonLabels;
 import dev.ambit.operator.EventRecorder;
 import dev.ambit.operator.FieldManager;
 import dev.ambit.operator.StatusWriter;
+import dev.ambit.operator.enrollment.EnrollmentWaypoints;
 import dev.ambit.operator.install.NodeComponents;
 import dev.ambit.operator.install.model.AgentDaemonSet;
 import dev.ambit.operator.install.model.RevocationConfigMap;
@@ -324,19 +325,24 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
         yield DeleteControl.noFinalizerRemoval().rescheduleAfter(CLEANUP_CHECK.toMillis());
       }
       case CleanupProgress.Clean ignored -> {
-        GatewayReconciler.removeAll(context.getClient());
-        components.remove(context.getClient());
+        remove(context.getClient());
         events.normal(mesh, "Removed", "The mesh is off all nodes.");
         yield DeleteControl.defaultDelete();
       }
       case CleanupProgress.GivenUp(String message) -> {
-        GatewayReconciler.removeAll(context.getClient());
-        components.remove(context.getClient());
+        remove(context.getClient());
         events.warning(mesh, "NodesNotClean", message);
         LOG.atWarn().addKeyValue("name", mesh.getMetadata().getName()).log(message);
         yield DeleteControl.defaultDelete();
       }
     };
+  }
+
+  /** Waypoints go with what they are made for, and not before pods have left. */
+  private void remove(KubernetesClient client) {
+    EnrollmentWaypoints.removeAll(client);
+    GatewayReconciler.removeAll(client);
+    components.remove(client);
   }
 
   private CleanupProgress.Nodes nodes() {

@@ -5,6 +5,7 @@ import dev.ambit.api.MeshEnrollment;
 import dev.ambit.operator.CommonLabels;
 import dev.ambit.operator.enrollment.model.WaypointState.Wanted;
 import io.fabric8.kubernetes.api.model.Condition;
+import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.OwnerReferenceBuilder;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.Gateway;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.GatewayBuilder;
@@ -74,6 +75,18 @@ public final class EnrollmentGateway {
     return gateway.getMetadata().getOwnerReferences() != null
         && gateway.getMetadata().getOwnerReferences().stream()
             .anyMatch(owner -> enrollment.getMetadata().getUid().equals(owner.getUid()));
+  }
+
+  /** Whether a Gateway is any enrollment's own. */
+  public static boolean isOfAny(Gateway gateway) {
+    return gateway.getMetadata().getOwnerReferences() != null
+        && gateway.getMetadata().getOwnerReferences().stream()
+            .anyMatch(
+                owner ->
+                    HasMetadata.getKind(MeshEnrollment.class).equals(owner.getKind())
+                        && HasMetadata.getApiVersion(MeshEnrollment.class)
+                            .equals(owner.getApiVersion())
+                        && Boolean.TRUE.equals(owner.getController()));
   }
 
   /** Whether the enrollment's own Gateway is as it is to be. */

@@ -36,15 +36,21 @@ public sealed interface MirrorDecision {
   /**
    * Decides for a namespace.
    *
+   * @param meshExists whether there is an AmbientMesh, be it about to go
    * @param userEnrolls whether a user's MeshEnrollment counts there
    * @param mirror the mirror, where there is one
    */
   static MirrorDecision of(
-      DataplaneMode mode, boolean userEnrolls, boolean terminating, @Nullable Mirror mirror) {
+      DataplaneMode mode,
+      boolean meshExists,
+      boolean userEnrolls,
+      boolean terminating,
+      @Nullable Mirror mirror) {
     if (terminating) {
       return new Leave();
     }
-    if (userEnrolls) {
+    // Without a mesh nobody is enrolled, and nothing is to be left behind by one that was.
+    if (userEnrolls || !meshExists) {
       return mirror == null ? new Leave() : new Delete();
     }
     return switch (mode) {

@@ -23,7 +23,7 @@ class MirrorDecisionTest {
   }
 
   private static MirrorDecision decide(DataplaneMode mode, @Nullable Mirror mirror) {
-    return MirrorDecision.of(mode, false, false, mirror);
+    return MirrorDecision.of(mode, true, false, false, mirror);
   }
 
   @Test
@@ -64,15 +64,25 @@ class MirrorDecisionTest {
   void aUsersEnrollmentTakesItsPlace() {
     assertThat(
             MirrorDecision.of(
-                DataplaneMode.AMBIENT, true, false, mirror(Stage.L4, Stage.L4, Phase.DONE)))
+                DataplaneMode.AMBIENT, true, true, false, mirror(Stage.L4, Stage.L4, Phase.DONE)))
         .isEqualTo(new MirrorDecision.Delete());
-    assertThat(MirrorDecision.of(DataplaneMode.AMBIENT, true, false, null))
+    assertThat(MirrorDecision.of(DataplaneMode.AMBIENT, true, true, false, null))
         .isEqualTo(new MirrorDecision.Leave());
   }
 
   @Test
   void aTerminatingNamespaceIsLeftAlone() {
-    assertThat(MirrorDecision.of(DataplaneMode.AMBIENT, false, true, null))
+    assertThat(MirrorDecision.of(DataplaneMode.AMBIENT, true, false, true, null))
         .isEqualTo(new MirrorDecision.Leave());
+  }
+
+  @Test
+  void withoutAMeshThereIsNoneAndOneThatWasIsTakenAway() {
+    assertThat(MirrorDecision.of(DataplaneMode.AMBIENT, false, false, false, null))
+        .isEqualTo(new MirrorDecision.Leave());
+    assertThat(
+            MirrorDecision.of(
+                DataplaneMode.AMBIENT, false, false, false, mirror(Stage.L4, Stage.L4, Phase.DONE)))
+        .isEqualTo(new MirrorDecision.Delete());
   }
 }
