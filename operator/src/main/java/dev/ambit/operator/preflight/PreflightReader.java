@@ -16,6 +16,7 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.readiness.Readiness;
 import java.net.HttpURLConnection;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -23,6 +24,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Reads from the API server what preflight looks at and no cache of the operator's holds. Policies
@@ -33,8 +35,14 @@ public final class PreflightReader {
   private static final ListOptions CACHED =
       new ListOptionsBuilder().withResourceVersion("0").build();
 
+  /** Many namespaces are checked at once, and all of them ask the same of the nodes. */
+  private static final Duration NODES_KNOWN_FOR = Duration.ofSeconds(5);
+
   private final KubernetesClient client;
   private final String rootNamespace;
+  private @Nullable Nodes nodes;
+
+  private record Nodes(long atNanos, PreflightFacts.NodeReadiness.Known ready) {}
 
   /** Reads as that client. */
   public PreflightReader(KubernetesClient client, String rootNamespace) {
@@ -81,8 +89,21 @@ public final class PreflightReader {
         policies(AuthorizationPolicy.class, namespace, missing),
         policies(PeerAuthentication.class, namespace, missing),
         missing,
-        new PreflightFacts.NodeReadiness.Known(
-            readyOn(ZtunnelDaemonSet.NAME), readyOn(AgentDaemonSet.NAME)));
+        nodes());
+  }
+
+  private synchronized PreflightFacts.NodeReadiness.Known nodes() {
+    long now = System.nanoTime();
+    Nodes last = nodes;
+    if (last == null || now - last.atNanos() > NODES_KNOWN_FOR.toNanos()) {
+      last =
+          new Nodes(
+              now,
+              new PreflightFacts.NodeReadiness.Known(
+                  readyOn(ZtunnelDaemonSet.NAME), readyOn(AgentDaemonSet.NAME)));
+      nodes = last;
+    }
+    return last.ready();
   }
 
   private <T extends HasMetadata> List<T> policies(
