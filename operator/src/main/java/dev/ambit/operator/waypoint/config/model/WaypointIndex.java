@@ -1245,10 +1245,23 @@ public final class WaypointIndex {
           .forEach(each -> put(next, EnvoyTypes.LISTENER, each.getName(), each));
       // Where a chain stays as it was, it has routes of then, unless there are others of the name.
       trials.offered().forEach(part -> routes(next, part.routes()));
-      plans.values().forEach(plan -> routes(next, plan.routes()));
-      routes(next, pods.routes());
+      plans.forEach((service, plan) -> routes(next, asked(next, service, plan)));
+      routes(next, asked(next, PodsPlan.SLOTS, pods));
       routes(next, List.of(tunnelRoutes));
       return difference(next);
+    }
+
+    /**
+     * The routes of a part that Envoys ask for: what no chain names would be waited for in vain,
+     * and tunnels are opened after that.
+     */
+    private Collection<RouteConfiguration> asked(
+        Map<XdsType, Map<String, Told>> next, String key, ListenerPart part) {
+      if (!trials.held().containsKey(key)) {
+        return part.routes();
+      }
+      Map<String, Told> named = next.getOrDefault(EnvoyTypes.ROUTES, Map.of());
+      return part.routes().stream().filter(each -> named.containsKey(each.getName())).toList();
     }
 
     private static void routes(

@@ -637,6 +637,31 @@ class WaypointIndexTest {
   }
 
   @Test
+  void routesThatNoChainNamesAreNotWaitedFor() {
+    web();
+    update();
+    String fresh = "shop/fresh.shop.svc.cluster.local";
+    service("fresh", "10.96.0.5", AppProtocol.HTTP11, WAYPOINT);
+    apply(telemetry("fresh", "response.code >= 400"));
+    update(LATER);
+    assertThat(held(WAYPOINT, EnvoyTypes.ROUTES)).containsKey("http|" + fresh + "|80");
+    refuse("main", LATER);
+    refuse("main|" + fresh, LATER);
+    assertThat(held(WAYPOINT, EnvoyTypes.ROUTES)).containsOnlyKeys(ROUTES, TunnelRoutes.NAME);
+
+    // Where there is a chain, though another than is wanted, its routes are those of now.
+    apply(telemetry("web", "response.code >= 400"));
+    update(LATER);
+    refuse("main", LATER);
+    refuse("main|" + WEB, LATER);
+    String before = version(EnvoyTypes.ROUTES, ROUTES);
+    apply(
+        route("route", "[{matches: [{path: {value: /a}}], backendRefs: [{name: web, port: 80}]}]"));
+    update(LATER);
+    assertThat(version(EnvoyTypes.ROUTES, ROUTES)).isNotEqualTo(before);
+  }
+
+  @Test
   void changesThatAreNotTakenTogetherAreAllNamed() throws Exception {
     web();
     service("other", "10.96.0.2", AppProtocol.HTTP11, WAYPOINT);
