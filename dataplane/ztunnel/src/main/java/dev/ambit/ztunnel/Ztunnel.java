@@ -2,6 +2,7 @@ package dev.ambit.ztunnel;
 
 import dev.ambit.linux.FilePages;
 import dev.ambit.ztunnel.admin.ConfigDump;
+import dev.ambit.ztunnel.admin.ConnectionCounts;
 import dev.ambit.ztunnel.admin.Endpoint;
 import dev.ambit.ztunnel.admin.Endpoint.Reply;
 import dev.ambit.ztunnel.admin.FlightRecordings;
@@ -16,6 +17,7 @@ import dev.ambit.ztunnel.channel.ServerChannel;
 import dev.ambit.ztunnel.dns.DnsProxy;
 import dev.ambit.ztunnel.dns.DnsSettings;
 import dev.ambit.ztunnel.names.DnsHostnameResolver;
+import dev.ambit.ztunnel.policy.Policy;
 import dev.ambit.ztunnel.policy.PolicyStore;
 import dev.ambit.ztunnel.proxy.DatagramRules;
 import dev.ambit.ztunnel.proxy.Datagrams;
@@ -31,6 +33,7 @@ import dev.ambit.ztunnel.state.DatagramDestinations;
 import dev.ambit.ztunnel.state.HostAddresses;
 import dev.ambit.ztunnel.state.LocalPod;
 import dev.ambit.ztunnel.state.MeshStore;
+import dev.ambit.ztunnel.state.MeshWorkload;
 import dev.ambit.ztunnel.state.Router;
 import dev.ambit.ztunnel.telemetry.AccessLog;
 import dev.ambit.ztunnel.telemetry.ConnectionTelemetry;
@@ -39,6 +42,9 @@ import dev.ambit.ztunnel.telemetry.DryRunTelemetry;
 import dev.ambit.ztunnel.telemetry.FlowTelemetry;
 import dev.ambit.ztunnel.telemetry.LogLevels;
 import dev.ambit.ztunnel.telemetry.MetricRegistry;
+import dev.ambit.ztunnel.telemetry.PlaintextConnectionLog;
+import dev.ambit.ztunnel.telemetry.PlaintextFlowLog;
+import dev.ambit.ztunnel.telemetry.PlaintextLedger;
 import dev.ambit.ztunnel.telemetry.PodTelemetry;
 import dev.ambit.ztunnel.telemetry.RevocationObserver;
 import dev.ambit.ztunnel.telemetry.RevocationTelemetry;
@@ -61,9 +67,11 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CountDownLatch;
@@ -95,6 +103,11 @@ public final class Ztunnel {
 
   private static final Duration DROP_IDLE_METRICS = Duration.ofSeconds(30);
 
+  /**
+   * A plain flow is seen when it is judged; while somebody waits for the last, that is done anew.
+   */
+  private static final Duration PLAIN_FLOWS_AGAIN = Duration.ofMinutes(5);
+
   /** By then the start is over, also where the machine is busy. */
   private static final Duration STARTED = Duration.ofSeconds(6);
 
@@ -118,6 +131,7 @@ public final class Ztunnel {
   private final MetricRegistry metrics = new MetricRegistry();
   private final AccessLog accessLog;
   private final MeshStore mesh = new MeshStore();
+  private final PlaintextLedger plaintext;
   private final PolicyStore policies;
   private final ServerChannel xdsChannel;
   private final ServerChannel authorityChannel;
@@ -139,6 +153,9 @@ public final class Ztunnel {
     inspector.allowCoreThreadTimeOut(true);
     accessLog = new AccessLog(settings.logFormat(), new FileOutputStream(FileDescriptor.out));
     policies = new PolicyStore(mesh, new DryRunTelemetry(metrics, accessLog));
+    plaintext =
+        new PlaintextLedger(
+            UUID.randomUUID().toString(), InstantSource.system(), this::judgesDatagrams);
     names = new DnsHostnameResolver(controlLoop.next(), metrics);
     OnDemand demand =
         settings.mesh().onDemand() ? new OnDemand(mesh, settings.mesh().onDemandUnused()) : null;
@@ -186,12 +203,17 @@ public final class Ztunnel {
             workers,
             settings.proxy(),
             settings.limits(),
-            new Mesh(router, policies, certificates, trust(), connections),
+            new Mesh(
+                router,
+                policies,
+                certificates,
+                trust(),
+                new PlaintextConnectionLog(connections, plaintext)),
             settings.dns().map(this::dnsProxy).orElse(null),
             settings.flows().map(flows -> datagrams(flows, sweep)).orElse(null));
     PodTelemetry podTelemetry = new PodTelemetry(metrics);
     List<PodObserver> observers =
-        new ArrayList<>(List.of(new PodIdentities(router, certificates), podTelemetry));
+        new ArrayList<>(List.of(new PodIdentities(router, certificates), podTelemetry, plaintext));
     if (demand != null) {
       observers.addFirst(new PodDemand(demand, settings.node().clusterId()));
     }
@@ -231,7 +253,24 @@ public final class Ztunnel {
             "UDP flows to ztunnels that were said to carry them, and do not",
             MetricRegistry.Kind.COUNTER)
         .gauge(MetricRegistry.Labels.NONE, rules.unsupported()::sum);
-    return new Datagrams(flows, telemetry, rules);
+    long again = PLAIN_FLOWS_AGAIN.toSeconds();
+    var judging =
+        control.scheduleWithFixedDelay(
+            () -> {
+              if (policies.policies().stream().anyMatch(Policy::watchesPlaintext)) {
+                rules.policiesChanged();
+              }
+            },
+            again,
+            again,
+            TimeUnit.SECONDS);
+    return new Datagrams(flows, new PlaintextFlowLog(telemetry, plaintext), rules);
+  }
+
+  /** Where no policy speaks for a pod, its plain datagrams pass the ztunnel by. */
+  private boolean judgesDatagrams(LocalPod pod) {
+    MeshWorkload workload = mesh.known(pod);
+    return settings.flows().isPresent() && (workload == null || policies.guards(workload));
   }
 
   private DnsProxy dnsProxy(DnsSettings dns) {
@@ -380,7 +419,13 @@ public final class Ztunnel {
             settings.readiness(),
             new HttpServer.Routes().get("/healthz/ready", request -> ready())));
     HttpServer.Routes stats = new HttpServer.Routes();
-    stats.get("/metrics", this::scrape).get("/stats/prometheus", this::scrape);
+    stats
+        .get("/metrics", this::scrape)
+        .get("/stats/prometheus", this::scrape)
+        .get("/plaintext", request -> Reply.json(plaintext.write()))
+        .later(
+            "/connections",
+            request -> inspect(() -> Reply.json(ConnectionCounts.write(pods.statuses()))));
     servers.add(HttpServer.start(adminLoop, settings.stats(), stats));
     servers.add(
         HttpServer.start(

@@ -33,6 +33,8 @@ public record Policy(
     Authorization proto,
     @Nullable String complaint) {
 
+  private static final String PLAINTEXT_WATCH = "ambit_plaintext_watch";
+
   /** Which workloads a policy speaks for. */
   public enum Scope {
     /** All of the mesh. */
@@ -47,6 +49,14 @@ public record Policy(
   public enum Action {
     ALLOW,
     DENY
+  }
+
+  /**
+   * Whether it is there for plain datagrams to be seen, and denies nothing. Ambit's control plane
+   * has pods refer to it while it waits for the last of their plain text.
+   */
+  public boolean watchesPlaintext() {
+    return PLAINTEXT_WATCH.equals(proto.getName());
   }
 
   /** Whether any rule matches; a policy without rules never does. */

@@ -205,11 +205,17 @@ public final class DatagramRules {
     /** A pod that is not known yet is guarded: nothing is let through unseen. */
     private boolean isGuarded() {
       MeshWorkload workload = workloads.apply(pod);
-      return workload == null || guarded.test(workload);
+      return workload == null || (!workload.datagramsLeftAlone() && guarded.test(workload));
+    }
+
+    /** What it sends to these is led here: nothing where its UDP is left as it is. */
+    private Set<InetAddress> wanted() {
+      MeshWorkload workload = workloads.apply(pod);
+      return workload != null && workload.datagramsLeftAlone() ? Set.of() : wanted;
     }
 
     private void install() {
-      Set<InetAddress> addresses = wanted;
+      Set<InetAddress> addresses = wanted();
       boolean guard = isGuarded();
       boolean done =
           attempt(
@@ -251,8 +257,8 @@ public final class DatagramRules {
         presentGuard = guard;
         presentTurn = turn;
       }
-      if (!wanted.equals(present)) {
-        Set<InetAddress> addresses = wanted;
+      Set<InetAddress> addresses = wanted();
+      if (!addresses.equals(present)) {
         String changes = changes(present, addresses);
         if (attempt("change", () -> Nftables.run(changes))) {
           present = addresses;

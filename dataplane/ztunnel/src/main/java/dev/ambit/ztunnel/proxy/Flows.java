@@ -252,6 +252,7 @@ final class Flows implements PodLoop.Drainable {
           batch.staging().put(payload);
           batch.addStaged(payload.length);
           batch.send(socket);
+          log().letInPlain(plain(self, from, to));
         } catch (LinuxException e) {
           denied(self, from, to, "cannot be handed on: " + e.getMessage());
         }
@@ -259,18 +260,22 @@ final class Flows implements PodLoop.Drainable {
     }
   }
 
+  private ConnectionInfo plain(
+      @Nullable MeshWorkload self, InetSocketAddress from, InetSocketAddress to) {
+    return new ConnectionInfo(
+        Reporter.DESTINATION,
+        from,
+        pod.state().byAddress(from.getAddress()),
+        null,
+        to,
+        null,
+        new Endpoint(self, null),
+        null);
+  }
+
   private void denied(
       @Nullable MeshWorkload self, InetSocketAddress from, InetSocketAddress to, String reason) {
-    ConnectionInfo info =
-        new ConnectionInfo(
-            Reporter.DESTINATION,
-            from,
-            pod.state().byAddress(from.getAddress()),
-            null,
-            to,
-            null,
-            new Endpoint(self, null),
-            null);
+    ConnectionInfo info = plain(self, from, to);
     log().dropped(info, DropReason.DENIED, 1);
     long now = System.nanoTime();
     Long last = denials.get(new FlowKey(from, to));

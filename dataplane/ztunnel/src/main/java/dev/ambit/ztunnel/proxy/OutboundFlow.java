@@ -243,7 +243,9 @@ final class OutboundFlow extends Flow implements TunnelUser {
   private void goPlain(InetSocketAddress to, Endpoint endpoint) {
     MeshWorkload self = workload;
     MeshWorkload destination = endpoint.workload();
-    if (destination != null && destination.tunnelProtocol() == TunnelProtocol.HBONE) {
+    if (destination != null
+        && destination.tunnelProtocol() == TunnelProtocol.HBONE
+        && !destination.datagramsLeftAlone()) {
       PolicyInput input = new PolicyInput(destination, null, key.client().getAddress(), to);
       if (pod().authorizer().reauthorize(input) instanceof Verdict.Denied denied) {
         refuse(

@@ -172,6 +172,7 @@ public final class Rehearsal implements MeshState {
         new Locality("", "", ""),
         false,
         1,
+        false,
         false);
   }
 

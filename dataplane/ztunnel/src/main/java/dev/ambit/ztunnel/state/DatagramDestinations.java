@@ -22,6 +22,7 @@ public final class DatagramDestinations {
     Predicate<MeshWorkload> ours =
         workload ->
             workload.tunnelProtocol() == TunnelProtocol.HBONE
+                && !workload.datagramsLeftAlone()
                 && (workload.datagrams() || guarded.test(workload));
     Set<InetAddress> addresses = new HashSet<>();
     for (MeshWorkload workload : store.workloads()) {

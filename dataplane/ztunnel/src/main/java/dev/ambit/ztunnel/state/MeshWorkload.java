@@ -41,6 +41,7 @@ import org.jspecify.annotations.Nullable;
  * @param hostNetwork shares its node's address, so an address does not tell it
  * @param capacity its share of load
  * @param datagrams whether HBONE carries UDP to it
+ * @param datagramsLeftAlone whether its UDP is none of the mesh's business, in and out
  */
 public record MeshWorkload(
     String uid,
@@ -66,7 +67,8 @@ public record MeshWorkload(
     Locality locality,
     boolean hostNetwork,
     int capacity,
-    boolean datagrams) {
+    boolean datagrams,
+    boolean datagramsLeftAlone) {
   static final String DEFAULT_CLUSTER = "Kubernetes";
   private static final String DEFAULT_TRUST_DOMAIN = "cluster.local";
   private static final String DEFAULT_SERVICE_ACCOUNT = "default";
@@ -122,7 +124,8 @@ public record MeshWorkload(
             shared(proto.getLocality().getSubzone())),
         proto.getNetworkMode() == dev.ambit.protocol.workload.NetworkMode.HOST_NETWORK,
         proto.hasCapacity() ? proto.getCapacity().getValue() : 1,
-        proto.getDatagrams());
+        proto.getDatagrams(),
+        proto.getDatagramsLeftAlone());
   }
 
   /** Whether this is a pod, by its uid. */

@@ -5,6 +5,9 @@ public interface FlowLog {
   /** A flow is open. */
   OpenFlow opened(ConnectionInfo info);
 
+  /** The first datagram of a plain flow to a pod was judged and let in; it is not followed. */
+  default void letInPlain(ConnectionInfo info) {}
+
   /** A flow was refused, or could not be opened. */
   void failed(ConnectionInfo info, String error, ResponseFlag flag);
 

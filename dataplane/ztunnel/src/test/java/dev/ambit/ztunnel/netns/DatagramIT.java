@@ -304,6 +304,46 @@ class DatagramIT {
   }
 
   @Test
+  void udpThatIsLeftAloneGoesAsIfThereWereNoMesh() throws IOException {
+    var plain = mesh.uncaptured(mesh.a(), "udp-alone-plain");
+    var client = mesh.captured(mesh.a(), "udp-alone-client");
+    var server = mesh.captured(mesh.b(), "udp-alone-server");
+    var meshed = captured(mesh.a(), "udp-alone-meshed");
+    var strict = Policies.strict();
+    mesh.controlPlane().enforce(strict);
+    mesh.controlPlane()
+        .announce(
+            WorkloadResource.captured(client)
+                .with(workload -> workload.setDatagramsLeftAlone(true)));
+    mesh.controlPlane()
+        .announce(
+            WorkloadResource.captured(server)
+                .with(workload -> workload.setDatagramsLeftAlone(true))
+                .selectedBy(FakeControlPlane.name(strict)));
+    mesh.controlPlane().awaitSettled();
+    try (var echo = UdpServer.echo(server, PORT);
+        var ofPlain = UdpClient.open(plain);
+        var ofClient = UdpClient.open(client);
+        var ofMeshed = UdpClient.open(meshed)) {
+      await("strict mTLS does not hold for them")
+          .atMost(Patience.LONG)
+          .ignoreExceptions()
+          .untilAsserted(() -> ofPlain.answered(server.at(PORT)));
+      ofClient.answered(server.at(PORT));
+      ofMeshed.answered(server.at(PORT));
+      assertThat(echo.callers())
+          .contains(
+              new InetSocketAddress(client.ipv4(), ofClient.port()),
+              new InetSocketAddress(meshed.ipv4(), ofMeshed.port()));
+      assertThat(
+              client
+                  .host()
+                  .call(() -> dev.ambit.linux.Nftables.run("list set inet ambit_udp mesh4")))
+          .doesNotContain(server.ipv4().getHostAddress());
+    }
+  }
+
+  @Test
   void aFloodOnOneFlowStarvesNeitherAnotherNorConnections() throws Exception {
     var client = captured(mesh.a(), "flooder");
     var server = captured(mesh.b(), "flooded");

@@ -105,6 +105,28 @@ class InspectionIT {
   }
 
   @Test
+  void whoSendsPlaintextIsTold() throws IOException {
+    var plain = mesh.uncaptured(mesh.a(), "plain-teller");
+    var meshed = mesh.captured(mesh.a(), "meshed-teller");
+    var server = mesh.captured(mesh.b(), "told-server");
+    try (var echo = TcpServer.echo(server, PORT)) {
+      Calls.answered(meshed, server.at(PORT));
+      Calls.answered(plain, server.at(PORT));
+      await("the caller is told, and what came by a tunnel is not")
+          .atMost(Patience.LONG)
+          .untilAsserted(
+              () ->
+                  assertThat(mesh.b().ztunnel().plaintext())
+                      .contains("\"destination\":\"" + server.name() + "\"")
+                      .contains(server.uid())
+                      .satisfiesAnyOf(
+                          told -> assertThat(told).contains(plain.ipv4().getHostAddress()),
+                          told -> assertThat(told).contains(plain.name()))
+                      .doesNotContain("\"workload\":\"" + meshed.name() + "\""));
+    }
+  }
+
+  @Test
   void levelsAreSetAndTakenBack() throws IOException {
     var ztunnel = mesh.a().ztunnel();
     var client = mesh.captured(mesh.a(), "level-client");

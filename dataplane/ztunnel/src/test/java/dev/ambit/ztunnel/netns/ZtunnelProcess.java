@@ -153,6 +153,11 @@ final class ZtunnelProcess implements AutoCloseable {
     }
   }
 
+  /** What it tells of plaintext, as it writes it. */
+  String plaintext() throws IOException {
+    return get(METRICS_PORT, "/plaintext").body();
+  }
+
   String configDump() throws IOException {
     return HttpProbe.get(pod.host(), new InetSocketAddress("127.0.0.1", ADMIN_PORT), "/config_dump")
         .body();

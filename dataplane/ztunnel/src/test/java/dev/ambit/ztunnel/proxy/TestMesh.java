@@ -93,6 +93,7 @@ final class TestMesh implements MeshState, Authorizer, Certificates, ConnectionL
             new Locality("", "", ""),
             false,
             1,
+            false,
             false);
     byPod.put(pod.uid(), workload);
     addresses.forEach(address -> workloads.put(address, workload));
