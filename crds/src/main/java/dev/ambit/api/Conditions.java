@@ -22,6 +22,12 @@ public final class Conditions {
   /** Whether the namespace's waypoint can be used. */
   public static final String WAYPOINT_READY = "WaypointReady";
 
+  /** Whether each policy that bears on the namespace is enforced as it is written. */
+  public static final String POLICIES_ENFORCED = "PoliciesEnforced";
+
+  /** Whether captured pods refuse plaintext. */
+  public static final String MTLS_STRICT = "MtlsStrict";
+
   /** Whether preflight has found nothing that would break. */
   public static final String PREFLIGHT_PASSED = "PreflightPassed";
 

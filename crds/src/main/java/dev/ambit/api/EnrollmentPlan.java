@@ -3,6 +3,7 @@ package dev.ambit.api;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** What an enrollment would change, from where the namespace is. */
 @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -15,10 +16,20 @@ public record EnrollmentPlan(
         List<Integer> steps,
     @JsonPropertyDescription(
             "Policies that bear on the namespace's pods, and who enforces each; at most 50 of them.")
-        List<PolicyPlan> policies) {
+        List<PolicyPlan> policies,
+    @JsonPropertyDescription("The waypoint that stage L7 would take.")
+        @Nullable WaypointPlan waypoint,
+    @JsonPropertyDescription("Connections of the namespace's pods that are open now.")
+        @Nullable ConnectionPlan connections) {
 
   public EnrollmentPlan {
     steps = steps == null ? List.of() : List.copyOf(steps);
     policies = policies == null ? List.of() : List.copyOf(policies);
+  }
+
+  /** The same with what has to be asked for. */
+  public EnrollmentPlan with(
+      @Nullable WaypointPlan taken, @Nullable ConnectionPlan openConnections) {
+    return new EnrollmentPlan(stage, join, leave, stay, steps, policies, taken, openConnections);
   }
 }

@@ -4,12 +4,19 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.annotation.JsonPropertyDescription;
 import io.fabric8.generator.annotation.Default;
+import io.fabric8.generator.annotation.Max;
+import io.fabric8.generator.annotation.Min;
 import io.fabric8.generator.annotation.Pattern;
 import io.fabric8.generator.annotation.Size;
+import io.fabric8.generator.annotation.ValidationRule;
+import io.fabric8.kubernetes.api.model.ResourceRequirements;
 import org.jspecify.annotations.Nullable;
 
 /** What a namespace wants of its waypoints. */
 @JsonInclude(JsonInclude.Include.NON_NULL)
+@ValidationRule(
+    value = "!(has(self.replicas) && has(self.autoscaling))",
+    message = "give replicas for a fixed number, or autoscaling, and not both")
 public record EnrollmentWaypoint(
     @JsonPropertyDescription(
             "At stage L7, the name of the Gateway in this namespace that its traffic goes through. One"
@@ -26,10 +33,23 @@ public record EnrollmentWaypoint(
         @Default("service")
         WaypointFor traffic,
     @JsonPropertyDescription(
-            "ConfigMap in this namespace with the parameters of a Gateway that the operator makes, such"
-                + " as replicas and resources. Absent: the AmbientMesh's spec.waypoint.")
+            "ConfigMap in this namespace with further parameters of a Gateway that the operator makes."
+                + " What it says comes after replicas, autoscaling and resources, and wins.")
         @Size(min = 1, max = 253)
         @Nullable String parameters,
+    @JsonPropertyDescription(
+            "How many instances a waypoint has whose Gateway the operator makes. Absent: as autoscaling"
+                + " says, else the AmbientMesh's spec.waypoint.")
+        @Min(1)
+        @Max(1000)
+        @Nullable Integer replicas,
+    @JsonPropertyDescription(
+            "How the number of its instances follows the load. Absent: as replicas says, else the"
+                + " AmbientMesh's spec.waypoint.")
+        @Nullable WaypointAutoscaling autoscaling,
+    @JsonPropertyDescription(
+            "Resources of its instances' Envoy. Absent: the AmbientMesh's spec.waypoint.resources.")
+        @Nullable ResourceRequirements resources,
     @JsonPropertyDescription(
             "What becomes of traffic to this namespace's services and pods while the waypoint that"
                 + " they are bound to cannot be used: it is refused (Reject), or it goes to them"
@@ -38,16 +58,27 @@ public record EnrollmentWaypoint(
                 + " wins over it.")
         @Nullable WhenMissing whenMissing) {
 
-  static final EnrollmentWaypoint DEFAULTS = new EnrollmentWaypoint(null, null, null, null);
+  static final EnrollmentWaypoint DEFAULTS = named(null);
+
+  /** One of that name, else as it is by default. */
+  public static EnrollmentWaypoint named(@Nullable String name) {
+    return new EnrollmentWaypoint(name, null, null, null, null, null, null);
+  }
 
   public EnrollmentWaypoint(
       @Nullable String name,
       @Nullable WaypointFor traffic,
       @Nullable String parameters,
+      @Nullable Integer replicas,
+      @Nullable WaypointAutoscaling autoscaling,
+      @Nullable ResourceRequirements resources,
       @Nullable WhenMissing whenMissing) {
     this.name = name == null ? "waypoint" : name;
     this.traffic = traffic == null ? WaypointFor.SERVICE : traffic;
     this.parameters = parameters;
+    this.replicas = replicas;
+    this.autoscaling = autoscaling;
+    this.resources = resources;
     this.whenMissing = whenMissing;
   }
 }

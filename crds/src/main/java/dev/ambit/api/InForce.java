@@ -14,7 +14,11 @@ public record InForce(
             "Pods whose number, from 0 to 999999 and made of their namespace and name, is below it"
                 + " are captured.")
         int cut,
-    @JsonPropertyDescription("Whether captured pods accept plaintext.") @Nullable MtlsMode mtls,
+    @JsonPropertyDescription(
+            "Whether captured pods accept plaintext; with StrictWhenQuiet they do, and it is watched.")
+        @Nullable EnrollmentMtls mtls,
+    @JsonPropertyDescription("Whether the pods' UDP is carried, where the mesh carries any.")
+        @Nullable Boolean udp,
     @JsonPropertyDescription("What becomes of traffic whose waypoint cannot be used.")
         @Nullable WhenMissing whenMissing,
     @JsonPropertyDescription(

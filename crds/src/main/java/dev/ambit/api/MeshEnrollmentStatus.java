@@ -29,13 +29,15 @@ public record MeshEnrollmentStatus(
     @JsonPropertyDescription("How far the rollout is.") @Nullable RolloutStatus rollout,
     @JsonPropertyDescription("How far the binding to the waypoint is, at stage L7 and after it.")
         @Nullable WaypointStatus waypoint,
+    @JsonPropertyDescription("How far strict mTLS is, where spec.mtls asks for it.")
+        @Nullable MtlsStatus mtls,
     @JsonPropertyDescription("What preflight has found, errors first; at most 50.")
         List<Finding> findings,
     @JsonPropertyDescription("What would change, while the spec asks for a dry run.")
         @Nullable EnrollmentPlan plan,
     @JsonPropertyDescription(
             "Ready, Reconciling and Stalled, as kstatus defines them, PreflightPassed, Captured,"
-                + " Proven and WaypointReady.")
+                + " Proven, WaypointReady, PoliciesEnforced and MtlsStrict.")
         List<Condition> conditions,
     @JsonPropertyDescription("The last ten transitions, the newest first.")
         List<Transition> history) {
@@ -50,7 +52,7 @@ public record MeshEnrollmentStatus(
   /** The status of an object that nobody has looked at. */
   public static final MeshEnrollmentStatus NOTHING_YET =
       new MeshEnrollmentStatus(
-          null, null, null, null, List.of(), null, null, null, List.of(), null, List.of(),
+          null, null, null, null, List.of(), null, null, null, null, List.of(), null, List.of(),
           List.of());
 
   /** The same with that released. */
@@ -64,6 +66,7 @@ public record MeshEnrollmentStatus(
         released,
         rollout,
         waypoint,
+        mtls,
         findings,
         plan,
         conditions,

@@ -60,13 +60,13 @@ class EffectiveEnrollmentTest {
   }
 
   private static MeshEnrollment dryRun(MeshEnrollment enrollment) {
-    enrollment.setSpec(new MeshEnrollmentSpec(Stage.L4, null, null, null, null, true));
+    enrollment.setSpec(new MeshEnrollmentSpec(Stage.L4, null, null, null, null, null, null, true));
     return enrollment;
   }
 
   private static MeshEnrollment released(MeshEnrollment enrollment, int cut) {
     enrollment.setStatus(
-        MeshEnrollmentStatus.NOTHING_YET.withInForce(new InForce(cut, null, null, null)));
+        MeshEnrollmentStatus.NOTHING_YET.withInForce(new InForce(cut, null, null, null, null)));
     return enrollment;
   }
 

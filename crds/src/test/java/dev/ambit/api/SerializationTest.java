@@ -2,6 +2,8 @@ package dev.ambit.api;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fabric8.kubernetes.api.model.Quantity;
+import io.fabric8.kubernetes.api.model.ResourceRequirementsBuilder;
 import io.fabric8.kubernetes.client.utils.Serialization;
 import java.time.Duration;
 import java.time.Instant;
@@ -43,8 +45,19 @@ class SerializationTest {
                 List.of(new RolloutStep("10%", "1h30m"), new RolloutStep("100%", null)),
                 new AbortThreshold("0.5%", 20),
                 OnAbort.HOLD),
-            MtlsMode.STRICT,
-            new EnrollmentWaypoint("gate", WaypointFor.ALL, "parameters", WhenMissing.BYPASS),
+            EnrollmentMtls.STRICT_WHEN_QUIET,
+            "36h",
+            false,
+            new EnrollmentWaypoint(
+                "gate",
+                WaypointFor.ALL,
+                "parameters",
+                null,
+                new WaypointAutoscaling(3, 5, 60),
+                new ResourceRequirementsBuilder()
+                    .addToRequests("cpu", new Quantity("250m"))
+                    .build(),
+                WhenMissing.BYPASS),
             true,
             null));
     enrollment.setStatus(
@@ -54,9 +67,26 @@ class SerializationTest {
             Phase.LEAVING,
             new PodCounts(3, 2, 1, 0, 1),
             List.of(new ExcludedPod("legacy-0", "HostNetwork")),
-            new InForce(20, MtlsMode.PERMISSIVE, WhenMissing.BYPASS, "waypoint"),
+            new InForce(20, EnrollmentMtls.PERMISSIVE, false, WhenMissing.BYPASS, "waypoint"),
             new RolloutStatus(1, 2, "1/2", "1970-01-01T00:00:00Z", false, 40, 2, null),
             new WaypointStatus("1970-01-01T00:00:00Z", "old"),
+            new MtlsStatus(
+                "1970-01-01T00:00:00Z",
+                "1970-01-01T00:00:01Z",
+                "1970-01-01T00:00:02Z",
+                1,
+                7,
+                List.of(
+                    new PlaintextSender(
+                        "deployment legacy/caller",
+                        "web",
+                        8080,
+                        "tcp",
+                        7,
+                        1,
+                        900L,
+                        "1970-01-01T00:00:00Z")),
+                List.of("a")),
             List.of(new Finding(Severity.ERROR, "HostNetwork", "Pod shop/legacy-0", "m")),
             new EnrollmentPlan(
                 Stage.L4,
@@ -64,7 +94,14 @@ class SerializationTest {
                 2,
                 3,
                 List.of(1, 6),
-                List.of(new PolicyPlan("AuthorizationPolicy shop/a", "nobody", "ztunnel", false))),
+                List.of(new PolicyPlan("AuthorizationPolicy shop/a", "nobody", "ztunnel", false)),
+                new WaypointPlan(
+                    "gate",
+                    true,
+                    new ResourceDemand(2, "200m", "256Mi"),
+                    new ResourceDemand(5, "500m", null),
+                    null),
+                new ConnectionPlan("1970-01-01T00:00:00Z", 4L, null, List.of("node a"))),
             Conditions.update(
                 List.of(),
                 List.of(new Conditions.Wanted(Conditions.READY, false, "Leaving", "m")),
@@ -73,7 +110,11 @@ class SerializationTest {
             List.of(new Transition("1970-01-01T00:00:00Z", Stage.L4, Phase.LEAVING, "Asked"))));
     String yaml = Serialization.asYaml(enrollment);
     assertThat(yaml)
-        .contains("stage: \"None\"", "mtls: \"Strict\"", "phase: \"Leaving\"", "onAbort: \"Hold\"")
+        .contains(
+            "stage: \"None\"",
+            "mtls: \"StrictWhenQuiet\"",
+            "phase: \"Leaving\"",
+            "onAbort: \"Hold\"")
         .doesNotContain("mirror", "effective", "percent", "bakeTime", "exceeded", "onlyPlans");
     var read = Serialization.unmarshal(yaml, MeshEnrollment.class);
     assertThat(read.getSpec()).isEqualTo(enrollment.getSpec());

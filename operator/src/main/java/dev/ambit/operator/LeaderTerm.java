@@ -3,6 +3,9 @@ package dev.ambit.operator;
 import dev.ambit.operator.enrollment.EnrollmentMetrics;
 import dev.ambit.operator.enrollment.MeshEnrollmentReconciler;
 import dev.ambit.operator.enrollment.NamespaceReconciler;
+import dev.ambit.operator.enrollment.PlanReader;
+import dev.ambit.operator.enrollment.SecurityPolicies;
+import dev.ambit.operator.enrollment.ZtunnelLedgers;
 import dev.ambit.operator.enrollment.ZtunnelMetrics;
 import dev.ambit.operator.mesh.AmbientMeshReconciler;
 import dev.ambit.operator.mesh.RootCertificateReconciler;
@@ -56,6 +59,7 @@ public final class LeaderTerm implements AutoCloseable {
    * What every term is given.
    *
    * @param peerTls TLS as the operator itself, to call pods with; empty while there is none
+   * @param policies what policies there are, and what waypoints make of them
    * @param optional reconcilers of kinds that a cluster need not have
    * @param writers what else writes while the term lasts
    */
@@ -67,6 +71,7 @@ public final class LeaderTerm implements AutoCloseable {
       EnrollmentMetrics enrollments,
       InstantSource clock,
       Supplier<Optional<SSLContext>> peerTls,
+      SecurityPolicies policies,
       List<Optionally<?>> optional,
       List<Function<EventRecorder, AutoCloseable>> writers) {}
 
@@ -107,6 +112,8 @@ public final class LeaderTerm implements AutoCloseable {
     register(reconcilers, new NamespaceReconciler(equipment.enrollments()));
     ZtunnelMetrics traffic = new ZtunnelMetrics(equipment.client(), namespace);
     writing.add(traffic);
+    ZtunnelLedgers plaintext = new ZtunnelLedgers(equipment.client(), namespace, clock);
+    writing.add(plaintext);
     Proofs proofs = new Proofs(equipment.peerTls(), equipment.metrics());
     writing.add(proofs);
     register(
@@ -116,8 +123,11 @@ public final class LeaderTerm implements AutoCloseable {
             events,
             equipment.enrollments(),
             new PreflightReader(equipment.client(), namespace),
+            new PlanReader(equipment.client(), namespace),
             traffic,
+            plaintext,
             proofs,
+            equipment.policies(),
             clock));
     start(reconcilers);
   }

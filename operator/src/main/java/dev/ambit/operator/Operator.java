@@ -69,6 +69,7 @@ public final class Operator implements AutoCloseable {
             new EnrollmentMetrics(metrics),
             clock,
             controlPlane::peerTls,
+            controlPlane::policies,
             List.of(
                 new LeaderTerm.Optionally<>(
                     AuthorizationPolicy.class,

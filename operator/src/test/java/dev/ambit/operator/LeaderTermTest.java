@@ -73,6 +73,7 @@ class LeaderTermTest {
         new EnrollmentMetrics(metrics),
         InstantSource.system(),
         Optional::empty,
+        _ -> Optional.empty(),
         List.of(new LeaderTerm.Optionally<>(AuthorizationPolicy.class, _ -> policies())),
         List.of());
   }

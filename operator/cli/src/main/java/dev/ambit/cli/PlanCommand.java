@@ -2,10 +2,15 @@ package dev.ambit.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.ambit.api.MeshEnrollment;
+import dev.ambit.api.MeshEnrollmentSpec;
 import dev.ambit.api.MtlsMode;
+import dev.ambit.api.ResourceDemand;
 import dev.ambit.api.RolloutSpec;
 import dev.ambit.api.Severity;
 import dev.ambit.api.Stage;
+import dev.ambit.api.WaypointPlan;
+import dev.ambit.api.WaypointSpec;
 import dev.ambit.api.WellKnown;
 import dev.ambit.cli.model.EnrollmentChange;
 import dev.ambit.cli.model.Enrollments;
@@ -19,13 +24,18 @@ import dev.ambit.cli.output.Page;
 import dev.ambit.cli.output.Table;
 import dev.ambit.cli.output.Tone;
 import dev.ambit.operator.enrollment.model.EnrolledPods;
+import dev.ambit.operator.enrollment.model.EnrollmentGateway;
 import dev.ambit.operator.preflight.PreflightReader;
 import dev.ambit.operator.preflight.model.Plans;
 import dev.ambit.operator.preflight.model.Preflight;
 import dev.ambit.operator.preflight.model.PreflightFacts;
+import dev.ambit.operator.waypoint.life.WaypointPlanner;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.istio.api.security.v1.PeerAuthentication;
+import io.fabric8.istio.api.security.v1.RequestAuthentication;
+import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicy;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
 import java.nio.file.Path;
@@ -35,6 +45,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -102,9 +113,10 @@ final class PlanCommand extends ClusterCommand {
         new PreflightReader(cluster.client(), cluster.rootNamespace())
             .read(
                 asked,
+                wanted,
                 rollout.steps().size(),
-                wanted == Stage.L7,
                 mtls(mesh),
+                datagrams(mesh, enrollments),
                 capturable(namespace, excluded, typed),
                 typed);
     return plan(
@@ -113,6 +125,7 @@ final class PlanCommand extends ClusterCommand {
         pods,
         facts,
         rollout,
+        wanted == Stage.L7 ? cost(cluster, enrollments, mesh) : null,
         WaypointStatus.among(cluster.list(Cluster.GATEWAY_API, "gateways", null, "")),
         EnrollmentChange.of(namespace, enrollments, mesh, excluded, wanted.text()));
   }
@@ -140,13 +153,17 @@ final class PlanCommand extends ClusterCommand {
         new PreflightFacts(
             asked,
             root,
+            wanted,
             rollout.steps().size(),
             mtls(mesh),
+            datagrams(mesh, enrollments),
             capturable,
             typed.stream().filter(pod -> !capturable.contains(pod)).toList(),
+            typed(manifests.of("Service", asked), Service.class),
             typed(manifests.of("NetworkPolicy", asked), NetworkPolicy.class),
             typed(both(manifests, "AuthorizationPolicy", root), AuthorizationPolicy.class),
             typed(both(manifests, "PeerAuthentication", root), PeerAuthentication.class),
+            typed(manifests.of("RequestAuthentication", asked), RequestAuthentication.class),
             Set.of(),
             new PreflightFacts.NodeReadiness.Unknown());
     return plan(
@@ -155,6 +172,7 @@ final class PlanCommand extends ClusterCommand {
         pods,
         facts,
         rollout,
+        null,
         WaypointStatus.among(
             manifests.documents().stream()
                 .filter(each -> Objects.text(each, "/kind").equals("Gateway"))
@@ -190,18 +208,44 @@ final class PlanCommand extends ClusterCommand {
       List<JsonNode> pods,
       PreflightFacts facts,
       RolloutSpec rollout,
+      @Nullable WaypointPlan cost,
       List<WaypointStatus> waypoints,
       EnrollmentChange change) {
     return PlanView.of(
         new PlanView.Facts(
             surroundings,
             pods,
-            Plans.of(facts, wanted, rollout),
+            Plans.of(facts, wanted, rollout).with(cost, null),
             wanted == Stage.NONE ? List.of() : Preflight.of(facts),
             waypoints,
             change instanceof EnrollmentChange.Contradiction(String message)
                 ? List.of(message)
                 : List.of()));
+  }
+
+  /** What the waypoint would cost that the enrollment of that name has, or would have. */
+  private WaypointPlan cost(Cluster cluster, List<JsonNode> enrollments, Optional<JsonNode> mesh) {
+    MeshEnrollment enrollment = new MeshEnrollment();
+    enrollment.setMetadata(
+        new ObjectMetaBuilder()
+            .withNamespace(asked)
+            .withName(WellKnown.DEFAULT_NAME)
+            .withUid("planned")
+            .build());
+    enrollments.stream()
+        .filter(each -> Objects.name(each).equals(WellKnown.DEFAULT_NAME))
+        .map(each -> each.path("spec"))
+        .filter(JsonNode::isObject)
+        .findFirst()
+        .map(spec -> serialization.convertValue(spec, MeshEnrollmentSpec.class))
+        .ifPresent(enrollment::setSpec);
+    WaypointSpec waypoints =
+        mesh.map(each -> each.at("/spec/waypoint"))
+            .filter(JsonNode::isObject)
+            .map(each -> serialization.convertValue(each, WaypointSpec.class))
+            .orElse(WaypointSpec.DEFAULTS);
+    return new WaypointPlanner(cluster.client(), cluster.rootNamespace())
+        .plan(EnrollmentGateway.of(enrollment), waypoints);
   }
 
   /** That of the enrollment which `ambit enroll` would change. */
@@ -213,6 +257,19 @@ final class PlanCommand extends ClusterCommand {
         .map(each -> serialization.convertValue(each, RolloutSpec.class))
         .findFirst()
         .orElse(RolloutSpec.AT_ONCE);
+  }
+
+  private static PreflightFacts.Datagrams datagrams(
+      Optional<JsonNode> mesh, List<JsonNode> enrollments) {
+    Optional<JsonNode> asked =
+        enrollments.stream()
+            .filter(each -> Objects.name(each).equals(WellKnown.DEFAULT_NAME))
+            .map(each -> each.at("/spec/udp"))
+            .filter(JsonNode::isBoolean)
+            .findFirst();
+    return PreflightFacts.Datagrams.of(
+        mesh.filter(each -> each.at("/spec/udp").asBoolean()).isPresent(),
+        asked.map(JsonNode::asBoolean).orElse(null));
   }
 
   private static MtlsMode mtls(Optional<JsonNode> mesh) {
@@ -284,6 +341,36 @@ final class PlanCommand extends ClusterCommand {
       plan.waypoints().forEach(each -> table.row(each.waypoint(), each.boundBy(), each.effect()));
       page.gap().table(table);
     }
+    if (plan.waypointCost() != null) {
+      cost(page, plan.waypointCost());
+    }
+  }
+
+  private static void cost(Page page, WaypointPlan cost) {
+    ResourceDemand fewest = cost.fewest();
+    ResourceDemand most = cost.most();
+    if (fewest == null || most == null) {
+      page.gap()
+          .line(
+              "What waypoint "
+                  + cost.name()
+                  + " would request is not known: "
+                  + Cell.of(cost.problem()).text(),
+              Tone.WARNING);
+      return;
+    }
+    Table table = new Table("REQUESTED BY WAYPOINT", "INSTANCES", "CPU", "MEMORY");
+    table.row(
+        cost.name() + (cost.made() ? "" : " (there already)") + ", at the fewest",
+        fewest.instances(),
+        Cell.of(fewest.cpu()),
+        Cell.of(fewest.memory()));
+    table.row(
+        cost.name() + ", at the most",
+        most.instances(),
+        Cell.of(most.cpu()),
+        Cell.of(most.memory()));
+    page.gap().table(table);
   }
 
   private static void names(Page page, String what, List<String> names) {

@@ -240,6 +240,23 @@ record StatusPage(StatusView view, @Nullable String namespace, Instant now) {
                       each.message()));
       page.gap().table(findings);
     }
+    if (!enrollment.plaintext().isEmpty()) {
+      Table plaintext =
+          new Table("PLAINTEXT FROM", "TO", "PORT", "PROTOCOL", "CONNECTIONS", "OPEN", "LAST");
+      enrollment
+          .plaintext()
+          .forEach(
+              each ->
+                  plaintext.row(
+                      each.from(),
+                      each.to(),
+                      each.port(),
+                      each.protocol(),
+                      each.connections(),
+                      each.open(),
+                      Ages.since(each.last(), now) + " ago"));
+      page.gap().table(plaintext);
+    }
     if (!enrollment.excludedPods().isEmpty()) {
       Table excluded = new Table("EXCLUDED POD", "REASON");
       enrollment.excludedPods().forEach(each -> excluded.row(each.pod(), each.reason()));

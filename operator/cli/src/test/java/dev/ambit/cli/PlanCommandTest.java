@@ -17,6 +17,8 @@ class PlanCommandTest {
         .server
         .put(CommandLineFixture.resource("mesh.yaml"))
         .know("/apis/networking.k8s.io/v1/networkpolicies")
+        .know("/api/v1/services")
+        .know("/api/v1/configmaps")
         .know("/apis/security.istio.io/v1/authorizationpolicies")
         .know("/apis/security.istio.io/v1/peerauthentications");
   }
@@ -114,7 +116,9 @@ class PlanCommandTest {
     ambit.server.know("/apis/apiextensions.k8s.io/v1/customresourcedefinitions");
     assertThat(ambit.run("plan", "plain", "--stage", "L7").out())
         .contains("from stage None to L7")
-        .containsPattern("plain/waypoint +stage L7 +the operator makes it");
+        .containsPattern("plain/waypoint +stage L7 +the operator makes it")
+        .containsPattern("waypoint, at the fewest +2 +200m +256Mi")
+        .containsPattern("waypoint, at the most +10 +1 +1280Mi");
     assertThat(ambit.run("plan", "shop", "--stage", "L7").out())
         .containsPattern("shop/waypoint +stage L7 +it is used as it is");
   }

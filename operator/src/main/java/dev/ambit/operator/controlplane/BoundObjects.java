@@ -11,6 +11,7 @@ import io.fabric8.istio.api.telemetry.v1.Telemetry;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
+import io.fabric8.kubernetes.client.informers.cache.Cache;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
@@ -32,6 +33,17 @@ final class BoundObjects {
 
   Stream<? extends HasMetadata> all() {
     return informers.values().stream().flatMap(informer -> informer.getStore().list().stream());
+  }
+
+  /** The policies of a namespace that are judged. */
+  Stream<HasMetadata> policies(String namespace) {
+    return Stream.of(BoundObject.Kind.AUTHORIZATION_POLICY, BoundObject.Kind.REQUEST_AUTHENTICATION)
+        .map(informers::get)
+        .filter(informer -> informer != null)
+        .flatMap(
+            informer ->
+                informer.getIndexer().byIndex(Cache.NAMESPACE_INDEX, namespace).stream()
+                    .map(HasMetadata.class::cast));
   }
 
   static BoundObject key(HasMetadata object) {

@@ -23,7 +23,10 @@ import dev.ambit.operator.ca.ServiceAccountTokenAuthenticator;
 import dev.ambit.operator.ca.SpiffeId;
 import dev.ambit.operator.ca.TokenReviewer;
 import dev.ambit.operator.ca.TrustDomain;
+import dev.ambit.operator.enrollment.model.JudgedPolicy;
+import dev.ambit.operator.model.BoundObject;
 import dev.ambit.operator.model.MeshSettings;
+import dev.ambit.operator.model.ObjectCondition;
 import dev.ambit.operator.waypoint.config.model.WaypointSettings;
 import dev.ambit.operator.waypoint.life.WaypointNews;
 import dev.ambit.operator.waypoint.route.RouteStatusWriter;
@@ -55,6 +58,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -234,6 +238,25 @@ public final class ControlPlane implements AutoCloseable {
         informers.boundObjects(),
         events,
         InstantSource.system());
+  }
+
+  /** The policies that bear on a namespace, and what waypoints make of them, once it is served. */
+  public Optional<List<JudgedPolicy>> policies(String namespace) {
+    if (!ready()) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        Stream.of(namespace, settings.rootNamespace())
+            .distinct()
+            .flatMap(each -> informers.boundObjects().policies(each))
+            .map(policy -> new JudgedPolicy(policy, byWaypoints(BoundObjects.key(policy))))
+            .toList());
+  }
+
+  private Optional<ObjectCondition> byWaypoints(BoundObject policy) {
+    return conditions.of(policy).stream()
+        .filter(condition -> condition.type().equals(ObjectCondition.WAYPOINT_ACCEPTED))
+        .findFirst();
   }
 
   /** Says on routes' status what became of them, until it is closed; for the leader. */

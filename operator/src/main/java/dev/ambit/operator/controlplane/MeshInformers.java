@@ -1,6 +1,7 @@
 package dev.ambit.operator.controlplane;
 
 import dev.ambit.api.EffectiveEnrollment;
+import dev.ambit.api.EnrollmentMtls;
 import dev.ambit.api.InForce;
 import dev.ambit.api.MeshEnrollment;
 import dev.ambit.api.WhenMissing;
@@ -368,12 +369,17 @@ final class MeshInformers implements AutoCloseable {
                 EffectiveEnrollment.inForce(
                     informer.getIndexer().byIndex(Cache.NAMESPACE_INDEX, namespace));
             MtlsMode mode = inForce.map(MeshInformers::mode).orElse(MtlsMode.UNSET);
+            boolean leftAlone = Boolean.FALSE.equals(inForce.map(InForce::udp).orElse(null));
+            boolean watched =
+                inForce.map(InForce::mtls).orElse(null) == EnrollmentMtls.STRICT_WHEN_QUIET;
             Optional<WhenMissing> whenMissing = inForce.map(InForce::whenMissing);
             Optional<String> waypoint = inForce.map(InForce::waypoint);
             publisher.change(
                 describe(enrollment),
                 index -> {
                   index.enrollmentMode(namespace, mode);
+                  index.plaintextWatched(namespace, watched);
+                  index.datagramsLeftAlone(namespace, leftAlone);
                   index.whenMissing(namespace, whenMissing);
                   index.boundWaypoint(namespace, waypoint);
                 });
@@ -383,12 +389,12 @@ final class MeshInformers implements AutoCloseable {
   }
 
   private static MtlsMode mode(InForce inForce) {
-    dev.ambit.api.MtlsMode mode = inForce.mtls();
+    EnrollmentMtls mode = inForce.mtls();
     if (mode == null) {
       return MtlsMode.UNSET;
     }
     return switch (mode) {
-      case PERMISSIVE -> MtlsMode.PERMISSIVE;
+      case PERMISSIVE, STRICT_WHEN_QUIET -> MtlsMode.PERMISSIVE;
       case STRICT -> MtlsMode.STRICT;
     };
   }

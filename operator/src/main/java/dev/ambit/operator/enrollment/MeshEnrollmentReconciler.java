@@ -4,6 +4,7 @@ import dev.ambit.api.AmbientMesh;
 import dev.ambit.api.AmbientMeshSpec;
 import dev.ambit.api.Conditions;
 import dev.ambit.api.EffectiveEnrollment;
+import dev.ambit.api.EnrollmentMtls;
 import dev.ambit.api.EnrollmentPlan;
 import dev.ambit.api.Finding;
 import dev.ambit.api.InForce;
@@ -23,12 +24,16 @@ import dev.ambit.operator.enrollment.model.EnrollmentGateway;
 import dev.ambit.operator.enrollment.model.EnrollmentObservation;
 import dev.ambit.operator.enrollment.model.EnrollmentSource;
 import dev.ambit.operator.enrollment.model.LabelContradiction;
+import dev.ambit.operator.enrollment.model.MtlsObservation;
+import dev.ambit.operator.enrollment.model.PlaintextSightings;
 import dev.ambit.operator.enrollment.model.Progress;
 import dev.ambit.operator.enrollment.model.Proof;
 import dev.ambit.operator.enrollment.model.Rhythm;
 import dev.ambit.operator.enrollment.model.StatusReport;
+import dev.ambit.operator.enrollment.model.StrictRefusals;
 import dev.ambit.operator.enrollment.model.Traffic;
 import dev.ambit.operator.enrollment.model.WaypointState;
+import dev.ambit.operator.model.MtlsPolicies;
 import dev.ambit.operator.preflight.PreflightReader;
 import dev.ambit.operator.preflight.model.Plans;
 import dev.ambit.operator.preflight.model.Preflight;
@@ -80,8 +85,11 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
   private final EventRecorder events;
   private final EnrollmentMetrics metrics;
   private final PreflightReader preflight;
+  private final PlanReader plans;
   private final TrafficCounts traffic;
+  private final PlaintextWatch plaintext;
   private final Proofs proofs;
+  private final SecurityPolicies policies;
   private final InstantSource clock;
   private final Map<ResourceID, Checked> checked = new ConcurrentHashMap<>();
   private final StatusWriter<MeshEnrollmentStatus> statuses = new StatusWriter<>();
@@ -99,20 +107,29 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
    * Reconciles, for as long as this replica leads.
    *
    * @param preflight reads what is checked
+   * @param plans reads what plans tell besides
    * @param traffic what ztunnels count
+   * @param plaintext what ztunnels have seen of plaintext
    * @param proofs proves captured pods
+   * @param policies what policies there are, and what waypoints make of them
    */
   public MeshEnrollmentReconciler(
       String rootNamespace,
       EventRecorder events,
       EnrollmentMetrics metrics,
       PreflightReader preflight,
+      PlanReader plans,
       TrafficCounts traffic,
+      PlaintextWatch plaintext,
       Proofs proofs,
+      SecurityPolicies policies,
       InstantSource clock) {
     this.proofs = proofs;
+    this.policies = policies;
     this.preflight = preflight;
+    this.plans = plans;
     this.traffic = traffic;
+    this.plaintext = plaintext;
     this.rootNamespace = rootNamespace;
     this.events = events;
     this.metrics = metrics;
@@ -234,6 +251,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
       metrics.remove(namespaceName);
       checked.remove(ResourceID.fromResource(enrollment));
       var unused = traffic.forget(namespaceName);
+      var unwatched = plaintext.forget(namespaceName);
       if (namespace.isEmpty()) {
         proofs.targets(namespaceName, List.of());
       }
@@ -255,15 +273,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
                 context.getClient(), enrollment, before, instances(pods, enrollment))
             : WaypointState.NONE;
     EnrollmentObservation observed =
-        observe(
-            enrollment,
-            before,
-            source,
-            namespace.get(),
-            pods,
-            waypoint,
-            checked.findings(),
-            context);
+        observe(enrollment, before, source, namespace.get(), pods, waypoint, checked, context);
     Assessment assessment = Assessment.of(observed);
     if (assessment.removeLeftovers()) {
       EnrollmentWaypoints.remove(context.getClient(), namespaceName, waypoint.leftovers());
@@ -281,7 +291,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
       tell(enrollment, namespace.get(), observed, progress, after);
     }
     return UpdateControl.<MeshEnrollment>noUpdate()
-        .rescheduleAfter(Rhythm.next(progress, clock.instant()));
+        .rescheduleAfter(Rhythm.next(assessment, clock.instant()));
   }
 
   /** Where it fails, the status says that there is no Gateway, and it is tried again. */
@@ -337,10 +347,12 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
     String namespace = pods.namespace();
     String trustDomain = meshSpec().trustDomain();
     List<Proofs.Target> targets =
-        Stream.concat(pods.redirected().stream(), pods.waypoints().stream())
-            .filter(pod -> !ip(pod).isEmpty())
-            .map(pod -> target(pod, trustDomain))
-            .distinct()
+        Stream.concat(
+                pods.redirected().stream()
+                    .filter(pod -> !pods.waypoints().contains(pod))
+                    .map(pod -> target(pod, false, trustDomain)),
+                pods.waypoints().stream().map(pod -> target(pod, true, trustDomain)))
+            .filter(target -> !target.ip().isEmpty())
             .toList();
     proofs.targets(namespace, targets);
     Map<String, Proof> known = new HashMap<>(proofs.of(namespace));
@@ -360,7 +372,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         .toList();
   }
 
-  private static Proofs.Target target(Pod pod, String trustDomain) {
+  private static Proofs.Target target(Pod pod, boolean waypoint, String trustDomain) {
     String account = pod.getSpec() == null ? null : pod.getSpec().getServiceAccountName();
     return new Proofs.Target(
         pod.getMetadata().getUid(),
@@ -371,13 +383,19 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
             + "/ns/"
             + namespace(pod)
             + "/sa/"
-            + (account == null || account.isEmpty() ? "default" : account));
+            + (account == null || account.isEmpty() ? "default" : account),
+        waypoint);
   }
 
   /** What preflight has found, and when; read again as the enrollment's rhythm has it. */
   private record Checked(
-      long generation, Instant at, List<Finding> findings, @Nullable EnrollmentPlan plan) {
-    static final Checked NOTHING = new Checked(-1, Instant.EPOCH, List.of(), null);
+      long generation,
+      Instant at,
+      List<Finding> findings,
+      @Nullable EnrollmentPlan plan,
+      MtlsPolicies mtls) {
+    static final Checked NOTHING =
+        new Checked(-1, Instant.EPOCH, List.of(), null, MtlsPolicies.NONE);
   }
 
   private Checked check(MeshEnrollment enrollment, EnrollmentSource source, EnrolledPods pods) {
@@ -404,9 +422,10 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
     PreflightFacts facts =
         preflight.read(
             pods.namespace(),
+            spec.stage(),
             spec.effectiveRollout().steps().size(),
-            spec.stage() == Stage.L7,
             meshSpec().mtls(),
+            PreflightFacts.Datagrams.of(meshSpec().udp(), spec.udp()),
             pods.capturable(),
             pods.pods());
     Checked next =
@@ -414,7 +433,16 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
             enrollment.getMetadata().getGeneration(),
             now,
             spec.stage() == Stage.NONE ? List.of() : Preflight.of(facts),
-            spec.dryRun() ? Plans.of(facts, spec.stage(), spec.effectiveRollout()) : null);
+            spec.dryRun()
+                ? plans.complete(
+                    Plans.of(facts, spec.stage(), spec.effectiveRollout()),
+                    last.plan(),
+                    enrollment,
+                    meshSpec(),
+                    pods,
+                    now)
+                : null,
+            MtlsPolicies.of(pods.namespace(), facts.peerAuthentications(), facts.capturable()));
     checked.put(id, next);
     return next;
   }
@@ -426,9 +454,10 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
       Namespace namespace,
       EnrolledPods pods,
       WaypointState waypoint,
-      List<Finding> findings,
+      Checked checked,
       Context<MeshEnrollment> context) {
     DataplaneMode mode = DataplaneMode.of(pods.namespaceLabels());
+    PlaintextSightings sightings = plaintext(source, before, pods.namespace());
     List<MeshEnrollment> others =
         context.getPrimaryCache().byIndex(BY_NAMESPACE, pods.namespace()).stream()
             .filter(
@@ -448,8 +477,11 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         meshSpec().leaving().drainSeconds(),
         pods,
         waypoint,
-        findings,
+        StrictRefusals.with(checked.findings(), enrollment.effectiveSpec().mtls(), sightings),
         traffic(source, before, pods.namespace()),
+        new MtlsObservation(sightings, checked.mtls(), carriesUdp(enrollment)),
+        rootNamespace,
+        policies.of(pods.namespace()),
         clock.instant());
   }
 
@@ -462,6 +494,29 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
             && spec.effectiveRollout().abortAbove() != null
             && (before.rollout() == null || !before.rollout().complete());
     return wanted ? traffic.since(namespace) : traffic.forget(namespace);
+  }
+
+  private boolean carriesUdp(MeshEnrollment enrollment) {
+    return meshSpec().udp() && !Boolean.FALSE.equals(enrollment.effectiveSpec().udp());
+  }
+
+  /** Asked for only while strict mTLS is asked for and not in force. */
+  private PlaintextSightings plaintext(
+      EnrollmentSource source, MeshEnrollmentStatus before, String namespace) {
+    MeshEnrollmentSpec spec =
+        switch (source) {
+          case EnrollmentSource.User(MeshEnrollmentSpec user) -> user;
+          case EnrollmentSource.Plan(MeshEnrollmentSpec plan) -> plan;
+          case EnrollmentSource.Labels ignored -> null;
+          case EnrollmentSource.Superseded ignored -> null;
+        };
+    boolean wanted =
+        spec != null
+            && spec.stage() != Stage.NONE
+            && spec.mtls() != null
+            && spec.mtls() != EnrollmentMtls.PERMISSIVE
+            && (before.inForce() == null || before.inForce().mtls() != EnrollmentMtls.STRICT);
+    return wanted ? plaintext.of(namespace) : plaintext.forget(namespace);
   }
 
   private static EnrollmentSource source(
@@ -521,6 +576,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
       }
     }
     tellLostProof(enrollment, before, after);
+    tellStrict(enrollment, before, after);
     boolean known = Conditions.holds(before.conditions(), LabelContradiction.CONDITION);
     if (!known) {
       LabelContradiction.in(observed)
@@ -539,6 +595,15 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         .filter(condition -> had && "PodsNotProven".equals(condition.getReason()))
         .filter(condition -> !condition.getMessage().contains(Proof.UNTRIED.problem()))
         .ifPresent(condition -> events.warning(enrollment, "ProofLost", condition.getMessage()));
+  }
+
+  private void tellStrict(
+      MeshEnrollment enrollment, MeshEnrollmentStatus before, MeshEnrollmentStatus after) {
+    boolean was = Conditions.holds(before.conditions(), Conditions.MTLS_STRICT);
+    Conditions.find(after.conditions(), Conditions.MTLS_STRICT)
+        .filter(condition -> !was && "True".equals(condition.getStatus()))
+        .ifPresent(
+            condition -> events.normal(enrollment, Conditions.MTLS_STRICT, condition.getMessage()));
   }
 
   private void normal(MeshEnrollment enrollment, String reason, Progress progress) {

@@ -1,15 +1,10 @@
 package dev.ambit.operator.enrollment;
 
-import dev.ambit.operator.CommonLabels;
 import dev.ambit.operator.enrollment.model.ConnectionSeries;
 import dev.ambit.operator.enrollment.model.Traffic;
-import dev.ambit.operator.install.model.ZtunnelDaemonSet;
-import io.fabric8.kubernetes.api.model.ListOptionsBuilder;
-import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.io.IOException;
-import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
@@ -33,12 +28,11 @@ import org.slf4j.LoggerFactory;
 public final class ZtunnelMetrics implements TrafficCounts, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(ZtunnelMetrics.class);
 
-  private static final int PORT = 15020;
   private static final Duration EVERY = Duration.ofSeconds(5);
   private static final Duration ANSWERS_WITHIN = Duration.ofSeconds(4);
   private static final String NOT_ASKED = "none has been asked yet";
 
-  private final Supplier<List<Ztunnel>> ztunnels;
+  private final Supplier<List<ZtunnelPods.Ztunnel>> ztunnels;
   private final HttpClient http = HttpClient.newBuilder().connectTimeout(ANSWERS_WITHIN).build();
   private final ScheduledExecutorService scheduler =
       Executors.newSingleThreadScheduledExecutor(
@@ -46,14 +40,6 @@ public final class ZtunnelMetrics implements TrafficCounts, AutoCloseable {
 
   // Guarded by this.
   private final Map<String, Watch> watches = new HashMap<>();
-
-  /**
-   * A ztunnel to ask.
-   *
-   * @param uid of its pod, whose counters begin at zero
-   * @param metrics where it serves them
-   */
-  public record Ztunnel(String uid, String node, URI metrics) {}
 
   /** What is known of one namespace. */
   private static final class Watch {
@@ -67,36 +53,14 @@ public final class ZtunnelMetrics implements TrafficCounts, AutoCloseable {
 
   /** Asks the ztunnels of the root namespace. */
   public ZtunnelMetrics(KubernetesClient client, String rootNamespace) {
-    this(() -> list(client, rootNamespace));
+    this(() -> ZtunnelPods.list(client, rootNamespace));
   }
 
-  ZtunnelMetrics(Supplier<List<Ztunnel>> ztunnels) {
+  ZtunnelMetrics(Supplier<List<ZtunnelPods.Ztunnel>> ztunnels) {
     this.ztunnels = ztunnels;
     var unused =
         scheduler.scheduleWithFixedDelay(
             this::look, EVERY.toMillis(), EVERY.toMillis(), TimeUnit.MILLISECONDS);
-  }
-
-  private static List<Ztunnel> list(KubernetesClient client, String rootNamespace) {
-    List<Ztunnel> ztunnels = new ArrayList<>();
-    for (Pod pod :
-        client
-            .pods()
-            .inNamespace(rootNamespace)
-            .withLabel(CommonLabels.NAME, ZtunnelDaemonSet.NAME)
-            .list(new ListOptionsBuilder().withResourceVersion("0").build())
-            .getItems()) {
-      String ip = pod.getStatus() == null ? null : pod.getStatus().getPodIP();
-      if (ip != null && "Running".equals(pod.getStatus().getPhase())) {
-        String host = ip.contains(":") ? "[" + ip + "]" : ip;
-        ztunnels.add(
-            new Ztunnel(
-                pod.getMetadata().getUid(),
-                String.valueOf(pod.getSpec().getNodeName()),
-                URI.create("http://" + host + ":" + PORT + "/metrics")));
-      }
-    }
-    return ztunnels;
   }
 
   @Override
@@ -127,9 +91,9 @@ public final class ZtunnelMetrics implements TrafficCounts, AutoCloseable {
       return;
     }
     try {
-      List<Ztunnel> all = ztunnels.get();
+      List<ZtunnelPods.Ztunnel> all = ztunnels.get();
       List<String> unheard = new ArrayList<>();
-      for (Ztunnel ztunnel : all) {
+      for (ZtunnelPods.Ztunnel ztunnel : all) {
         if (!ask(ztunnel)) {
           unheard.add(ztunnel.node());
         }
@@ -149,9 +113,9 @@ public final class ZtunnelMetrics implements TrafficCounts, AutoCloseable {
     return watches.isEmpty();
   }
 
-  private boolean ask(Ztunnel ztunnel) throws InterruptedException {
+  private boolean ask(ZtunnelPods.Ztunnel ztunnel) throws InterruptedException {
     HttpRequest request =
-        HttpRequest.newBuilder(ztunnel.metrics())
+        HttpRequest.newBuilder(ztunnel.base().resolve("/metrics"))
             .timeout(ANSWERS_WITHIN)
             .header("Accept", "text/plain")
             .build();
@@ -198,8 +162,8 @@ public final class ZtunnelMetrics implements TrafficCounts, AutoCloseable {
         });
   }
 
-  private synchronized void finish(List<Ztunnel> all, List<String> unheard) {
-    List<String> uids = all.stream().map(Ztunnel::uid).toList();
+  private synchronized void finish(List<ZtunnelPods.Ztunnel> all, List<String> unheard) {
+    List<String> uids = all.stream().map(ZtunnelPods.Ztunnel::uid).toList();
     watches
         .values()
         .forEach(

@@ -139,6 +139,7 @@ public final class MeshIndex {
     Set.copyOf(conditions.keySet()).forEach(object -> put(object, List.of()));
     meshMode = meshMode();
     putStaticStrict();
+    putPlaintextWatch();
     hosts.clear();
     attached.clear();
     tokenPolicies.values().forEach(this::attach);
@@ -165,6 +166,32 @@ public final class MeshIndex {
     if (objects.enrollmentMode != mode) {
       objects.enrollmentMode = mode;
       computeNamespaceMode(namespace, objects);
+    }
+    prune(namespace);
+  }
+
+  /** Whether the plaintext that the namespace's pods accept is to be seen by ztunnels. */
+  public void plaintextWatched(String namespace, boolean watched) {
+    NamespaceObjects objects = objects(namespace);
+    if (objects.plaintextWatched != watched) {
+      objects.plaintextWatched = watched;
+      if (watched) {
+        putPlaintextWatch();
+      }
+      computeWorkloads(namespace, objects, _ -> true);
+      if (!watched) {
+        putPlaintextWatch();
+      }
+    }
+    prune(namespace);
+  }
+
+  /** Whether the UDP of the namespace's pods is left as it is, where the mesh carries it. */
+  public void datagramsLeftAlone(String namespace, boolean leftAlone) {
+    NamespaceObjects objects = objects(namespace);
+    if (objects.datagramsLeftAlone != leftAlone) {
+      objects.datagramsLeftAlone = leftAlone;
+      computeWorkloads(namespace, objects, _ -> true);
     }
     prune(namespace);
   }
@@ -655,11 +682,14 @@ public final class MeshIndex {
     return own.or(settings.strict() ? MtlsMode.STRICT : MtlsMode.PERMISSIVE);
   }
 
-  /** A PeerAuthentication of the namespace, or else its MeshEnrollment, or else the mesh. */
+  /**
+   * The stricter one of a PeerAuthentication of the namespace and its MeshEnrollment, or else the
+   * mesh's.
+   */
   private MtlsMode namespaceMode(String namespace, NamespaceObjects objects) {
     // Those without selector of the root namespace are the mesh's.
     MtlsMode own = namespace.equals(settings.rootNamespace()) ? MtlsMode.UNSET : objects.levelMode;
-    return own.or(objects.enrollmentMode).or(meshMode);
+    return own.stricter(objects.enrollmentMode).or(meshMode);
   }
 
   private void computeNamespaceMode(String namespace, NamespaceObjects objects) {
@@ -718,7 +748,12 @@ public final class MeshIndex {
     only.ifPresent(policies::add);
     put(
         uid,
-        PodWorkload.of(settings, pod, services, policies, locality(node(pod)), placement),
+        PodWorkload.of(settings, pod, services, policies, locality(node(pod)), placement)
+            .map(
+                address ->
+                    objects.datagramsLeftAlone && settings.datagrams()
+                        ? PodWorkload.withoutDatagrams(address)
+                        : address),
         placement.through());
     release(uid, only);
   }
@@ -881,6 +916,9 @@ public final class MeshIndex {
       policies.add(namespace + "/" + converted.get().getName());
     } else if (own.map(StrictMtls::mode).orElse(MtlsMode.UNSET).or(above) == MtlsMode.STRICT) {
       policies.add(settings.rootNamespace() + "/" + StrictMtls.STATIC_STRICT);
+    }
+    if (objects.plaintextWatched) {
+      policies.add(settings.rootNamespace() + "/" + StrictMtls.PLAINTEXT_WATCH);
     }
     return policies;
   }
@@ -1123,6 +1161,16 @@ public final class MeshIndex {
     putPolicy(
         settings.rootNamespace() + "/" + StrictMtls.STATIC_STRICT,
         Optional.of(StrictMtls.staticStrict(settings.rootNamespace())));
+  }
+
+  /** Only while somebody refers to it: ztunnels judge plain flows again and again meanwhile. */
+  private void putPlaintextWatch() {
+    boolean wanted = namespaces.values().stream().anyMatch(objects -> objects.plaintextWatched);
+    putPolicy(
+        settings.rootNamespace() + "/" + StrictMtls.PLAINTEXT_WATCH,
+        wanted
+            ? Optional.of(StrictMtls.plaintextWatch(settings.rootNamespace()))
+            : Optional.empty());
   }
 
   // --- Outputs

@@ -3,7 +3,7 @@ package dev.ambit.operator.model;
 import io.fabric8.istio.api.api.security.v1beta1.PeerAuthenticationMutualTLS;
 import org.jspecify.annotations.Nullable;
 
-/** What a level (mesh, namespace, workload, port) says of plaintext. */
+/** What a level (mesh, namespace, workload, port) says of plaintext, the strictest last. */
 public enum MtlsMode {
   /** Nothing: the level above decides. */
   UNSET,
@@ -25,6 +25,11 @@ public enum MtlsMode {
       case STRICT -> STRICT;
       case PERMISSIVE, DISABLE -> PERMISSIVE;
     };
+  }
+
+  /** Of two that are said of the same, the one that lets in less. */
+  MtlsMode stricter(MtlsMode other) {
+    return compareTo(other) >= 0 ? this : other;
   }
 
   MtlsMode or(MtlsMode above) {

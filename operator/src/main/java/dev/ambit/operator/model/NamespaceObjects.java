@@ -71,6 +71,12 @@ final class NamespaceObjects {
   /** The mode of the policies without selector, kept so that a change of it can be told. */
   MtlsMode levelMode = MtlsMode.UNSET;
 
+  /** Whether the plaintext that its pods accept is to be seen by ztunnels. */
+  boolean plaintextWatched;
+
+  /** Whether its pods' UDP is left as it is, though the mesh carries it. */
+  boolean datagramsLeftAlone;
+
   boolean isEmpty() {
     return pods.isEmpty()
         && services.isEmpty()
@@ -84,6 +90,8 @@ final class NamespaceObjects {
         && labels.isEmpty()
         && annotations.isEmpty()
         && enrollmentMode == MtlsMode.UNSET
+        && !plaintextWatched
+        && !datagramsLeftAlone
         && whenMissing.isEmpty()
         && waypoint.isEmpty();
   }

@@ -43,6 +43,13 @@ final class PodWorkload {
         && !addresses(pod).isEmpty();
   }
 
+  /** The same, with its UDP left as it is. */
+  static Address withoutDatagrams(Address address) {
+    Address.Builder changed = address.toBuilder();
+    changed.getWorkloadBuilder().setDatagrams(false).setDatagramsLeftAlone(true);
+    return changed.build();
+  }
+
   /**
    * Translates.
    *

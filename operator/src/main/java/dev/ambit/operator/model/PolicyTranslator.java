@@ -16,6 +16,7 @@ import io.fabric8.istio.api.api.security.v1beta1.RuleFrom;
 import io.fabric8.istio.api.api.security.v1beta1.RuleTo;
 import io.fabric8.istio.api.api.security.v1beta1.Source;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
+import io.fabric8.kubernetes.api.model.HasMetadata;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -107,13 +108,13 @@ public final class PolicyTranslator {
   }
 
   /** Whether a policy is only to be tried. */
-  static boolean isDryRun(AuthorizationPolicy policy) {
+  public static boolean isDryRun(HasMetadata policy) {
     return policy.getMetadata().getAnnotations() != null
         && TRUE.contains(policy.getMetadata().getAnnotations().getOrDefault(DRY_RUN, ""));
   }
 
   /** The labels that a policy selects workloads by; empty where it is for all. */
-  static Map<String, String> selector(AuthorizationPolicy policy) {
+  public static Map<String, String> selector(AuthorizationPolicy policy) {
     var spec = policy.getSpec();
     return spec == null || spec.getSelector() == null || spec.getSelector().getMatchLabels() == null
         ? Map.of()

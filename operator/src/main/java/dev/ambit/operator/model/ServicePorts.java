@@ -228,7 +228,7 @@ final class ServicePorts {
   /** Spoken in HTTP of any version, unlike gRPC. */
   private static final String GRPC_WEB = "grpc-web";
 
-  private static AppProtocol appProtocol(ServicePort port) {
+  static AppProtocol appProtocol(ServicePort port) {
     String protocol = port.getAppProtocol();
     if (protocol == null || protocol.isEmpty()) {
       String name = text(port.getName()).toLowerCase(Locale.ROOT);

@@ -26,6 +26,12 @@ final class StrictMtls {
   /** In the root namespace. */
   static final String STATIC_STRICT = "istio_converted_static_strict";
 
+  /**
+   * In the root namespace. The name is known to ztunnels, which judge plain flows of UDP anew now
+   * and then while there is such a policy.
+   */
+  static final String PLAINTEXT_WATCH = "ambit_plaintext_watch";
+
   private static final String CONVERTED = "converted_peer_authentication_";
 
   /** Of several of one level the oldest holds, as for Istio. */
@@ -63,6 +69,19 @@ final class StrictMtls {
   /** The policy that every strict workload without ports of its own refers to. */
   static Authorization staticStrict(String rootNamespace) {
     return deny(rootNamespace, STATIC_STRICT, noIdentity().build());
+  }
+
+  /**
+   * Denies nothing. Plain datagrams pass the ztunnel of a pod by that no policy speaks for; pods
+   * refer to this one so that they do not.
+   */
+  static Authorization plaintextWatch(String rootNamespace) {
+    return Authorization.newBuilder()
+        .setNamespace(rootNamespace)
+        .setName(PLAINTEXT_WATCH)
+        .setScope(Scope.WORKLOAD_SELECTOR)
+        .setAction(Action.DENY)
+        .build();
   }
 
   /** What the policy of that name becomes is called. */

@@ -12,13 +12,14 @@ import java.util.regex.Pattern;
  * What a pod belongs to in the eyes of a person: the Deployment and not its ReplicaSet, the CronJob
  * and not one of its Jobs.
  */
-record WorkloadOwner(WorkloadType type, String name) {
+public record WorkloadOwner(WorkloadType type, String name) {
   /** The CronJob controller names a Job after itself and the minute it was due. */
   private static final Pattern CRON_JOB_RUN = Pattern.compile("(.+)-\\d{8,10}");
 
   private static final String TEMPLATE_HASH = "pod-template-hash";
 
-  static WorkloadOwner of(Pod pod) {
+  /** That of a pod; the pod itself where nothing controls it. */
+  public static WorkloadOwner of(Pod pod) {
     List<OwnerReference> owners = pod.getMetadata().getOwnerReferences();
     if (owners != null) {
       for (OwnerReference owner : owners) {

@@ -1,6 +1,7 @@
 package dev.ambit.operator.preflight;
 
 import dev.ambit.api.MtlsMode;
+import dev.ambit.api.Stage;
 import dev.ambit.operator.CommonLabels;
 import dev.ambit.operator.install.model.AgentDaemonSet;
 import dev.ambit.operator.install.model.ZtunnelDaemonSet;
@@ -8,6 +9,7 @@ import dev.ambit.operator.preflight.model.PreflightFacts;
 import dev.ambit.operator.preflight.model.PreflightReasons;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.istio.api.security.v1.PeerAuthentication;
+import io.fabric8.istio.api.security.v1.RequestAuthentication;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.ListOptions;
 import io.fabric8.kubernetes.api.model.ListOptionsBuilder;
@@ -53,22 +55,24 @@ public final class PreflightReader {
   /**
    * Reads.
    *
-   * @param waypoint whether the enrollment needs a waypoint
+   * @param stage that the namespace is to come to
+   * @param datagrams what is to become of the pods' UDP
    * @param capturable pods that the enrollment would capture
    * @param pods all of the namespace
    * @throws KubernetesClientException if the API server does not answer
    */
   public PreflightFacts read(
       String namespace,
+      Stage stage,
       int steps,
-      boolean waypoint,
       MtlsMode meshMtls,
+      PreflightFacts.Datagrams datagrams,
       List<Pod> capturable,
       List<Pod> pods) {
     Set<String> names =
         capturable.stream().map(pod -> pod.getMetadata().getName()).collect(Collectors.toSet());
     Set<String> missing = new TreeSet<>();
-    if (waypoint
+    if (stage == Stage.L7
         && client
                 .apiextensions()
                 .v1()
@@ -81,13 +85,17 @@ public final class PreflightReader {
     return new PreflightFacts(
         namespace,
         rootNamespace,
+        stage,
         steps,
         meshMtls,
+        datagrams,
         capturable,
         pods.stream().filter(pod -> !names.contains(pod.getMetadata().getName())).toList(),
+        client.services().inNamespace(namespace).list().getItems(),
         client.network().v1().networkPolicies().inNamespace(namespace).list().getItems(),
         policies(AuthorizationPolicy.class, namespace, missing),
         policies(PeerAuthentication.class, namespace, missing),
+        tokens(namespace),
         missing,
         nodes());
   }
@@ -104,6 +112,18 @@ public final class PreflightReader {
       nodes = last;
     }
     return last.ready();
+  }
+
+  /** None where the cluster does not know their kind, which only waypoints need. */
+  private List<RequestAuthentication> tokens(String namespace) {
+    try {
+      return client.resources(RequestAuthentication.class).inNamespace(namespace).list().getItems();
+    } catch (KubernetesClientException e) {
+      if (e.getCode() != HttpURLConnection.HTTP_NOT_FOUND) {
+        throw e;
+      }
+      return List.of();
+    }
   }
 
   private <T extends HasMetadata> List<T> policies(

@@ -15,6 +15,7 @@ import java.util.Collection;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLParameters;
@@ -22,8 +23,8 @@ import javax.net.ssl.SSLSocket;
 
 /**
  * One tunnel that is set up and taken down: mTLS with the pod's identity looked at, and HTTP/2 up
- * to the answer to a PING, which says that the other side has taken our certificate too. Nothing is
- * sent to the application.
+ * to the answer to a PING, which says that the other side has taken our certificate too. A waypoint
+ * is asked a request through a tunnel besides. Nothing is sent to an application.
  */
 final class HboneHandshake {
   private static final int URI_NAME = 6;
@@ -52,10 +53,15 @@ final class HboneHandshake {
    *
    * @param tls a new one for each attempt, since a resumed session would show no certificate
    * @param identity the URI that the pod's certificate must have
+   * @param waypoint whether it is a waypoint, which is asked a request besides
    * @param within for each of connecting and answering
    */
   static Proof attempt(
-      InetSocketAddress address, SSLContext tls, String identity, Duration within) {
+      InetSocketAddress address,
+      SSLContext tls,
+      String identity,
+      boolean waypoint,
+      Duration within) {
     try (Socket plain = new Socket()) {
       plain.connect(address, Math.toIntExact(within.toMillis()));
       plain.setSoTimeout(Math.toIntExact(within.toMillis()));
@@ -75,9 +81,15 @@ final class HboneHandshake {
           return Proof.failed(
               "port " + address.getPort() + " is " + shown + " and not " + identity);
         }
-        return ping(socket)
-            ? Proof.HOLDS
-            : Proof.failed("port " + address.getPort() + " does not speak HTTP/2");
+        DataInputStream in = new DataInputStream(socket.getInputStream());
+        if (!ping(in, socket.getOutputStream())) {
+          return Proof.failed("port " + address.getPort() + " does not speak HTTP/2");
+        }
+        Optional<String> problem =
+            waypoint ? TunnelRequest.problem(in, socket.getOutputStream()) : Optional.empty();
+        socket.getOutputStream().write(FAREWELL);
+        socket.getOutputStream().flush();
+        return problem.map(Proof::failed).orElse(Proof.HOLDS);
       }
     } catch (SocketTimeoutException e) {
       return Proof.failed(
@@ -100,11 +112,9 @@ final class HboneHandshake {
             .toList();
   }
 
-  private static boolean ping(SSLSocket socket) throws IOException {
-    OutputStream out = socket.getOutputStream();
+  private static boolean ping(DataInputStream in, OutputStream out) throws IOException {
     out.write(PREFACE_AND_PING);
     out.flush();
-    DataInputStream in = new DataInputStream(socket.getInputStream());
     try {
       for (int i = 0; i < MOST_FRAMES; i++) {
         int length = (in.readUnsignedByte() << 16) | in.readUnsignedShort();
@@ -116,8 +126,6 @@ final class HboneHandshake {
         }
         in.skipNBytes(length);
         if (type == PING && (flags & ACK) != 0) {
-          out.write(FAREWELL);
-          out.flush();
           return true;
         }
       }

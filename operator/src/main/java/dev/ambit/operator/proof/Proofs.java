@@ -62,8 +62,10 @@ public final class Proofs implements AutoCloseable {
    * A pod to prove.
    *
    * @param identity the URI that its certificate must have
+   * @param waypoint whether it is an instance of a waypoint, through which a request has to go
    */
-  public record Target(String uid, String namespace, String ip, String identity) {}
+  public record Target(
+      String uid, String namespace, String ip, String identity, boolean waypoint) {}
 
   /** How one handshake goes. */
   @FunctionalInterface
@@ -110,6 +112,7 @@ public final class Proofs implements AutoCloseable {
         new InetSocketAddress(InetAddress.ofLiteral(target.ip()), HBONE),
         context.get(),
         target.identity(),
+        target.waypoint(),
         ANSWERS_WITHIN);
   }
 

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Timeout;
 
 @Timeout(60)
 class ZtunnelMetricsTest {
-  private final List<ZtunnelMetrics.Ztunnel> ztunnels = new ArrayList<>();
+  private final List<ZtunnelPods.Ztunnel> ztunnels = new ArrayList<>();
   private final ZtunnelMetrics metrics = new ZtunnelMetrics(() -> List.copyOf(ztunnels));
   private HttpServer server;
   private volatile String text = "";
@@ -45,9 +45,8 @@ class ZtunnelMetricsTest {
     server.stop(0);
   }
 
-  private static ZtunnelMetrics.Ztunnel ztunnel(String uid, int port) {
-    return new ZtunnelMetrics.Ztunnel(
-        uid, "node-of-" + uid, URI.create("http://127.0.0.1:" + port + "/metrics"));
+  private static ZtunnelPods.Ztunnel ztunnel(String uid, int port) {
+    return new ZtunnelPods.Ztunnel(uid, "node-of-" + uid, URI.create("http://127.0.0.1:" + port));
   }
 
   private static String counters(int opened, int failed) {

@@ -185,6 +185,62 @@ class MeshIndexTest {
   }
 
   @Test
+  void ofAnEnrollmentAndAPeerAuthenticationOfTheNamespaceTheStricterHolds() {
+    index.put(Objects.pod("shop", "cart", "10.0.0.1", Map.of("app", "cart")));
+    index.put(
+        Objects.peerAuthentication(
+            peerAuthentication("shop", "default", "{mtls: {mode: PERMISSIVE}}")));
+    index.enrollmentMode("shop", MtlsMode.STRICT);
+    assertThat(policies("shop", "cart")).containsExactly(STRICT);
+    index.enrollmentMode("shop", MtlsMode.PERMISSIVE);
+    assertThat(policies("shop", "cart")).isEmpty();
+    index.put(
+        Objects.peerAuthentication(
+            peerAuthentication("shop", "default", "{mtls: {mode: STRICT}}")));
+    assertThat(policies("shop", "cart")).containsExactly(STRICT);
+  }
+
+  @Test
+  void podsWhosePlaintextIsWatchedReferToAPolicyThatDeniesNothing() {
+    String watch = "ambit-system/ambit_plaintext_watch";
+    index.put(Objects.pod("shop", "cart", "10.0.0.1", Map.of("app", "cart")));
+    index.put(Objects.pod("other", "web", "10.0.0.2", Map.of("app", "web")));
+    assertThat(recorded.authorizations).doesNotContainKey(watch);
+    index.plaintextWatched("shop", true);
+    assertThat(policies("shop", "cart")).containsExactly(watch);
+    assertThat(policies("other", "web")).isEmpty();
+    assertThat(java.util.Objects.requireNonNull(recorded.authorizations.get(watch)).getRulesCount())
+        .isZero();
+    index.plaintextWatched("shop", false);
+    assertThat(policies("shop", "cart")).isEmpty();
+    assertThat(recorded.authorizations).doesNotContainKey(watch);
+  }
+
+  @Test
+  void aNamespaceMayHaveItsUdpLeftAsItIs() {
+    MeshSettings settings = MeshSettings.of("cluster.local", "ambit-system");
+    index.settings(
+        new MeshSettings(
+            settings.trustDomain(),
+            settings.trustDomainAliases(),
+            settings.rootNamespace(),
+            settings.clusterDomain(),
+            settings.clusterId(),
+            settings.strict(),
+            true));
+    var pod = Objects.pod("shop", "cart", "10.0.0.1", Map.of());
+    pod.getMetadata().setAnnotations(Map.of("ambient.istio.io/redirection", "enabled"));
+    index.put(pod);
+    assertThat(workload("shop", "cart").getDatagrams()).isTrue();
+    index.datagramsLeftAlone("shop", true);
+    assertThat(workload("shop", "cart").getDatagrams()).isFalse();
+    assertThat(workload("shop", "cart").getDatagramsLeftAlone()).isTrue();
+    index.datagramsLeftAlone("shop", false);
+    assertThat(workload("shop", "cart").getDatagrams()).isTrue();
+    assertThat(workload("shop", "cart").getDatagramsLeftAlone()).isFalse();
+  }
+
+  @Test
   void aMeshWidePeerAuthenticationOverridesTheAmbientMesh() {
     index.put(Objects.pod("shop", "cart", "10.0.0.1", Map.of("app", "cart")));
     index.put(

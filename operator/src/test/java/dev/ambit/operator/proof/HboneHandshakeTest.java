@@ -10,12 +10,15 @@ import dev.ambit.operator.ca.ServerCertificate;
 import dev.ambit.operator.ca.SpiffeId;
 import dev.ambit.operator.ca.TrustDomain;
 import dev.ambit.operator.enrollment.model.Proof;
+import dev.ambit.operator.waypoint.model.WaypointProbe;
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.time.Instant;
@@ -44,7 +47,8 @@ class HboneHandshakeTest {
       HexFormat.of().parseHex("0000080601000000000000000000000000");
 
   private final CertificateAuthority authority = authority();
-  private final BlockingQueue<String> callers = new ArrayBlockingQueue<>(1);
+  private final BlockingQueue<String> callers = new ArrayBlockingQueue<>(10);
+  private boolean toWaypoint;
 
   private static CertificateAuthority authority() {
     try {
@@ -68,11 +72,16 @@ class HboneHandshakeTest {
   }
 
   private static void asZtunnel(DataInputStream in, OutputStream out) throws IOException {
+    asZtunnel(in, out, 17);
+  }
+
+  private static void asZtunnel(DataInputStream in, OutputStream out, int farewell)
+      throws IOException {
     out.write(SETTINGS);
     in.skipNBytes(24 + 9 + 17);
     out.write(SETTINGS);
     out.write(PING_ACK);
-    in.skipNBytes(17);
+    in.skipNBytes(farewell);
   }
 
   private Proof attempt(CertificateAuthority signer, String account, Behaviour behaviour)
@@ -110,10 +119,15 @@ class HboneHandshakeTest {
   }
 
   private Proof attempt(int port) throws Exception {
+    return attempt(port, toWaypoint);
+  }
+
+  private Proof attempt(int port, boolean waypoint) throws Exception {
     return HboneHandshake.attempt(
         new InetSocketAddress(InetAddress.getLoopbackAddress(), port),
         PeerTls.of(certificate(authority, "operator"), authority),
         "spiffe://cluster.local/ns/shop/sa/cart",
+        waypoint,
         PATIENCE);
   }
 
@@ -122,6 +136,51 @@ class HboneHandshakeTest {
     assertThat(attempt(authority, "cart", HboneHandshakeTest::asZtunnel)).isEqualTo(Proof.HOLDS);
     assertThat(callers.poll(10, TimeUnit.SECONDS))
         .contains("spiffe://cluster.local/ns/shop/sa/operator");
+  }
+
+  /** Answers CONNECT with those bytes, and what comes in the tunnel with those. */
+  private static Behaviour asWaypoint(String connectAnswer, String answer) {
+    return (in, out) -> {
+      asZtunnel(in, out, 0);
+      skipFrame(in);
+      skipFrame(in);
+      out.write(frame(1, 4, HexFormat.of().parseHex(connectAnswer)));
+      out.write(frame(0, 0, answer.getBytes(StandardCharsets.US_ASCII)));
+      skipFrame(in);
+    };
+  }
+
+  private static void skipFrame(DataInputStream in) throws IOException {
+    int length = (in.readUnsignedByte() << 16) | in.readUnsignedShort();
+    in.skipNBytes(6 + length);
+  }
+
+  private static byte[] frame(int type, int flags, byte[] content) {
+    return ByteBuffer.allocate(9 + content.length)
+        .put((byte) 0)
+        .putShort((short) content.length)
+        .put((byte) type)
+        .put((byte) flags)
+        .putInt(1)
+        .put(content)
+        .array();
+  }
+
+  private Proof probe(Behaviour behaviour) throws Exception {
+    toWaypoint = true;
+    return attempt(authority, "cart", behaviour);
+  }
+
+  @Test
+  void aWaypointHasToLetARequestThroughBesides() throws Exception {
+    String answer = "HTTP/1.1 200 OK\r\ncontent-length: 15\r\n\r\n" + WaypointProbe.ANSWER;
+    assertThat(probe(asWaypoint("88", answer))).isEqualTo(Proof.HOLDS);
+    // A change of the table's size comes first.
+    assertThat(probe(asWaypoint("3fe11f88", answer))).isEqualTo(Proof.HOLDS);
+    assertThat(probe(asWaypoint("8d", "")).problem()).contains("404");
+    assertThat(probe(asWaypoint("4803353033", "")).problem()).contains("another status than 200");
+    assertThat(probe(asWaypoint("88", "HTTP/1.1 503 Unavailable\r\n\r\n")).holds()).isFalse();
+    assertThat(probe(HboneHandshakeTest::asZtunnel).holds()).isFalse();
   }
 
   @Test
@@ -148,8 +207,7 @@ class HboneHandshakeTest {
                     "cart",
                     (in, out) ->
                         out.write(
-                            "HTTP/1.1 400 Bad Request\r\n\r\n"
-                                .getBytes(java.nio.charset.StandardCharsets.US_ASCII)))
+                            "HTTP/1.1 400 Bad Request\r\n\r\n".getBytes(StandardCharsets.US_ASCII)))
                 .holds())
         .isFalse();
   }

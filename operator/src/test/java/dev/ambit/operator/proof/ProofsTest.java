@@ -36,7 +36,7 @@ class ProofsTest {
   }
 
   private static Proofs.Target target(String namespace, String uid) {
-    return new Proofs.Target(uid, namespace, "10.0.0.1", "spiffe://cluster.local/ns/a/sa/b");
+    return new Proofs.Target(uid, namespace, "10.0.0.1", "spiffe://cluster.local/ns/a/sa/b", false);
   }
 
   @Test
@@ -79,7 +79,8 @@ class ProofsTest {
     assertThat(proofs.of("shop")).containsOnlyKeys("b");
     // The same pod at another address.
     outcomes.put("b", Proof.failed("closed"));
-    proofs.targets("shop", List.of(new Proofs.Target("b", "shop", "10.0.0.2", "spiffe://x/y")));
+    proofs.targets(
+        "shop", List.of(new Proofs.Target("b", "shop", "10.0.0.2", "spiffe://x/y", false)));
     await().atMost(SOON).until(() -> Proof.failed("closed").equals(proofs.of("shop").get("b")));
   }
 }

@@ -3,6 +3,7 @@ package dev.ambit.ztunnel.netns;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.ambit.operator.waypoint.model.WaypointProbe;
 import dev.ambit.ztunnel.netns.WaypointMesh.Waypoint;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -229,6 +230,26 @@ class BindingIT {
               return past(false) > 0;
             });
     assertThat(Web.get(client, at("10.96.1.4", 80), "/").status()).isEqualTo(200);
+  }
+
+  @Test
+  void aWaypointAnswersAProbeItself() throws Exception {
+    Pod prober = mesh.uncaptured(0, "prober");
+    SSLContext identity = mesh.sidecar(prober);
+    InetSocketAddress proxy = waypoint.pod().at(15008);
+    await("an answer through a tunnel")
+        .atMost(Patience.LONG)
+        .ignoreExceptions()
+        .untilAsserted(
+            () -> {
+              try (HboneClient hbone = HboneClient.connect(prober.host(), proxy, identity)) {
+                assertThat(hbone.connect(WaypointProbe.AUTHORITY)).isEqualTo("200");
+                hbone.send("GET " + WaypointProbe.PATH + " HTTP/1.1\r\nhost: probe\r\n\r\n");
+                assertThat(hbone.receive(15))
+                    .startsWith("HTTP/1.1 200 OK")
+                    .contains(WaypointProbe.ANSWER);
+              }
+            });
   }
 
   /** The status of the tunnel, and then of a request through it with its body. */

@@ -38,6 +38,7 @@ public record EnrollmentStatus(
     List<Excluded> excludedPods,
     List<Finding> findings,
     List<ConditionLine> conditions,
+    List<Sender> plaintext,
     List<HistoryLine> history) {
 
   /** A pod that is left out. */
@@ -45,6 +46,22 @@ public record EnrollmentStatus(
 
   /** What the operator found before it began. */
   public record Finding(String severity, String reason, String object, String message) {}
+
+  /** Somebody whose plaintext strict mTLS would refuse. */
+  public record Sender(
+      String from, String to, int port, String protocol, long connections, long open, String last) {
+
+    static Sender of(JsonNode sender) {
+      return new Sender(
+          Objects.text(sender, "/from"),
+          Objects.text(sender, "/to"),
+          sender.path("port").asInt(),
+          Objects.text(sender, "/protocol"),
+          sender.path("connections").asLong(),
+          sender.path("open").asLong(),
+          Objects.text(sender, "/last"));
+    }
+  }
 
   /** A step of the past. */
   public record HistoryLine(String time, String stage, String phase, String reason) {}
@@ -76,6 +93,7 @@ public record EnrollmentStatus(
             .toList(),
         Objects.items(status, "/findings").stream().map(EnrollmentStatus::finding).toList(),
         Objects.conditions(enrollment),
+        Objects.items(status, "/mtls/plaintext").stream().map(Sender::of).toList(),
         Objects.items(status, "/history").stream()
             .map(
                 each ->

@@ -54,11 +54,11 @@ public final class Enrollments {
             .build());
     known.setSpec(
         new MeshEnrollmentSpec(
-            null, null, null, null, null, enrollment.at("/spec/dryRun").asBoolean()));
+            null, null, null, null, null, null, null, enrollment.at("/spec/dryRun").asBoolean()));
     JsonNode cut = enrollment.at("/status/inForce/cut");
     known.setStatus(
         MeshEnrollmentStatus.NOTHING_YET.withInForce(
-            cut.isMissingNode() ? null : new InForce(cut.asInt(), null, null, null)));
+            cut.isMissingNode() ? null : new InForce(cut.asInt(), null, null, null, null)));
     return known;
   }
 

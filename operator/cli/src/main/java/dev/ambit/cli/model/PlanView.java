@@ -6,6 +6,7 @@ import dev.ambit.api.EnrollmentPlan;
 import dev.ambit.api.Finding;
 import dev.ambit.api.PolicyPlan;
 import dev.ambit.api.Severity;
+import dev.ambit.api.WaypointPlan;
 import dev.ambit.capture.CaptureDecision;
 import dev.ambit.capture.ExclusionReason;
 import dev.ambit.capture.Redirection;
@@ -13,6 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What would change were a namespace at another stage.
@@ -21,6 +23,8 @@ import java.util.Optional;
  * @param leave pods that would leave it
  * @param stay how many would stay as they are
  * @param steps how many pods would be in the mesh after each step
+ * @param waypointCost what the waypoint of stage L7 would request; absent where none is asked for,
+ *     or no cluster was
  * @param contradictions what asks for the contrary, and keeps it from happening
  */
 public record PlanView(
@@ -34,6 +38,7 @@ public record PlanView(
     List<EnrollmentStatus.Excluded> excluded,
     List<PolicyPlan> policies,
     List<WaypointLine> waypoints,
+    @Nullable WaypointPlan waypointCost,
     List<Finding> findings,
     List<String> contradictions) {
 
@@ -87,6 +92,7 @@ public record PlanView(
         excluded,
         facts.plan().policies(),
         waypoints(facts, !stage.equals(EnrollmentChange.NONE)),
+        facts.plan().waypoint(),
         facts.findings(),
         facts.contradictions());
   }

@@ -2,6 +2,7 @@ package dev.ambit.operator.enrollment.model;
 
 import dev.ambit.api.InForce;
 import dev.ambit.api.MeshEnrollmentSpec;
+import dev.ambit.api.MtlsStatus;
 import dev.ambit.api.RolloutStatus;
 import dev.ambit.api.Stage;
 import dev.ambit.api.WaypointStatus;
@@ -15,6 +16,8 @@ import org.jspecify.annotations.Nullable;
  * @param inForce null where this object has no say
  * @param rollout null where there is none
  * @param waypoint null where nothing is bound or was
+ * @param mtls null where strict mTLS is not asked for, or its time has not come
+ * @param strictness null where nothing of the spec is taken up, or pods leave
  * @param makeWaypoint whether the waypoint that is asked for is to be made, where it is missing
  * @param removeLeftovers whether waypoints that the enrollment made and nothing is bound to are to
  *     go
@@ -24,6 +27,8 @@ public record Assessment(
     @Nullable InForce inForce,
     @Nullable RolloutStatus rollout,
     @Nullable WaypointStatus waypoint,
+    @Nullable MtlsStatus mtls,
+    @Nullable Strictness strictness,
     boolean makeWaypoint,
     boolean removeLeftovers,
     PodCensus census,
@@ -35,6 +40,8 @@ public record Assessment(
       case EnrollmentSource.Superseded(String by, boolean taken) ->
           new Assessment(
               taken ? null : observed.before().inForce(),
+              null,
+              null,
               null,
               null,
               false,
@@ -52,11 +59,13 @@ public record Assessment(
             obstacle(observed, census)
                 .orElseGet(
                     () -> StageHandler.of(observed.asked()).progress(observed, census, null));
-        yield new Assessment(null, null, null, false, false, census, progress);
+        yield new Assessment(null, null, null, null, null, false, false, census, progress);
       }
       case EnrollmentSource.Plan(MeshEnrollmentSpec spec) -> {
         PodCensus census = observed.pods().census(null);
         yield new Assessment(
+            null,
+            null,
             null,
             null,
             null,
@@ -75,7 +84,7 @@ public record Assessment(
         obstacle(observed, observed.pods().census(Release.unchanged(observed).inForce().cut()));
     if (obstacle.isPresent() && isOver(observed)) {
       return new Assessment(
-          null, null, null, false, false, observed.pods().census(0), obstacle.get());
+          null, null, null, null, null, false, false, observed.pods().census(0), obstacle.get());
     }
     Release release =
         obstacle.isPresent() ? Release.unchanged(observed) : Release.of(observed, spec);
@@ -91,6 +100,8 @@ public record Assessment(
         release.inForce(),
         release.rollout(),
         release.waypoint(),
+        release.mtlsStatus(observed),
+        release.strictness(),
         acts && spec.stage() == Stage.L7 && release.isComplete(),
         acts && release.mayRemove(observed.now()),
         census,

@@ -4,16 +4,20 @@ import dev.ambit.api.EnrollmentWaypoint;
 import dev.ambit.api.MeshEnrollment;
 import dev.ambit.operator.CommonLabels;
 import dev.ambit.operator.enrollment.model.WaypointState.Wanted;
+import dev.ambit.operator.waypoint.life.model.WaypointSettings;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.OwnerReferenceBuilder;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.Gateway;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.GatewayBuilder;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.GatewayInfrastructure;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.GatewayInfrastructureBuilder;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.GatewaySpecBuilder;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** The Gateway that an enrollment has made for it, and what its status says. */
@@ -46,12 +50,7 @@ public final class EnrollmentGateway {
             .endNamespaces()
             .endAllowedRoutes()
             .endListener();
-    String parameters = waypoint.parameters();
-    if (parameters != null) {
-      spec.withNewInfrastructure()
-          .withNewParametersRef("", "ConfigMap", parameters)
-          .endInfrastructure();
-    }
+    infrastructure(waypoint).ifPresent(spec::withInfrastructure);
     return new GatewayBuilder()
         .withNewMetadata()
         .withNamespace(enrollment.getMetadata().getNamespace())
@@ -68,6 +67,21 @@ public final class EnrollmentGateway {
         .endMetadata()
         .withSpec(spec.build())
         .build();
+  }
+
+  private static Optional<GatewayInfrastructure> infrastructure(EnrollmentWaypoint waypoint) {
+    WaypointSettings settings =
+        new WaypointSettings(waypoint.replicas(), waypoint.autoscaling(), waypoint.resources());
+    GatewayInfrastructureBuilder infrastructure = new GatewayInfrastructureBuilder();
+    if (!settings.saysNothing()) {
+      infrastructure.addToAnnotations(WaypointSettings.ANNOTATION, settings.text());
+    }
+    if (waypoint.parameters() != null) {
+      infrastructure.withNewParametersRef("", "ConfigMap", waypoint.parameters());
+    }
+    return settings.saysNothing() && waypoint.parameters() == null
+        ? Optional.empty()
+        : Optional.of(infrastructure.build());
   }
 
   /** Whether a Gateway is the enrollment's own. */
@@ -92,12 +106,20 @@ public final class EnrollmentGateway {
   /** Whether the enrollment's own Gateway is as it is to be. */
   public static boolean isUpToDate(Gateway actual, Gateway wanted) {
     return Objects.equals(label(actual), label(wanted))
-        && Objects.equals(parameters(actual), parameters(wanted));
+        && Objects.equals(parameters(actual), parameters(wanted))
+        && Objects.equals(settings(actual), settings(wanted));
   }
 
   private static @Nullable String label(Gateway gateway) {
     Map<String, String> labels = gateway.getMetadata().getLabels();
     return labels == null ? null : labels.get(WAYPOINT_FOR);
+  }
+
+  private static @Nullable String settings(Gateway gateway) {
+    return gateway.getSpec().getInfrastructure() == null
+            || gateway.getSpec().getInfrastructure().getAnnotations() == null
+        ? null
+        : gateway.getSpec().getInfrastructure().getAnnotations().get(WaypointSettings.ANNOTATION);
   }
 
   private static @Nullable String parameters(Gateway gateway) {
@@ -143,7 +165,7 @@ public final class EnrollmentGateway {
     return new Wanted.NotReady(
         instances.isEmpty()
             ? "it has no instance in this namespace"
-            : "no instance has shown its identity in a handshake ("
+            : "no request has gone through an instance yet ("
                 + instances.getFirst().problem()
                 + ")");
   }

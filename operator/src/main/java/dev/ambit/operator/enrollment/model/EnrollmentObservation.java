@@ -9,6 +9,7 @@ import dev.ambit.capture.DataplaneMode;
 import dev.ambit.capture.PodNumber;
 import java.time.Instant;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * All that is known of a namespace's enrollment.
@@ -25,6 +26,9 @@ import java.util.List;
  * @param waypoint the namespace's waypoints, where the enrollment has to do with any
  * @param findings what preflight says
  * @param traffic what ztunnels have counted since the last look
+ * @param mtls what bears on strict mTLS
+ * @param rootNamespace Ambit's own
+ * @param policies of the namespace and the root namespace; nothing while that is not known
  */
 public record EnrollmentObservation(
     EnrollmentSource source,
@@ -40,10 +44,14 @@ public record EnrollmentObservation(
     WaypointState waypoint,
     List<Finding> findings,
     Traffic traffic,
+    MtlsObservation mtls,
+    String rootNamespace,
+    Optional<List<JudgedPolicy>> policies,
     Instant now) {
 
   public EnrollmentObservation {
     findings = List.copyOf(findings);
+    policies = policies.map(List::copyOf);
   }
 
   /** What is in force by a namespace's label alone. */

@@ -1,10 +1,11 @@
 package dev.ambit.operator.enrollment.model;
 
 import dev.ambit.api.AbortThreshold;
+import dev.ambit.api.EnrollmentMtls;
 import dev.ambit.api.EnrollmentWaypoint;
 import dev.ambit.api.InForce;
 import dev.ambit.api.MeshEnrollmentSpec;
-import dev.ambit.api.MtlsMode;
+import dev.ambit.api.MtlsStatus;
 import dev.ambit.api.OnAbort;
 import dev.ambit.api.RolloutSpec;
 import dev.ambit.api.RolloutStatus;
@@ -26,9 +27,13 @@ import org.jspecify.annotations.Nullable;
  *
  * @param rollout null where none is under way or was
  * @param waypoint null where nothing is bound or was
+ * @param strictness null where nothing of the spec is taken up, or pods leave
  */
 record Release(
-    InForce inForce, @Nullable RolloutStatus rollout, @Nullable WaypointStatus waypoint) {
+    InForce inForce,
+    @Nullable RolloutStatus rollout,
+    @Nullable WaypointStatus waypoint,
+    @Nullable Strictness strictness) {
 
   /** For so long the control plane may take to tell every ztunnel of a binding's end. */
   static final Duration SETTLE = Duration.ofSeconds(10);
@@ -83,11 +88,13 @@ record Release(
   }
 
   private Release boundTo(@Nullable String name, Instant now) {
-    InForce next = new InForce(inForce.cut(), inForce.mtls(), inForce.whenMissing(), name);
+    InForce next =
+        new InForce(inForce.cut(), inForce.mtls(), inForce.udp(), inForce.whenMissing(), name);
     return new Release(
         next,
         rollout,
-        new WaypointStatus(now.truncatedTo(ChronoUnit.SECONDS).toString(), inForce.waypoint()));
+        new WaypointStatus(now.truncatedTo(ChronoUnit.SECONDS).toString(), inForce.waypoint()),
+        strictness);
   }
 
   /** What was left behind is gone once its Gateway is, or was never the enrollment's. */
@@ -102,7 +109,8 @@ record Release(
     return new Release(
         inForce,
         rollout,
-        inForce.waypoint() == null ? null : new WaypointStatus(waypoint.since(), null));
+        inForce.waypoint() == null ? null : new WaypointStatus(waypoint.since(), null),
+        strictness);
   }
 
   /** Whether a Gateway that nothing is bound to any more may go. */
@@ -114,16 +122,21 @@ record Release(
   static Release unchanged(EnrollmentObservation observed) {
     InForce before = observed.before().inForce();
     return new Release(
-        before == null ? new InForce(observed.cutOfOthers(), null, null, null) : before,
+        before == null ? new InForce(observed.cutOfOthers(), null, null, null, null) : before,
         observed.before().rollout(),
-        observed.before().waypoint());
+        observed.before().waypoint(),
+        null);
   }
 
   private static Release leave(EnrollmentObservation observed, MeshEnrollmentSpec spec) {
     // A pod that has left sends plaintext to those that are about to.
     boolean settled = observed.pods().census(0).lingering().isEmpty();
-    MtlsMode mtls = spec.mtls() == MtlsMode.STRICT && !settled ? MtlsMode.PERMISSIVE : spec.mtls();
-    return new Release(new InForce(0, mtls, whenMissing(spec), null), null, null);
+    EnrollmentMtls asked = spec.mtls();
+    EnrollmentMtls mtls =
+        asked == null || (asked == EnrollmentMtls.STRICT && settled)
+            ? asked
+            : EnrollmentMtls.PERMISSIVE;
+    return new Release(new InForce(0, mtls, spec.udp(), whenMissing(spec), null), null, null, null);
   }
 
   private static Release join(EnrollmentObservation observed, MeshEnrollmentSpec spec, int cut) {
@@ -133,17 +146,14 @@ record Release(
       rollout.advance();
     }
     RolloutStatus status = rollout.status();
-    InForce before = observed.before().inForce();
     boolean all = status.complete() && observed.pods().census(rollout.cut).allIn();
-    boolean strict =
-        before != null && before.mtls() == MtlsMode.STRICT && rollout.cut >= PodNumber.ALL;
-    // Pods that are not in the mesh yet could not talk to those that are.
-    MtlsMode mtls =
-        spec.mtls() == MtlsMode.STRICT && !all && !strict ? MtlsMode.PERMISSIVE : spec.mtls();
+    Strictness strictness = Strictness.of(observed, spec, rollout.cut, all);
     return new Release(
-        new InForce(rollout.cut, mtls, whenMissing(spec), boundBefore(observed)),
+        new InForce(
+            rollout.cut, strictness.mtls(), spec.udp(), whenMissing(spec), boundBefore(observed)),
         status,
-        observed.before().waypoint());
+        observed.before().waypoint(),
+        strictness);
   }
 
   private static @Nullable String boundBefore(EnrollmentObservation observed) {
@@ -154,6 +164,14 @@ record Release(
   private static @Nullable WhenMissing whenMissing(MeshEnrollmentSpec spec) {
     EnrollmentWaypoint waypoint = spec.waypoint();
     return waypoint == null ? null : waypoint.whenMissing();
+  }
+
+  /** How far strict mTLS is; as it was where nothing of the spec is taken up. */
+  @Nullable MtlsStatus mtlsStatus(EnrollmentObservation observed) {
+    if (strictness != null) {
+      return strictness.status();
+    }
+    return inForce.cut() > 0 ? observed.before().mtls() : null;
   }
 
   /** Whether the rollout of this generation of the spec was given up. */

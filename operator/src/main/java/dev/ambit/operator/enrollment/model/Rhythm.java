@@ -1,5 +1,6 @@
 package dev.ambit.operator.enrollment.model;
 
+import dev.ambit.api.EnrollmentMtls;
 import dev.ambit.api.Stage;
 import java.time.Duration;
 import java.time.Instant;
@@ -12,6 +13,9 @@ public final class Rhythm {
   /** Where it has arrived: findings may have changed. */
   public static final Duration SETTLED = Duration.ofMinutes(10);
 
+  /** What became of policies is known without asking anybody. */
+  private static final Duration POLICIES = Duration.ofMinutes(1);
+
   /** A Gateway is read and not watched; its pods are. */
   private static final Duration WAYPOINT = Duration.ofMinutes(1);
 
@@ -19,13 +23,26 @@ public final class Rhythm {
   private static final Duration TRAFFIC = Duration.ofSeconds(5);
   private static final Duration SOON = Duration.ofMillis(500);
 
+  /** While the last plaintext is waited for. */
+  private static final Duration WATCHING = Duration.ofSeconds(15);
+
   private Rhythm() {}
+
+  /** The time until the next look. */
+  public static Duration next(Assessment assessment, Instant now) {
+    Duration next = next(assessment.progress(), now);
+    boolean watching =
+        assessment.inForce() != null
+            && assessment.inForce().mtls() == EnrollmentMtls.STRICT_WHEN_QUIET;
+    return watching && next.compareTo(WATCHING) > 0 ? WATCHING : next;
+  }
 
   /** The time until the next look. */
   public static Duration next(Progress progress, Instant now) {
     return switch (progress) {
       case Progress.Done done when done.stage() == Stage.L7 -> WAYPOINT;
-      case Progress.Done ignored -> SETTLED;
+      case Progress.Done done when done.stage() == Stage.NONE -> SETTLED;
+      case Progress.Done ignored -> POLICIES;
       case Progress.Planned ignored -> AGAIN;
       case Progress.Preflight ignored -> AGAIN;
       case Progress.Capturing ignored -> TRAFFIC;

@@ -50,6 +50,7 @@ public final class StatusReport {
         assessment.inForce(),
         assessment.rollout(),
         assessment.waypoint(),
+        assessment.mtls(),
         observed.findings().stream().limit(MOST_FINDINGS).toList(),
         plan,
         Conditions.update(last.conditions(), conditions(observed, assessment), generation, now),
@@ -98,6 +99,8 @@ public final class StatusReport {
     conditions.add(captured(observed, assessment));
     proven(observed, assessment.census()).ifPresent(conditions::add);
     waypointReady(observed).ifPresent(conditions::add);
+    PoliciesCondition.of(observed, assessment).ifPresent(conditions::add);
+    StrictCondition.of(observed, assessment.strictness()).ifPresent(conditions::add);
     LabelContradiction.in(observed)
         .ifPresent(
             contradiction ->
@@ -203,8 +206,8 @@ public final class StatusReport {
                   Conditions.WAYPOINT_READY,
                   true,
                   "WaypointReady",
-                  "The Gateway is programmed, and an instance has shown its identity in a"
-                      + " handshake.");
+                  "The Gateway is programmed, and a request of the operator has gone through an"
+                      + " instance that has shown its identity.");
         });
   }
 

@@ -28,7 +28,7 @@ public record WaypointState(Wanted wanted, List<String> leftovers) {
      */
     record NotReady(String problem) implements Wanted {}
 
-    /** It is programmed, and an instance has shown its identity in a handshake. */
+    /** It is programmed, and an instance has shown its identity and let a request through. */
     record Ready() implements Wanted {}
   }
 

@@ -39,7 +39,9 @@ public final class Plans {
         leave,
         all.size() - join - leave,
         steps,
-        PolicyChanges.plans(facts, inside > 0, enters));
+        PolicyChanges.plans(facts, inside > 0, enters),
+        null,
+        null);
   }
 
   static boolean isInMesh(Pod pod) {

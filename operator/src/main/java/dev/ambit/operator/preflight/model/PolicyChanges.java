@@ -3,12 +3,14 @@ package dev.ambit.operator.preflight.model;
 import dev.ambit.api.Finding;
 import dev.ambit.api.PolicyPlan;
 import dev.ambit.api.Severity;
+import dev.ambit.api.Stage;
 import dev.ambit.operator.model.PolicyReport;
 import dev.ambit.operator.model.PolicyTranslator;
 import io.fabric8.istio.api.api.security.v1beta1.AuthorizationPolicyAction;
 import io.fabric8.istio.api.api.security.v1beta1.PeerAuthenticationMutualTLSMode;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.istio.api.security.v1.PeerAuthentication;
+import io.fabric8.istio.api.security.v1.RequestAuthentication;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Pod;
 import java.util.ArrayList;
@@ -23,6 +25,8 @@ public final class PolicyChanges {
 
   private static final String NOBODY = "nobody";
   private static final String ZTUNNEL = "ztunnel";
+  private static final String WAYPOINT = "waypoint";
+  private static final String FOR_WAYPOINTS = "waypoint, where one is bound";
 
   private PolicyChanges() {}
 
@@ -65,6 +69,19 @@ public final class PolicyChanges {
     return switch (fate(policy, facts.rootNamespace())) {
       case Fate.ForWaypoints ignored -> Optional.empty();
       case Fate.Unenforced ignored -> Optional.empty();
+      case Fate ignored when seesTheWaypoint(policy, ignored, facts) ->
+          Optional.of(
+              Preflight.finding(
+                  Severity.WARNING,
+                  PreflightReasons.POLICY_SEES_WAYPOINT,
+                  policy,
+                  "The policy names clients by their identity or address, and ztunnels enforce it: what"
+                      + " comes through a waypoint has the waypoint's. So it would "
+                      + (action(policy) == AuthorizationPolicyAction.ALLOW
+                          ? "no longer allow those clients' requests to services, or allow all that"
+                              + " the waypoint lets through."
+                          : "no longer stop those clients' requests to services.")
+                      + " Attach it to the Service with targetRefs, for the waypoint to enforce."));
       case Fate.AsWritten ignored when facts.capturable().stream().allMatch(Plans::isInMesh) ->
           Optional.empty();
       case Fate.AsWritten ignored ->
@@ -92,6 +109,24 @@ public final class PolicyChanges {
                     + " enforce, or keep it to what layer 4 knows."));
       }
     };
+  }
+
+  /** A policy at layer 4 that tells clients apart, where a waypoint comes between. */
+  private static boolean seesTheWaypoint(
+      AuthorizationPolicy policy, Fate fate, PreflightFacts facts) {
+    boolean atZtunnels = fate instanceof Fate.AsWritten || fate instanceof Fate.Stricter;
+    return facts.stage() == Stage.L7
+        && atZtunnels
+        && policy.getSpec() != null
+        && policy.getSpec().getRules() != null
+        && policy.getSpec().getRules().stream()
+            .anyMatch(
+                rule ->
+                    (rule.getFrom() != null && !rule.getFrom().isEmpty())
+                        || (rule.getWhen() != null
+                            && rule.getWhen().stream()
+                                .anyMatch(
+                                    when -> String.valueOf(when.getKey()).startsWith("source."))));
   }
 
   private static AuthorizationPolicyAction action(AuthorizationPolicy policy) {
@@ -127,23 +162,35 @@ public final class PolicyChanges {
     for (AuthorizationPolicy policy : bearing(facts)) {
       Fate fate = fate(policy, facts.rootNamespace());
       String before = enforcer(fate, inMesh);
-      String after = enforcer(fate, wouldBe);
+      String after =
+          fate instanceof Fate.ForWaypoints && facts.stage() == Stage.L7
+              ? WAYPOINT
+              : enforcer(fate, wouldBe);
       plans.add(
           new PolicyPlan(
               name(policy),
               before,
               after,
-              switch (fate) {
-                case Fate.Stricter ignored -> inMesh != wouldBe;
-                case Fate.AsWritten ignored -> false;
-                case Fate.ForWaypoints ignored -> false;
-                case Fate.Unenforced ignored -> false;
-              }));
+              seesTheWaypoint(policy, fate, facts)
+                  || switch (fate) {
+                    case Fate.Stricter ignored -> inMesh != wouldBe;
+                    case Fate.AsWritten ignored -> false;
+                    case Fate.ForWaypoints ignored -> false;
+                    case Fate.Unenforced ignored -> false;
+                  }));
     }
     for (PeerAuthentication policy : strict(facts)) {
       plans.add(
           new PolicyPlan(
               name(policy), inMesh ? ZTUNNEL : NOBODY, wouldBe ? ZTUNNEL : NOBODY, false));
+    }
+    for (RequestAuthentication policy : facts.requestAuthentications()) {
+      plans.add(
+          new PolicyPlan(
+              name(policy),
+              FOR_WAYPOINTS,
+              facts.stage() == Stage.L7 ? WAYPOINT : FOR_WAYPOINTS,
+              false));
     }
     return plans.stream()
         .sorted(Comparator.comparing(PolicyPlan::policy))
@@ -153,7 +200,7 @@ public final class PolicyChanges {
 
   private static String enforcer(Fate fate, boolean inMesh) {
     return switch (fate) {
-      case Fate.ForWaypoints ignored -> "waypoint, where one is bound";
+      case Fate.ForWaypoints ignored -> FOR_WAYPOINTS;
       case Fate.Unenforced ignored -> NOBODY;
       case Fate.AsWritten ignored -> inMesh ? ZTUNNEL : NOBODY;
       case Fate.Stricter ignored -> inMesh ? "ztunnel, more strictly than written" : NOBODY;

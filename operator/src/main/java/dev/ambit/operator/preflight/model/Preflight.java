@@ -32,6 +32,7 @@ public final class Preflight {
   /** Pods of one finding that are named; there may be hundreds of the same ReplicaSet. */
   private static final int MOST_NAMED = 5;
 
+  private static final String PRIMARY_NETWORK = "v1.multus-cni.io/default-network";
   private static final String SECOND_NETWORKS = "k8s.v1.cni.cncf.io/networks";
 
   private static final Comparator<Finding> ORDER =
@@ -56,6 +57,7 @@ public final class Preflight {
     preflight.networks();
     preflight.definitions();
     preflight.mtls();
+    preflight.findings.addAll(ProtocolFindings.of(facts));
     preflight.findings.addAll(NetworkPolicies.findings(facts));
     preflight.findings.addAll(PolicyChanges.findings(facts));
     return preflight.findings.stream().distinct().sorted(ORDER).toList();
@@ -191,6 +193,39 @@ public final class Preflight {
 
   private void networks() {
     for (Pod pod : facts.capturable()) {
+      String system =
+          pod.getSpec() == null || pod.getSpec().getOs() == null
+              ? "linux"
+              : String.valueOf(pod.getSpec().getOs().getName());
+      if (!system.equals("linux")) {
+        findings.add(
+            finding(
+                Severity.ERROR,
+                PreflightReasons.NOT_LINUX,
+                pod,
+                "The pod runs on "
+                    + system
+                    + ", where its connections cannot be redirected. Label it "
+                    + WellKnown.DATAPLANE_MODE
+                    + "=none; it stays outside the mesh and talks plaintext."));
+      }
+      String primary =
+          Objects.requireNonNullElse(pod.getMetadata().getAnnotations(), Map.<String, String>of())
+              .get(PRIMARY_NETWORK);
+      if (primary != null && !primary.isBlank()) {
+        findings.add(
+            finding(
+                Severity.WARNING,
+                PreflightReasons.OTHER_CNI,
+                pod,
+                "The pod's first network is "
+                    + primary.strip()
+                    + ", which the CNI configuration that Ambit's plugin is chained to does not make: a"
+                    + " pod like it is captured only after it has started, and what it sends before is"
+                    + " plain. Chain ambit-cni into that network too, or label the pod "
+                    + WellKnown.DATAPLANE_MODE
+                    + "=none."));
+      }
       String runtime = pod.getSpec() == null ? null : pod.getSpec().getRuntimeClassName();
       if (runtime != null && !runtime.isEmpty()) {
         findings.add(

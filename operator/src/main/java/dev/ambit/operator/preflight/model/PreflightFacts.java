@@ -1,45 +1,83 @@
 package dev.ambit.operator.preflight.model;
 
 import dev.ambit.api.MtlsMode;
+import dev.ambit.api.Stage;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.istio.api.security.v1.PeerAuthentication;
+import io.fabric8.istio.api.security.v1.RequestAuthentication;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicy;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What preflight looks at.
  *
+ * @param stage that the namespace is to come to
  * @param steps how many steps the rollout has
  * @param meshMtls what the AmbientMesh says of plaintext
+ * @param datagrams what is to become of the pods' UDP
  * @param capturable pods that the enrollment would capture
  * @param otherPods pods of the namespace that it would not
+ * @param services of the namespace
  * @param networkPolicies of the namespace
  * @param authorizationPolicies of the namespace and the root namespace
  * @param peerAuthentications of the namespace and the root namespace
+ * @param requestAuthentications of the namespace
  * @param missingDefinitions CRDs that the cluster lacks
  */
 public record PreflightFacts(
     String namespace,
     String rootNamespace,
+    Stage stage,
     int steps,
     MtlsMode meshMtls,
+    Datagrams datagrams,
     List<Pod> capturable,
     List<Pod> otherPods,
+    List<Service> services,
     List<NetworkPolicy> networkPolicies,
     List<AuthorizationPolicy> authorizationPolicies,
     List<PeerAuthentication> peerAuthentications,
+    List<RequestAuthentication> requestAuthentications,
     Set<String> missingDefinitions,
     NodeReadiness nodes) {
 
   public PreflightFacts {
     capturable = List.copyOf(capturable);
     otherPods = List.copyOf(otherPods);
+    services = List.copyOf(services);
     networkPolicies = List.copyOf(networkPolicies);
     authorizationPolicies = List.copyOf(authorizationPolicies);
     peerAuthentications = List.copyOf(peerAuthentications);
+    requestAuthentications = List.copyOf(requestAuthentications);
     missingDefinitions = Set.copyOf(missingDefinitions);
+  }
+
+  /** What is to become of the pods' UDP. */
+  public enum Datagrams {
+    /** The mesh carries none. */
+    NOT_IN_MESH,
+    /** The mesh carries it. */
+    CARRIED,
+    /** The mesh carries none, and the enrollment asks for it. */
+    ASKED_IN_VAIN,
+    /** The mesh carries it, and the enrollment has it left as it is. */
+    LEFT_ALONE;
+
+    /**
+     * As the mesh and an enrollment have it.
+     *
+     * @param asked what the enrollment says; null for nothing
+     */
+    public static Datagrams of(boolean mesh, @Nullable Boolean asked) {
+      if (!mesh) {
+        return Boolean.TRUE.equals(asked) ? ASKED_IN_VAIN : NOT_IN_MESH;
+      }
+      return Boolean.FALSE.equals(asked) ? LEFT_ALONE : CARRIED;
+    }
   }
 
   /** Which nodes have their part of the mesh, as far as that is known. */

@@ -19,6 +19,14 @@ public final class PreflightReasons {
   public static final String ZTUNNEL_NOT_READY = "ZtunnelNotReady";
   public static final String AGENT_NOT_READY = "AgentNotReady";
   public static final String SANDBOXED = "SandboxedRuntime";
+  public static final String POLICY_SEES_WAYPOINT = "PolicySeesWaypoint";
+  public static final String SERVER_FIRST = "ServerFirstPort";
+  public static final String UDP_CARRIED = "UdpCarried";
+  public static final String UDP_LEFT_ALONE = "UdpLeftAlone";
+  public static final String UDP_NOT_IN_MESH = "UdpNotInMesh";
+  public static final String NOT_LINUX = "CaptureUnsupported";
+  public static final String OTHER_CNI = "OtherPrimaryNetwork";
+  public static final String STRICT_REFUSES = "StrictRefusesClient";
   public static final String SECOND_NETWORK = "SecondNetwork";
 
   /** CRD without which there are no waypoints. */

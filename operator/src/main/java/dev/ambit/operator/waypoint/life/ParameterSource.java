@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.ambit.operator.waypoint.life.model.InvalidParametersException;
 import dev.ambit.operator.waypoint.life.model.WaypointParameters;
+import dev.ambit.operator.waypoint.life.model.WaypointSettings;
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.Gateway;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.LocalParametersReference;
@@ -37,7 +38,8 @@ final class ParameterSource {
   }
 
   /**
-   * What applies to a Gateway: first what its class gives to all, then its own.
+   * What applies to a Gateway: first what its class gives to all, then what the enrollment says
+   * that made it, then its own.
    *
    * @param defaults the ConfigMaps with parameters of classes
    * @throws InvalidParametersException where one of them cannot be read
@@ -62,9 +64,15 @@ final class ParameterSource {
     if (ofClass.isPresent()) {
       parameters.add(read(ofClass.get(), true));
     }
-    Optional<LocalParametersReference> own = reference(gateway);
-    if (own.isPresent()) {
-      parameters.add(read(get(gateway, own.get(), client), false));
+    Optional<LocalParametersReference> named = reference(gateway);
+    WaypointParameters own =
+        named.isPresent() ? read(get(gateway, named.get(), client), false) : null;
+    Optional<WaypointSettings> settings = WaypointSettings.of(gateway);
+    if (settings.isPresent()) {
+      parameters.add(settings.get().parameters(own));
+    }
+    if (own != null) {
+      parameters.add(own);
     }
     return parameters;
   }

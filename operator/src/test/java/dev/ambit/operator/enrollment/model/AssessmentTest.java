@@ -18,6 +18,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -141,6 +142,9 @@ class AssessmentTest {
           WaypointState.NONE,
           List.of(),
           Traffic.NONE,
+          MtlsObservation.NONE,
+          "ambit-system",
+          Optional.of(List.of()),
           now);
     }
 

@@ -18,7 +18,7 @@ class MirrorDecisionTest {
 
   private static MeshEnrollmentStatus status(@Nullable Stage reached, @Nullable Phase phase) {
     return new MeshEnrollmentStatus(
-        2L, reached, phase, null, List.of(), null, null, null, List.of(), null, List.of(),
+        2L, reached, phase, null, List.of(), null, null, null, null, List.of(), null, List.of(),
         List.of());
   }
 

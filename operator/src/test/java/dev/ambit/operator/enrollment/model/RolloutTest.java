@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.ambit.api.AbortThreshold;
 import dev.ambit.api.Conditions;
+import dev.ambit.api.EnrollmentMtls;
 import dev.ambit.api.EnrollmentWaypoint;
 import dev.ambit.api.Finding;
 import dev.ambit.api.InForce;
 import dev.ambit.api.MeshEnrollmentSpec;
 import dev.ambit.api.MeshEnrollmentStatus;
-import dev.ambit.api.MtlsMode;
 import dev.ambit.api.OnAbort;
 import dev.ambit.api.Phase;
 import dev.ambit.api.RolloutSpec;
@@ -98,28 +98,67 @@ class RolloutTest {
 
     Shop rollout(RolloutSpec rollout) {
       return spec(
-          new MeshEnrollmentSpec(spec.stage(), rollout, spec.mtls(), null, spec.paused(), false));
+          new MeshEnrollmentSpec(
+              spec.stage(),
+              rollout,
+              spec.mtls(),
+              spec.quietFor(),
+              null,
+              null,
+              spec.paused(),
+              false));
     }
 
     Shop stage(Stage stage) {
       return spec(
-          new MeshEnrollmentSpec(stage, spec.rollout(), spec.mtls(), null, spec.paused(), false));
+          new MeshEnrollmentSpec(
+              stage,
+              spec.rollout(),
+              spec.mtls(),
+              spec.quietFor(),
+              null,
+              null,
+              spec.paused(),
+              false));
     }
 
     Shop paused(boolean paused) {
       return spec(
-          new MeshEnrollmentSpec(spec.stage(), spec.rollout(), spec.mtls(), null, paused, false));
+          new MeshEnrollmentSpec(
+              spec.stage(),
+              spec.rollout(),
+              spec.mtls(),
+              spec.quietFor(),
+              null,
+              null,
+              paused,
+              false));
     }
 
     Shop dryRun(boolean dryRun) {
       return spec(
           new MeshEnrollmentSpec(
-              spec.stage(), spec.rollout(), spec.mtls(), null, spec.paused(), dryRun));
+              spec.stage(),
+              spec.rollout(),
+              spec.mtls(),
+              spec.quietFor(),
+              null,
+              null,
+              spec.paused(),
+              dryRun));
     }
 
-    Shop mtls(MtlsMode mode) {
+    Shop mtls(EnrollmentMtls mode) {
       return spec(
-          new MeshEnrollmentSpec(spec.stage(), spec.rollout(), mode, null, spec.paused(), false));
+          new MeshEnrollmentSpec(
+              spec.stage(),
+              spec.rollout(),
+              mode,
+              spec.quietFor(),
+              null,
+              null,
+              spec.paused(),
+              false));
     }
 
     Shop findings(Finding... now) {
@@ -191,6 +230,9 @@ class RolloutTest {
               waypoint,
               findings,
               traffic,
+              MtlsObservation.NONE,
+              "ambit-system",
+              Optional.of(List.of()),
               now);
       var assessment = Assessment.of(observed);
       status = StatusReport.of(observed, assessment, null);
@@ -238,7 +280,7 @@ class RolloutTest {
     return Objects.requireNonNull(status.inForce()).cut();
   }
 
-  private static @Nullable MtlsMode mtls(MeshEnrollmentStatus status) {
+  private static @Nullable EnrollmentMtls mtls(MeshEnrollmentStatus status) {
     return Objects.requireNonNull(status.inForce()).mtls();
   }
 
@@ -562,18 +604,18 @@ class RolloutTest {
 
   @Test
   void strictMtlsWaitsUntilAllPodsAreInTheMeshAndGoesBeforeTheyLeave() {
-    var shop = new Shop(20).rollout(STEPS).mtls(MtlsMode.STRICT);
-    assertThat(mtls(shop.settle())).isEqualTo(MtlsMode.PERMISSIVE);
+    var shop = new Shop(20).rollout(STEPS).mtls(EnrollmentMtls.STRICT);
+    assertThat(mtls(shop.settle())).isEqualTo(EnrollmentMtls.PERMISSIVE);
     shop.after(Duration.ofHours(1)).settle();
     shop.after(Duration.ofHours(1)).settle();
     assertThat(shop.look().phase()).isEqualTo(Phase.DONE);
-    assertThat(mtls(shop.status)).isEqualTo(MtlsMode.STRICT);
+    assertThat(mtls(shop.status)).isEqualTo(EnrollmentMtls.STRICT);
     // A pod that comes later is waited for, and opens nothing.
     shop.pods.add("pod-late");
     assertThat(shop.look().phase()).isEqualTo(Phase.CAPTURING);
-    assertThat(mtls(shop.status)).isEqualTo(MtlsMode.STRICT);
+    assertThat(mtls(shop.status)).isEqualTo(EnrollmentMtls.STRICT);
     shop.stage(Stage.NONE).look();
-    assertThat(mtls(shop.status)).isEqualTo(MtlsMode.PERMISSIVE);
+    assertThat(mtls(shop.status)).isEqualTo(EnrollmentMtls.PERMISSIVE);
   }
 
   @Test
@@ -711,7 +753,7 @@ class RolloutTest {
     var shop = atL7();
     var renamed =
         new MeshEnrollmentSpec(
-            Stage.L7, null, null, new EnrollmentWaypoint("other", null, null, null), false, false);
+            Stage.L7, null, null, null, null, EnrollmentWaypoint.named("other"), false, false);
     var status = shop.spec(renamed).waypoint(NOT_READY).look();
     assertThat(bound(shop)).isEqualTo("waypoint");
     assertThat(status.phase()).isEqualTo(Phase.BINDING_WAYPOINT);
@@ -752,6 +794,8 @@ class RolloutTest {
                                         new MeshEnrollmentSpec(
                                             stage,
                                             rollout.orElse(null),
+                                            null,
+                                            null,
                                             null,
                                             null,
                                             paused,

@@ -12,12 +12,16 @@ import dev.ambit.api.Severity;
 import dev.ambit.api.Stage;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.istio.api.security.v1.PeerAuthentication;
+import io.fabric8.istio.api.security.v1.RequestAuthentication;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicy;
 import io.fabric8.kubernetes.client.utils.Serialization;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -31,9 +35,13 @@ class PreflightTest {
   private final List<NetworkPolicy> networkPolicies = new ArrayList<>();
   private final List<AuthorizationPolicy> authorizationPolicies = new ArrayList<>();
   private final List<PeerAuthentication> peerAuthentications = new ArrayList<>();
+  private final List<RequestAuthentication> requestAuthentications = new ArrayList<>();
   private Set<String> missing = Set.of();
   private int steps = 1;
   private MtlsMode mesh = MtlsMode.PERMISSIVE;
+  private Stage stage = Stage.L4;
+  private PreflightFacts.Datagrams datagrams = PreflightFacts.Datagrams.NOT_IN_MESH;
+  private final List<Service> services = new ArrayList<>();
   private PreflightFacts.NodeReadiness nodes =
       new PreflightFacts.NodeReadiness.Known(Set.of("node-1"), Set.of("node-1"));
 
@@ -90,17 +98,133 @@ class PreflightTest {
     return this;
   }
 
+  private PreflightTest service(String spec) {
+    services.add(
+        read(
+            Service.class,
+            "apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec: {" + spec + "}"));
+    return this;
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "ports: [{port: 3306}]",
+        "ports: [{port: 33060, targetPort: 3306}]",
+        "ports: [{name: mysql, port: 1}]",
+        "ports: [{name: smtp-out, port: 1}]",
+        "ports: [{name: out, appProtocol: mysql, port: 1}]"
+      })
+  void aWaypointWaitsForServersThatSpeakFirst(String spec) {
+    assertThat(service(spec).found()).isEmpty();
+    stage = Stage.L7;
+    assertThat(found()).containsExactly("Warning ServerFirstPort at Service shop/db");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "ports: [{name: tcp-mysql, port: 3306}]",
+        "ports: [{port: 3306, appProtocol: tcp}]",
+        "ports: [{port: 5432}]",
+        "ports: [{port: 25, protocol: UDP}]"
+      })
+  void notForThoseThatSayWhatTheySpeakOrLetClientsBegin(String spec) {
+    stage = Stage.L7;
+    assertThat(service(spec).found()).isEmpty();
+  }
+
+  @Test
+  void whatWouldBecomeOfUdpIsSaidOfEachWorkloadThatHasAny() {
+    pod("game", "containers: [{name: a, ports: [{containerPort: 7000, protocol: UDP}]}]");
+    service("selector: {app: quiet}, ports: [{port: 9, protocol: UDP}]");
+    assertThat(found()).isEmpty();
+    datagrams = PreflightFacts.Datagrams.CARRIED;
+    assertThat(found()).containsExactly("Warning UdpCarried at Pod shop/game");
+    datagrams = PreflightFacts.Datagrams.LEFT_ALONE;
+    assertThat(found()).containsExactly("Warning UdpLeftAlone at Pod shop/game");
+    assertThat(Preflight.of(facts()).getFirst().message()).contains("UDP port 7000");
+  }
+
+  @Test
+  void aServiceTellsOfUdpThatNoContainerDeclares() {
+    capturable.add(labelled("game", Map.of("app", "game")));
+    service("selector: {app: game}, ports: [{port: 9, targetPort: 7001, protocol: UDP}]");
+    datagrams = PreflightFacts.Datagrams.CARRIED;
+    assertThat(Preflight.of(facts()).getFirst().message()).contains("UDP port 7001");
+  }
+
+  @Test
+  void podsThatCannotBeCapturedOrNotFromTheirBeginningAreFound() {
+    pod("win", "os: {name: windows}, containers: [{name: a}]");
+    assertThat(found()).containsExactly("Error CaptureUnsupported at Pod shop/win");
+    capturable.clear();
+    Pod other = labelled("other", Map.of());
+    other.getMetadata().setAnnotations(Map.of("v1.multus-cni.io/default-network", "ovn"));
+    capturable.add(other);
+    assertThat(found()).containsExactly("Warning OtherPrimaryNetwork at Pod shop/other");
+  }
+
+  @Test
+  void aPolicyThatTellsClientsApartWouldSeeTheWaypoint() {
+    pod("cart", "containers: [{name: a}]");
+    policy("rules: [{from: [{source: {principals: [cluster.local/ns/a/sa/b]}}]}]");
+    policy("rules: [{to: [{operation: {ports: ['80']}}]}]");
+    policy(
+        "targetRefs: [{kind: Service, name: web}], rules: [{from: [{source: {namespaces: [a]}}]}]");
+    assertThat(found()).noneMatch(each -> each.contains("PolicySeesWaypoint"));
+    stage = Stage.L7;
+    assertThat(found())
+        .filteredOn(each -> each.contains("PolicySeesWaypoint"))
+        .containsExactly("Warning PolicySeesWaypoint at AuthorizationPolicy shop/policy-0");
+    assertThat(Plans.of(facts(), Stage.L7, RolloutSpec.AT_ONCE).policies())
+        .filteredOn(PolicyPlan::meaningChanges)
+        .extracting(PolicyPlan::policy)
+        .containsExactly("AuthorizationPolicy shop/policy-0");
+    assertThat(Plans.of(facts(), Stage.L7, RolloutSpec.AT_ONCE).policies())
+        .extracting(PolicyPlan::after)
+        .contains("waypoint");
+    requestAuthentications.add(
+        read(
+            RequestAuthentication.class,
+            "apiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {name: tokens}"));
+    assertThat(Plans.of(facts(), Stage.L7, RolloutSpec.AT_ONCE).policies())
+        .contains(
+            new PolicyPlan(
+                "RequestAuthentication shop/tokens",
+                "waypoint, where one is bound",
+                "waypoint",
+                false));
+  }
+
+  private static Pod labelled(String name, Map<String, String> labels) {
+    return new PodBuilder()
+        .withNewMetadata()
+        .withNamespace("shop")
+        .withName(name)
+        .withLabels(labels)
+        .endMetadata()
+        .withNewSpec()
+        .withNodeName("node-1")
+        .endSpec()
+        .build();
+  }
+
   private PreflightFacts facts() {
     return new PreflightFacts(
         "shop",
         "ambit-system",
+        stage,
         steps,
         mesh,
+        datagrams,
         capturable,
         others,
+        services,
         networkPolicies,
         authorizationPolicies,
         peerAuthentications,
+        requestAuthentications,
         missing,
         nodes);
   }
@@ -371,7 +495,9 @@ class PreflightTest {
                         "AuthorizationPolicy shop/policy-2",
                         "waypoint, where one is bound",
                         "waypoint, where one is bound",
-                        false))));
+                        false)),
+                null,
+                null));
     capturable.forEach(
         pod ->
             pod.getMetadata()

@@ -86,26 +86,29 @@ final class TunnelRoutes {
   RouteConfiguration build() {
     RouteConfiguration.Builder routes = RouteConfiguration.newBuilder().setName(NAME);
     if (!domains.isEmpty()) {
-      routes.addVirtualHosts(
-          VirtualHost.newBuilder()
-              .setName(NAME)
-              .addAllDomains(domains)
-              .addRoutes(
-                  Route.newBuilder()
-                      .setMatch(
-                          RouteMatch.newBuilder()
-                              .setConnectMatcher(RouteMatch.ConnectMatcher.getDefaultInstance()))
-                      .setRoute(
-                          RouteAction.newBuilder()
-                              .setCluster(Tunnels.MAIN)
-                              .setTimeout(Envoy.ZERO)
-                              .addUpgradeConfigs(
-                                  RouteAction.UpgradeConfig.newBuilder()
-                                      .setUpgradeType("CONNECT")
-                                      .setConnectConfig(
-                                          RouteAction.UpgradeConfig.ConnectConfig
-                                              .getDefaultInstance())))));
+      routes.addVirtualHosts(to(NAME, Tunnels.MAIN).addAllDomains(domains));
     }
     return routes.build();
+  }
+
+  /** Takes tunnels of some authorities to a cluster. */
+  static VirtualHost.Builder to(String name, String cluster) {
+    return VirtualHost.newBuilder()
+        .setName(name)
+        .addRoutes(
+            Route.newBuilder()
+                .setMatch(
+                    RouteMatch.newBuilder()
+                        .setConnectMatcher(RouteMatch.ConnectMatcher.getDefaultInstance()))
+                .setRoute(
+                    RouteAction.newBuilder()
+                        .setCluster(cluster)
+                        .setTimeout(Envoy.ZERO)
+                        .addUpgradeConfigs(
+                            RouteAction.UpgradeConfig.newBuilder()
+                                .setUpgradeType("CONNECT")
+                                .setConnectConfig(
+                                    RouteAction.UpgradeConfig.ConnectConfig
+                                        .getDefaultInstance()))));
   }
 }

@@ -86,12 +86,17 @@ final class Tunnels {
   }
 
   static List<Listener> listeners(Settings settings) {
-    return List.of(terminate(settings), originate(), originateDirect());
+    return List.of(terminate(settings), originate(), originateDirect(), ProbeEndpoint.listener());
   }
 
   static List<Cluster> clusters(Settings settings) {
     return List.of(
-        hop(MAIN), hop(SNIFF), hop(DIRECT, ORIGINATE_DIRECT), plain(), upstream(settings));
+        hop(MAIN),
+        hop(SNIFF),
+        hop(DIRECT, ORIGINATE_DIRECT),
+        hop(ProbeEndpoint.NAME),
+        plain(),
+        upstream(settings));
   }
 
   // --- Where tunnels end

@@ -823,7 +823,7 @@ public final class WaypointIndex {
     private PodsPlan pods = PodsPlan.NONE;
     private List<Message> shared = List.of();
     private List<TypedExtensionConfig> connect = List.of();
-    private RouteConfiguration tunnelRoutes = new TunnelRoutes().build();
+    private RouteConfiguration tunnelRoutes = ProbeEndpoint.with(new TunnelRoutes().build());
     private final ListenerTrials trials = new ListenerTrials();
     private Set<Backend> backends = Set.of();
     private final Map<Backend, PlacedCluster> clusters = new HashMap<>();
@@ -972,7 +972,7 @@ public final class WaypointIndex {
         needed.addAll(planOf(name).backends());
         ports.addAll(ports(service, policiesOf));
       }
-      tunnelRoutes = routes.build();
+      tunnelRoutes = ProbeEndpoint.with(routes.build());
       AttachedPolicies ofPods = policies.at(scope.gateway, Optional.empty());
       planPods(scope, podMembers, ofPods, attached, needed, ports);
       secure(scope, attached, needed);

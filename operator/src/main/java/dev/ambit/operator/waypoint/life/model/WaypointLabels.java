@@ -61,14 +61,16 @@ public final class WaypointLabels {
   }
 
   /**
-   * What a Gateway asks its infrastructure to carry, but for the marks by which tools find what
-   * they made themselves: with those on it they would take it for theirs, and delete it.
+   * What a Gateway asks its infrastructure to carry, but for what is meant for the operator, and
+   * the marks by which tools find what they made themselves: with those on it they would take it
+   * for theirs, and delete it.
    */
   static Map<String, String> wanted(Map<String, String> asked) {
     Map<String, String> wanted = new LinkedHashMap<>();
     Predicate<String> mark =
         key ->
             key.equals(INSTANCE)
+                || key.equals(WaypointSettings.ANNOTATION)
                 || key.startsWith("argocd.argoproj.io/")
                 || key.startsWith("kustomize.toolkit.fluxcd.io/")
                 || key.startsWith("helm.toolkit.fluxcd.io/")

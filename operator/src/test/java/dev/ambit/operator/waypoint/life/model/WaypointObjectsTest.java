@@ -6,12 +6,15 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.ambit.api.LogLevel;
+import dev.ambit.api.ResourceDemand;
 import dev.ambit.api.WaypointAutoscaling;
 import dev.ambit.api.WaypointSpec;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.PodSpec;
 import io.fabric8.kubernetes.api.model.Quantity;
+import io.fabric8.kubernetes.api.model.ResourceRequirements;
+import io.fabric8.kubernetes.api.model.ResourceRequirementsBuilder;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.Gateway;
 import io.fabric8.kubernetes.client.utils.Serialization;
@@ -68,6 +71,123 @@ class WaypointObjectsTest {
     return (ObjectNode)
         Objects.requireNonNull(
             new ObjectMapper().valueToTree(Serialization.unmarshal("---\n" + text, Object.class)));
+  }
+
+  /** As where an enrollment has made the Gateway, before parameters of its own. */
+  private static WaypointObjects bySettings(
+      WaypointSpec mesh, WaypointSettings settings, WaypointParameters... own)
+      throws InvalidParametersException {
+    List<WaypointParameters> parameters = new ArrayList<>();
+    parameters.add(ofClass("deployment", "spec: {replicas: 7}"));
+    parameters.add(settings.parameters(own.length == 0 ? null : own[0]));
+    parameters.addAll(List.of(own));
+    return WaypointObjects.of(request(mesh, parameters.toArray(WaypointParameters[]::new)));
+  }
+
+  private static ResourceRequirements cpu(String amount) {
+    return new ResourceRequirementsBuilder().addToRequests("cpu", new Quantity(amount)).build();
+  }
+
+  @Test
+  void anEnrollmentFixesTheNumberOrHasItFollowTheLoad() throws InvalidParametersException {
+    WaypointObjects fixed = bySettings(WaypointSpec.DEFAULTS, new WaypointSettings(3, null, null));
+    assertThat(fixed.autoscaler()).isEmpty();
+    assertThat(fixed.deployment().getSpec().getReplicas()).isEqualTo(3);
+    WaypointObjects following =
+        bySettings(
+            WaypointSpec.DEFAULTS,
+            new WaypointSettings(null, new WaypointAutoscaling(4, 9, 55), null));
+    assertThat(following.autoscaler().orElseThrow().getSpec().getMinReplicas()).isEqualTo(4);
+    assertThat(following.autoscaler().orElseThrow().getSpec().getMaxReplicas()).isEqualTo(9);
+    assertThat(
+            following
+                .autoscaler()
+                .orElseThrow()
+                .getSpec()
+                .getMetrics()
+                .getFirst()
+                .getResource()
+                .getTarget()
+                .getAverageUtilization())
+        .isEqualTo(55);
+    assertThat(following.deployment().getSpec().getReplicas()).isNull();
+  }
+
+  @Test
+  void anEnrollmentsResourcesReplaceTheOthers() throws InvalidParametersException {
+    WaypointObjects objects =
+        bySettings(WaypointSpec.DEFAULTS, new WaypointSettings(null, null, cpu("3")));
+    ResourceRequirements resources =
+        objects
+            .deployment()
+            .getSpec()
+            .getTemplate()
+            .getSpec()
+            .getContainers()
+            .getFirst()
+            .getResources();
+    assertThat(resources.getRequests()).isEqualTo(Map.of("cpu", new Quantity("3")));
+    assertThat(resources.getLimits()).isNullOrEmpty();
+  }
+
+  @Test
+  void whatItRequestsIsKnownBeforeItIsMade() throws InvalidParametersException {
+    WaypointCost cost =
+        WaypointCost.of(
+            bySettings(
+                WaypointSpec.DEFAULTS,
+                new WaypointSettings(null, new WaypointAutoscaling(4, 10, 55), null)));
+    assertThat(cost.fewest()).isEqualTo(new ResourceDemand(4, "400m", "512Mi"));
+    assertThat(cost.most()).isEqualTo(new ResourceDemand(10, "1", "1280Mi"));
+    WaypointCost fixed =
+        WaypointCost.of(
+            bySettings(WaypointSpec.DEFAULTS, new WaypointSettings(3, null, cpu("250m"))));
+    assertThat(fixed.fewest()).isEqualTo(new ResourceDemand(3, "750m", null));
+    assertThat(fixed.most()).isEqualTo(fixed.fewest());
+  }
+
+  @Test
+  void aGatewaysOwnParametersWinOverTheEnrollment() throws InvalidParametersException {
+    WaypointSettings settings = new WaypointSettings(3, null, cpu("3"));
+    WaypointObjects scaled =
+        bySettings(
+            WaypointSpec.DEFAULTS,
+            settings,
+            own("horizontalPodAutoscaler", "spec: {minReplicas: 5, maxReplicas: 6}"));
+    assertThat(scaled.autoscaler().orElseThrow().getSpec().getMinReplicas()).isEqualTo(5);
+    WaypointObjects fixed =
+        bySettings(
+            WaypointSpec.DEFAULTS,
+            new WaypointSettings(null, new WaypointAutoscaling(4, 9, 55), null),
+            own("deployment", "spec: {replicas: 1}"));
+    assertThat(fixed.autoscaler()).isEmpty();
+    assertThat(fixed.deployment().getSpec().getReplicas()).isEqualTo(1);
+  }
+
+  @Test
+  void settingsAreReadFromTheGatewayAsTheyWereWrittenAndGoNoFurther()
+      throws InvalidParametersException {
+    WaypointSettings settings =
+        new WaypointSettings(null, new WaypointAutoscaling(4, 9, 55), cpu("3"));
+    Gateway gateway = Serialization.unmarshal(GATEWAY, Gateway.class);
+    assertThat(WaypointSettings.of(gateway)).isEmpty();
+    gateway
+        .getSpec()
+        .getInfrastructure()
+        .getAnnotations()
+        .put(WaypointSettings.ANNOTATION, settings.text());
+    assertThat(WaypointSettings.of(gateway)).contains(settings);
+    assertThat(WaypointObjects.infrastructureAnnotations(gateway))
+        .doesNotContainKey(WaypointSettings.ANNOTATION)
+        .containsEntry("note", "yes-please");
+    gateway
+        .getSpec()
+        .getInfrastructure()
+        .getAnnotations()
+        .put(WaypointSettings.ANNOTATION, "replicas: many");
+    assertThatThrownBy(() -> WaypointSettings.of(gateway))
+        .isInstanceOf(InvalidParametersException.class)
+        .hasMessageContaining(WaypointSettings.ANNOTATION);
   }
 
   private static List<HasMetadata> all(WaypointObjects objects) {

@@ -1,0 +1,12 @@
+package dev.ambit.operator.enrollment;
+
+import dev.ambit.operator.enrollment.model.PlaintextSightings;
+
+/** What the nodes' ztunnels have seen of plaintext to namespaces' pods. */
+public interface PlaintextWatch {
+  /** What they told last; they are asked on, from the first call. */
+  PlaintextSightings of(String namespace);
+
+  /** No more is asked of a namespace: {@link PlaintextSightings#NOT_ASKED}. */
+  PlaintextSightings forget(String namespace);
+}
