@@ -58,6 +58,7 @@ test: jdk packages engine images ## Run every test, from units to the cluster
 	@test-k3s/bin/busybox-image
 	@test-k3s/bin/gateway-api
 	@test-k3s/bin/conformance
+	@test-k3s/bin/gitops
 	$(MVN) verify --fail-at-end $(if $(CI),$(AGAIN))
 
 bench: jdk packages build ## Measure the ztunnel, beside another one where PEER=command is given

@@ -2,6 +2,7 @@ package dev.ambit.api;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import io.fabric8.crd.generator.annotation.AdditionalPrinterColumn;
 import io.fabric8.crdv2.generator.CRDGenerator;
@@ -11,7 +12,9 @@ import io.fabric8.kubernetes.api.model.apiextensions.v1.CustomResourceColumnDefi
 import io.fabric8.kubernetes.api.model.apiextensions.v1.CustomResourceDefinition;
 import io.fabric8.kubernetes.api.model.apiextensions.v1.CustomResourceDefinitionVersion;
 import io.fabric8.kubernetes.api.model.apiextensions.v1.JSONSchemaProps;
+import io.fabric8.kubernetes.client.utils.Serialization;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -19,14 +22,26 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
+import org.junit.jupiter.api.MethodOrderer;
+import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The chart's CRDs are what the types say. Rewrite them with -Dambit.crds.update=true. */
+/**
+ * The chart's CRDs and the reference are what the types say. Rewrite them with
+ * -Dambit.crds.update=true.
+ */
+@TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class CustomResourceDefinitionTest {
   private static final Path CHART = Path.of("..", "helm", "ambit", "crds");
+  private static final Path REFERENCE = Path.of("..", "docs", "api.md");
+  private static final String UPDATE =
+      "run `mvn -pl crds test -Dambit.test.args=-Dambit.crds.update=true` and commit the result";
 
+  @Order(1)
   @ParameterizedTest
   @ValueSource(classes = {AmbientMesh.class, MeshEnrollment.class, ClusterMeshEnrollment.class})
   void theChartHasTheCurrentDefinition(Class<? extends HasMetadata> type, @TempDir Path directory)
@@ -45,14 +60,40 @@ class CustomResourceDefinitionTest {
       Files.createDirectories(CHART);
       Files.writeString(committed, generated);
     }
-    assertThat(committed)
-        .as(
-            "run `mvn -pl crds test -Dambit.test.args=-Dambit.crds.update=true` and commit the"
-                + " result")
-        .exists()
-        .content()
-        .isEqualTo(generated);
+    assertThat(committed).as(UPDATE).exists().content().isEqualTo(generated);
   }
+
+  @Order(2)
+  @Test
+  void theReferenceIsOfTheCurrentDefinitions() throws IOException {
+    List<CustomResourceDefinition> kinds;
+    try (var files = Files.list(CHART)) {
+      kinds =
+          files
+              .filter(file -> file.getFileName().toString().startsWith("ambit.dev_"))
+              .sorted()
+              .map(file -> Serialization.unmarshal(read(file), CustomResourceDefinition.class))
+              .toList();
+    }
+    assertThat(kinds).isNotEmpty();
+    String generated = ApiReference.of(kinds);
+    if (Boolean.getBoolean("ambit.crds.update")) {
+      Files.writeString(REFERENCE, generated);
+    }
+    assertThat(REFERENCE).as(UPDATE).exists().content().isEqualTo(generated);
+  }
+
+  private static String read(Path file) {
+    try {
+      return Files.readString(file);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** So that kstatus does not take an object for finished that no operator has looked at. */
+  private static final JsonNode NOT_LOOKED_AT =
+      JsonNodeFactory.instance.objectNode().put("observedGeneration", -1);
 
   /** What the generator's annotations cannot say. */
   private record BeyondAnnotations(Class<?> type) implements CRDPostProcessor {
@@ -70,6 +111,7 @@ class CustomResourceDefinitionTest {
         // Applied as a whole: where the last of its keys is taken away, it is empty and not null.
         property(property(root, "status"), "phases").setXKubernetesMapType("atomic");
       }
+      property(root, "status").setDefault(NOT_LOOKED_AT);
       rulesOnce(root);
       columnsInWrittenOrder(only);
       return crd;

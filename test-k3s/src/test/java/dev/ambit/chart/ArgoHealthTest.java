@@ -3,14 +3,17 @@ package dev.ambit.chart;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.ambit.api.Phase;
 import io.fabric8.kubernetes.client.utils.Serialization;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -63,6 +66,21 @@ class ArgoHealthTest {
             .checktable();
     assertThat(health.get("status").checkjstring()).isEqualTo(status);
     assertThat(health.get("message").checkjstring()).isEqualTo(message);
+  }
+
+  @Test
+  void everyPhaseOfAnEnrollmentHasACase() throws IOException {
+    Path kind = CHECKS.resolve("MeshEnrollment");
+    List<String> phases = new ArrayList<>();
+    for (JsonNode test : yaml(kind.resolve("health_test.yaml")).path("tests")) {
+      phases.add(
+          yaml(kind.resolve(test.path("inputPath").asText()))
+              .path("status")
+              .path("phase")
+              .asText());
+    }
+    assertThat(phases)
+        .contains(Arrays.stream(Phase.values()).map(Phase::text).toArray(String[]::new));
   }
 
   private static LuaValue value(JsonNode node) {

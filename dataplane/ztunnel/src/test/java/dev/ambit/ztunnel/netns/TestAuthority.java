@@ -48,24 +48,41 @@ import org.bouncycastle.pkcs.jcajce.JcaPKCS10CertificationRequest;
 final class TestAuthority {
   private static final Duration CLOCK_SKEW = Duration.ofSeconds(1);
   private static final Duration LIFETIME = Duration.ofHours(1);
+  private static final X500Name ROOT = new X500Name("O=Ambit tests,CN=root");
 
   private final X509Certificate root;
+  private final KeyPair rootKey;
   private final X509Certificate intermediate;
   private final KeyPair intermediateKey;
   private final Map<String, List<X509Certificate>> issued = new ConcurrentHashMap<>();
 
   TestAuthority() {
     try {
-      var rootName = new X500Name("O=Ambit tests,CN=root");
-      var rootKey = keyPair();
-      root = authority(rootName, rootKey, rootName, rootKey);
+      rootKey = keyPair();
+      root = authority(ROOT, rootKey, ROOT, rootKey);
       intermediateKey = keyPair();
       intermediate =
-          authority(
-              new X500Name("O=Ambit tests,CN=intermediate"), intermediateKey, rootName, rootKey);
+          authority(new X500Name("O=Ambit tests,CN=intermediate"), intermediateKey, ROOT, rootKey);
     } catch (GeneralSecurityException | IOException | OperatorCreationException e) {
       throw new IllegalStateException("cannot make a certificate authority", e);
     }
+  }
+
+  private TestAuthority(TestAuthority other) {
+    try {
+      rootKey = other.rootKey;
+      root = other.root;
+      intermediateKey = keyPair();
+      intermediate =
+          authority(new X500Name("O=Another mesh,CN=intermediate"), intermediateKey, ROOT, rootKey);
+    } catch (GeneralSecurityException | IOException | OperatorCreationException e) {
+      throw new IllegalStateException("cannot make a certificate authority", e);
+    }
+  }
+
+  /** Another mesh's authority: the same root, and an intermediate of its own. */
+  TestAuthority ofAnotherMesh() {
+    return new TestAuthority(this);
   }
 
   static KeyPair keyPair() throws GeneralSecurityException {

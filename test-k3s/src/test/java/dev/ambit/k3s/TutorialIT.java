@@ -1,0 +1,35 @@
+package dev.ambit.k3s;
+
+import java.io.IOException;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/** What the tutorial shows, done as it stands there. */
+@ExtendWith(ClusterExtension.class)
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class TutorialIT {
+  private InstalledAmbit ambit;
+  private Guide guide;
+
+  @BeforeAll
+  void install(TwoNodeCluster cluster) {
+    ambit = InstalledAmbit.on(cluster);
+    guide = new Guide(ambit, "docs/tutorial.md");
+  }
+
+  @AfterAll
+  void remove() throws IOException {
+    ambit.client().namespaces().withName("market").withGracePeriod(0).delete();
+    guide.close();
+  }
+
+  @TestFactory
+  Stream<DynamicTest> each_section() throws IOException {
+    return guide.sections();
+  }
+}
