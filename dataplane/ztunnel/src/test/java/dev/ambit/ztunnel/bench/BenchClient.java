@@ -8,8 +8,11 @@ import java.io.InputStreamReader;
 import java.net.InetSocketAddress;
 import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
+import java.nio.channels.ByteChannel;
+import java.nio.channels.DatagramChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -26,6 +29,8 @@ import java.util.concurrent.locks.LockSupport;
  * <ul>
  *   <li>{@code steady NAMESPACE ADDRESS CONNECTIONS RATE SECONDS}: answers {@code COUNT ERRORS P50
  *       P99 P999 MAX}, latencies in microseconds from the moment when a request was due
+ *   <li>{@code echo NAMESPACE ADDRESS udp|tcp RATE SECONDS}: messages of 100 bytes that come back,
+ *       of one socket; answers {@code SENT LOST P50 P99}, in microseconds from when each was sent
  *   <li>{@code open NAMESPACE ADDRESS COUNT}: opens connections, uses each once and keeps them;
  *       answers {@code OPEN ERRORS}
  *   <li>{@code close}: closes them; answers {@code OPEN ERRORS}, where an error is a connection
@@ -36,6 +41,8 @@ public final class BenchClient {
   private static final byte[] REQUEST =
       "GET / HTTP/1.1\r\nHost: bench\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
   private static final int LARGEST_ANSWER = 4096;
+  private static final int MESSAGE = 100;
+  private static final Duration LAST_ANSWERS = Duration.ofSeconds(1);
 
   private final List<SocketChannel> idle = new ArrayList<>();
 
@@ -58,6 +65,16 @@ public final class BenchClient {
               namespace,
               address(words[2]),
               Integer.parseInt(words[3]),
+              Integer.parseInt(words[4]),
+              Integer.parseInt(words[5]));
+        }
+      }
+      case "echo" -> {
+        try (var namespace = namespace(words[1])) {
+          yield echo(
+              namespace,
+              new InetSocketAddress(words[2], BenchServer.ECHO),
+              words[3].equals("udp"),
               Integer.parseInt(words[4]),
               Integer.parseInt(words[5]));
         }
@@ -195,6 +212,67 @@ public final class BenchClient {
             quantile(sorted, 0.99),
             quantile(sorted, 0.999),
             quantile(sorted, 1));
+  }
+
+  private static String echo(
+      NetworkNamespace namespace,
+      InetSocketAddress address,
+      boolean datagrams,
+      int rate,
+      int seconds)
+      throws IOException, InterruptedException {
+    int count = rate * seconds;
+    var latencies = new long[count];
+    Arrays.fill(latencies, -1);
+    try (var channel = datagrams ? datagrams(namespace, address) : connect(namespace, address)) {
+      var reader = Thread.ofPlatform().daemon().start(() -> readEchoes(channel, latencies));
+      var message = ByteBuffer.allocateDirect(MESSAGE);
+      long start = System.nanoTime();
+      for (int i = 0; i < count; i++) {
+        long due = start + i * 1_000_000_000L / rate;
+        for (long now = System.nanoTime(); now < due; now = System.nanoTime()) {
+          LockSupport.parkNanos(due - now);
+        }
+        message.clear().putInt(0, i).putLong(Integer.BYTES, System.nanoTime());
+        while (message.hasRemaining()) {
+          channel.write(message);
+        }
+      }
+      reader.join(LAST_ANSWERS);
+    }
+    var sorted = Arrays.stream(latencies).filter(l -> l >= 0).sorted().toArray();
+    return "%d %d %d %d"
+        .formatted(count, count - sorted.length, quantile(sorted, 0.5), quantile(sorted, 0.99));
+  }
+
+  private static void readEchoes(ByteChannel channel, long[] latencies) {
+    var message = ByteBuffer.allocateDirect(MESSAGE);
+    try {
+      for (int i = 0; i < latencies.length; i++) {
+        message.clear();
+        while (message.hasRemaining()) {
+          if (channel.read(message) < 0) {
+            return;
+          }
+        }
+        latencies[message.getInt(0)] = System.nanoTime() - message.getLong(Integer.BYTES);
+      }
+    } catch (IOException e) {
+      // What has not come back by now is lost.
+    }
+  }
+
+  private static DatagramChannel datagrams(NetworkNamespace namespace, InetSocketAddress address)
+      throws IOException {
+    try {
+      var channel = namespace.call(DatagramChannel::open);
+      channel.connect(address);
+      return channel;
+    } catch (IOException | RuntimeException e) {
+      throw e;
+    } catch (Exception e) {
+      throw new IOException(e);
+    }
   }
 
   private static long quantile(long[] sorted, double quantile) {

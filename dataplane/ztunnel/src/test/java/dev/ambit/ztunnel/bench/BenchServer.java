@@ -20,7 +20,13 @@ import io.netty.util.concurrent.GlobalEventExecutor;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.net.InetSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.DatagramChannel;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.Callable;
 
 /**
@@ -38,12 +44,17 @@ public final class BenchServer {
   /** Says the server's letter to whoever connects, and closes. */
   static final int LETTER = 8082;
 
+  /** Sends back what comes, bytes and datagrams. */
+  static final int ECHO = 8083;
+
   static final int BODY = 1024;
   private static final int BACKLOG = 4096;
 
   private final EventLoopGroup loops =
       new MultiThreadIoEventLoopGroup(1, FreshDescriptors.factory());
   private final ChannelGroup listeners = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
+
+  private final List<DatagramChannel> echoes = new ArrayList<>();
 
   private BenchServer() {}
 
@@ -71,6 +82,10 @@ public final class BenchServer {
       }
       case "leave" -> {
         listeners.close().sync();
+        for (var echo : echoes) {
+          echo.close();
+        }
+        echoes.clear();
         yield "left";
       }
       default -> throw new IllegalArgumentException("not a command of the server: " + words[0]);
@@ -82,6 +97,7 @@ public final class BenchServer {
     var last = response("close");
     bind(namespace, HTTP, () -> new Http(kept, false));
     bind(namespace, HTTP_CLOSING, () -> new Http(last, true));
+    echo(namespace);
     bind(
         namespace,
         LETTER,
@@ -94,6 +110,37 @@ public final class BenchServer {
                     .addListener(ChannelFutureListener.CLOSE);
               }
             });
+  }
+
+  private void echo(NetworkNamespace namespace) throws Exception {
+    bind(
+        namespace,
+        ECHO,
+        () ->
+            new ChannelInboundHandlerAdapter() {
+              @Override
+              public void channelRead(ChannelHandlerContext context, Object message) {
+                context.writeAndFlush(message);
+              }
+            });
+    var channel = namespace.call(DatagramChannel::open);
+    echoes.add(channel);
+    channel.bind(new InetSocketAddress(ECHO));
+    Thread.ofPlatform().daemon().name("echo").start(() -> echo(channel));
+  }
+
+  private static void echo(DatagramChannel channel) {
+    var memory = ByteBuffer.allocateDirect(1 << 16);
+    while (true) {
+      try {
+        var caller = channel.receive(memory.clear());
+        channel.send(memory.flip(), caller);
+      } catch (ClosedChannelException e) {
+        return;
+      } catch (IOException e) {
+        // A caller that is gone.
+      }
+    }
   }
 
   private static ByteBuf response(String connection) {

@@ -11,6 +11,12 @@ sealed interface Goal {
   /** At most so much, whatever others need. */
   record AtMost(double value) implements Goal {}
 
+  /** At least so many times what there is without a proxy. */
+  record AtLeastDirect(double times) implements Goal {}
+
+  /** At most so much more than without a proxy. */
+  record AtMostAdded(double value) implements Goal {}
+
   /** It is only looked at. */
   record None() implements Goal {}
 }

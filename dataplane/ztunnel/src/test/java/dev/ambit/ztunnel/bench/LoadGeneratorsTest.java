@@ -63,6 +63,24 @@ class LoadGeneratorsTest {
   }
 
   @Test
+  void whatIperfFoundOfDatagramsIsRead() {
+    var found =
+        UdpIperf.parse(
+            """
+            {"start": {"version": "iperf 3.12"},
+             "end": {"sum_sent": {"seconds": 2, "bytes": 280000000, "packets": 200000},
+                     "sum_received": {"seconds": 2.1, "bytes": 210000000, "packets": 151000,
+                                      "lost_packets": 1000}}}
+            """);
+    assertThat(found).isEqualTo(new UdpIperf(2, 200_000, 150_000));
+    assertThat(found.perSecond()).isEqualTo(75_000);
+    assertThat(found.gigabitsPerSecond()).isEqualTo(0.84);
+    assertThat(found.lossPercent()).isEqualTo(25);
+    assertThatThrownBy(() -> UdpIperf.parse("{\"error\": \"unable to connect to server\"}"))
+        .hasMessageContaining("unable to connect to server");
+  }
+
+  @Test
   void iperfsOwnErrorIsPassedOn() {
     assertThatThrownBy(() -> Iperf.parse("{\"error\": \"unable to connect to server\"}"))
         .hasMessageContaining("unable to connect to server");

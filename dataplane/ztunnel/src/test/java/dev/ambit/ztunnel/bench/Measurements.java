@@ -88,6 +88,19 @@ final class Measurements {
     return Spread.of(ratios.stream().mapToDouble(Double::doubleValue).toArray());
   }
 
+  /** How much more {@code subject} has than {@code reference}, compared within each round. */
+  Optional<Spread> difference(Metric metric, String subject, String reference) {
+    var differences = new ArrayList<Double>();
+    for (int round = 1; round <= rounds(); round++) {
+      var mine = inRound(metric, subject, round);
+      var theirs = inRound(metric, reference, round);
+      if (mine.isPresent() && theirs.isPresent()) {
+        differences.add(mine.get() - theirs.get());
+      }
+    }
+    return Spread.of(differences.stream().mapToDouble(Double::doubleValue).toArray());
+  }
+
   private Optional<Double> inRound(Metric metric, String subject, int round) {
     return Spread.of(
             samples.stream()

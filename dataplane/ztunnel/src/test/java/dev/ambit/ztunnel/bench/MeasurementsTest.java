@@ -54,6 +54,24 @@ class MeasurementsTest {
   }
 
   @Test
+  void goalsBesideNoProxyAreJudgedWithinEachRound() {
+    var measurements = new Measurements();
+    for (int round = 1; round <= 3; round++) {
+      measurements.add(Metric.UDP_RATE, Subject.NONE, round, 100_000 * round);
+      measurements.add(Metric.UDP_RATE, Subject.AMBIT, round, 60_000 * round);
+      measurements.add(Metric.UDP_P99, Subject.NONE, round, 100 * round);
+      measurements.add(Metric.UDP_P99, Subject.AMBIT, round, 100 * round + 600);
+    }
+    measurements.add(Metric.UDP_LOSS, Subject.AMBIT, 1, 0);
+    assertThat(measurements.difference(Metric.UDP_P99, Subject.AMBIT, Subject.NONE))
+        .contains(new Measurements.Spread(600, 600, 600));
+    assertThat(new Report(measurements).markdown())
+        .contains("| 0.60 (0.60–0.60) | ≥ 0.5 × no proxy, met |")
+        .contains("≤ 500 more than no proxy, **missed**")
+        .contains("| UDP at half of that rate, loss, % |  | 0.000 |  |  |  | ≤ 0.000, met |");
+  }
+
+  @Test
   void withoutAPeerNoGoalThatNeedsOneIsJudged() {
     var measurements = new Measurements();
     measurements.add(Metric.REQUESTS_1, Subject.NONE, 1, 100);

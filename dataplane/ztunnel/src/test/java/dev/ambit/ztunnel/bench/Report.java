@@ -66,6 +66,8 @@ final class Report {
 
   private String goal(Metric metric) {
     var peers = measurements.ratio(metric, Subject.AMBIT, Subject.PEER).map(Spread::median);
+    var direct = measurements.ratio(metric, Subject.AMBIT, Subject.NONE).map(Spread::median);
+    var added = measurements.difference(metric, Subject.AMBIT, Subject.NONE).map(Spread::median);
     var own = measurements.spread(metric, Subject.AMBIT).map(Spread::median);
     return switch (metric.goal()) {
       case Goal.AtLeastPeers(double times) ->
@@ -74,6 +76,11 @@ final class Report {
           "≤ %s × peer%s".formatted(times, verdict(peers.map(ratio -> ratio <= times)));
       case Goal.AtMost(double value) ->
           "≤ %s%s".formatted(number(value), verdict(own.map(median -> median <= value)));
+      case Goal.AtLeastDirect(double times) ->
+          "≥ %s × no proxy%s".formatted(times, verdict(direct.map(ratio -> ratio >= times)));
+      case Goal.AtMostAdded(double value) ->
+          "≤ %s more than no proxy%s"
+              .formatted(number(value), verdict(added.map(more -> more <= value)));
       case Goal.None() -> "";
     };
   }

@@ -6,10 +6,14 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -37,6 +41,7 @@ final class Round implements AutoCloseable {
   private final LineProcess client;
   private final int number;
   private final Map<Subject, MeasuredMesh> meshes = new LinkedHashMap<>();
+  private final Map<Subject, MeasuredMesh> datagramMeshes = new LinkedHashMap<>();
   private final List<Process> background = new ArrayList<>();
 
   Round(
@@ -57,14 +62,31 @@ final class Round implements AutoCloseable {
     for (var subject : subjects) {
       var mesh = subject.mesh(settings.folder());
       meshes.put(subject, mesh);
-      servers.ask("listen " + mesh.serverNamespace() + " s");
-      servers.ask("listen " + mesh.otherServerNamespace() + " o");
-      background.add(
-          new ProcessBuilder(mesh.inServer(Iperf.server()))
-              .redirectErrorStream(true)
-              .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-              .start());
+      serve(mesh);
+      if (settings.has(Step.UDP)) {
+        switch (subject.name()) {
+          case Subject.NONE -> datagramMeshes.put(subject, mesh);
+          case Subject.AMBIT -> {
+            var carrying = MeasuredMesh.createWithUdp(subject.log(settings.folder()));
+            datagramMeshes.put(subject, carrying);
+            serve(carrying);
+          }
+          default -> {
+            // No other ztunnel carries UDP.
+          }
+        }
+      }
     }
+  }
+
+  private void serve(MeasuredMesh mesh) throws IOException {
+    servers.ask("listen " + mesh.serverNamespace() + " s");
+    servers.ask("listen " + mesh.otherServerNamespace() + " o");
+    background.add(
+        new ProcessBuilder(mesh.inServer(Iperf.server()))
+            .redirectErrorStream(true)
+            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+            .start());
   }
 
   /** Measures; what fails is among the errors, and the rest goes on. */
@@ -89,10 +111,98 @@ final class Round implements AutoCloseable {
       proxied.forEach(subject -> attempt(subject, "memory", this::loaded));
       proxied.forEach(subject -> mesh(subject).killZtunnels());
     }
+    if (settings.has(Step.UDP)) {
+      datagrams(subjects.stream().filter(datagramMeshes::containsKey).toList());
+    }
     if (settings.has(Step.LARGE)) {
       proxied.forEach(subject -> attempt(subject, Step.LARGE.name(), this::large));
       proxied.forEach(subject -> mesh(subject).killZtunnels());
     }
+  }
+
+  /** UDP: by ztunnels that carry it, which others need not, and without any. */
+  private void datagrams(List<Subject> subjects) {
+    var rates = new LinkedHashMap<Subject, Double>();
+    for (var work :
+        List.<Work>of(
+            this::startDatagrams,
+            (subject, mesh) -> rates.put(subject, datagramRate(subject, mesh)),
+            (subject, mesh) -> {
+              Double rate = rates.get(subject);
+              if (rate != null) {
+                datagramLoss(subject, mesh, (long) (rate / 2));
+              }
+            },
+            this::datagramLatency,
+            this::besideDatagrams)) {
+      for (var subject : subjects) {
+        attempt(subject, Step.UDP.name(), work, datagramMesh(subject));
+      }
+    }
+    subjects.forEach(subject -> datagramMesh(subject).killZtunnels());
+  }
+
+  private void startDatagrams(Subject subject, MeasuredMesh mesh) throws IOException {
+    if (mesh.isProxied()) {
+      mesh.startZtunnels();
+      mesh.awaitDatagrams();
+    }
+    int quarter = Math.max(1, settings.warmUpSeconds() / 4);
+    udp(mesh, 0, 2 * quarter);
+    echo(mesh, "udp", quarter);
+    iperf(mesh, 1, false, quarter);
+  }
+
+  private double datagramRate(Subject subject, MeasuredMesh mesh) throws IOException {
+    var used = new Cpu(mesh);
+    var found = udp(mesh, 0, settings.seconds());
+    used.addPer(found.received() / 1e6, Metric.UDP_CPU, subject);
+    add(Metric.UDP_RATE, subject, found.perSecond());
+    add(Metric.UDP_SPEED, subject, found.gigabitsPerSecond());
+    return found.perSecond();
+  }
+
+  private void datagramLoss(Subject subject, MeasuredMesh mesh, long perSecond) throws IOException {
+    var used = new Cpu(mesh);
+    var found = udp(mesh, perSecond, settings.seconds());
+    used.addPer(found.received() / 1e6, Metric.UDP_LOSS_CPU, subject);
+    add(Metric.UDP_LOSS, subject, found.lossPercent());
+  }
+
+  private void datagramLatency(Subject subject, MeasuredMesh mesh) throws IOException {
+    var used = new Cpu(mesh);
+    var found = echo(mesh, "udp", settings.seconds());
+    used.addPer(found.sent() / 1e6, Metric.UDP_STEADY_CPU, subject);
+    add(Metric.UDP_P50, subject, found.p50());
+    add(Metric.UDP_P99, subject, found.p99());
+    add(Metric.UDP_LATE, subject, 100.0 * found.lost() / found.sent());
+  }
+
+  private void besideDatagrams(Subject subject, MeasuredMesh mesh) throws IOException {
+    var used = new Cpu(mesh);
+    var stream = iperf(mesh, 1, false, settings.seconds());
+    used.addPer(stream.gigabytes() * 1e3 / UdpIperf.BYTES, Metric.TCP_CPU, subject);
+    add(Metric.TCP_SPEED, subject, stream.gigabitsPerSecond());
+    var found = echo(mesh, "tcp", settings.seconds());
+    add(Metric.TCP_P50, subject, found.p50());
+    add(Metric.TCP_P99, subject, found.p99());
+  }
+
+  private static UdpIperf udp(MeasuredMesh mesh, long perSecond, int seconds) throws IOException {
+    var command = UdpIperf.command(mesh.serverAddress(), perSecond, seconds);
+    return UdpIperf.parse(output(mesh.inClient(command), seconds));
+  }
+
+  private record Echo(long sent, long lost, long p50, long p99) {}
+
+  private Echo echo(MeasuredMesh mesh, String protocol, int seconds) throws IOException {
+    var question =
+        "echo %s %s %s %d %d"
+            .formatted(
+                mesh.clientNamespace(), mesh.serverAddress(), protocol, STEADY_RATE, seconds);
+    var answer =
+        Arrays.stream(client.ask(question).split(" ")).mapToLong(Long::parseLong).toArray();
+    return new Echo(answer[0], answer[1], answer[2], answer[3]);
   }
 
   @FunctionalInterface
@@ -101,19 +211,23 @@ final class Round implements AutoCloseable {
   }
 
   private void attempt(Subject subject, String what, Work work) {
+    attempt(subject, what, work, mesh(subject));
+  }
+
+  private void attempt(Subject subject, String what, Work work, MeasuredMesh mesh) {
     System.err.printf("round %d: %s, %s%n", number, what, subject.name());
     try {
-      work.with(subject, mesh(subject));
+      work.with(subject, mesh);
     } catch (IOException | RuntimeException e) {
-      error(subject, what, e.getMessage() + tail(subject));
+      error(subject, what, e.getMessage() + tail(subject, mesh));
     }
   }
 
   /** The last lines that the subject's ztunnels printed, where they have ended. */
-  private String tail(Subject subject) {
+  private String tail(Subject subject, MeasuredMesh mesh) {
     try {
       boolean alive =
-          mesh(subject).ztunnels().stream()
+          mesh.ztunnels().stream()
               .allMatch(pid -> ProcessHandle.of(pid).filter(ProcessHandle::isAlive).isPresent());
       if (alive) {
         return "";
@@ -130,6 +244,10 @@ final class Round implements AutoCloseable {
     var subjects = new ArrayList<>(meshes.keySet());
     Collections.rotate(subjects, 1 - number);
     return subjects;
+  }
+
+  private MeasuredMesh datagramMesh(Subject subject) {
+    return Objects.requireNonNull(datagramMeshes.get(subject));
   }
 
   private MeasuredMesh mesh(Subject subject) {
@@ -255,7 +373,7 @@ final class Round implements AutoCloseable {
         add(Metric.STEADY_P99, subject, answer.p99());
         used.addPer(settings.seconds(), Metric.STEADY_CPU, subject);
       }
-      case IDLE, COLD, LARGE -> throw new IllegalArgumentException(step + " is no warm step");
+      case IDLE, COLD, UDP, LARGE -> throw new IllegalArgumentException(step + " is no warm step");
     }
   }
 
@@ -370,13 +488,19 @@ final class Round implements AutoCloseable {
     }
   }
 
+  private void closeMeshes() {
+    Set<MeasuredMesh> all = new LinkedHashSet<>(meshes.values());
+    all.addAll(datagramMeshes.values());
+    all.forEach(MeasuredMesh::close);
+  }
+
   @Override
   public void close() throws IOException {
     background.forEach(Process::destroy);
     try {
       servers.ask("leave");
     } finally {
-      meshes.values().forEach(MeasuredMesh::close);
+      closeMeshes();
     }
     for (var subject : meshes.keySet()) {
       Files.deleteIfExists(subject.log(settings.folder()));

@@ -18,13 +18,15 @@ enum Step {
   STREAM_8,
   /** Requests at a steady rate after the warm-up. */
   STEADY,
+  /** Datagrams, by ztunnels of their own that carry UDP, and TCP through the same tunnel. */
+  UDP,
   /** A mesh of 100,000 workloads. */
   LARGE;
 
   /** Whether it is done with processes that are warm. */
   boolean isWarm() {
     return switch (this) {
-      case IDLE, COLD, LARGE -> false;
+      case IDLE, COLD, UDP, LARGE -> false;
       case REQUESTS_1, REQUESTS_64, CONNECTIONS, STREAM_1, STREAM_8, STEADY -> true;
     };
   }

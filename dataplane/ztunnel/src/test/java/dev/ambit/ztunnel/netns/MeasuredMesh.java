@@ -1,7 +1,10 @@
 package dev.ambit.ztunnel.netns;
 
+import static org.awaitility.Awaitility.await;
+
 import com.google.protobuf.ByteString;
 import com.google.protobuf.Message;
+import dev.ambit.linux.Nftables;
 import dev.ambit.protocol.workload.Address;
 import dev.ambit.protocol.workload.TunnelProtocol;
 import dev.ambit.protocol.workload.Workload;
@@ -27,14 +30,16 @@ public final class MeasuredMesh implements AutoCloseable {
 
   private final Mesh mesh;
   private final boolean proxied;
+  private final boolean udp;
   private final Pod client;
   private final Pod server;
   private final Pod otherServer;
   private final List<ZtunnelProcess> running = new ArrayList<>();
 
-  private MeasuredMesh(Mesh mesh, boolean proxied) {
+  private MeasuredMesh(Mesh mesh, boolean proxied, boolean udp) {
     this.mesh = mesh;
     this.proxied = proxied;
+    this.udp = udp;
     this.client = pod(mesh.a(), "client");
     this.server = pod(mesh.b(), "server");
     this.otherServer = pod(mesh.b(), "other-server");
@@ -51,8 +56,15 @@ public final class MeasuredMesh implements AutoCloseable {
         .map(
             present ->
                 new MeasuredMesh(
-                    Mesh.toMeasure(present.loggingTo(log.toAbsolutePath()), Map.of()), true))
-        .orElseGet(() -> new MeasuredMesh(Mesh.toMeasure(ZtunnelProgram.ambit(), Map.of()), false));
+                    Mesh.toMeasure(present.loggingTo(log.toAbsolutePath()), Map.of()), true, false))
+        .orElseGet(
+            () -> new MeasuredMesh(Mesh.toMeasure(ZtunnelProgram.ambit(), Map.of()), false, false));
+  }
+
+  /** Makes the namespaces of ztunnels that carry UDP. */
+  public static MeasuredMesh createWithUdp(Path log) {
+    var program = ZtunnelProgram.ambitWithUdp().loggingTo(log.toAbsolutePath());
+    return new MeasuredMesh(Mesh.toMeasure(program, Map.of("UDP_ENABLED", "true")), true, true);
   }
 
   /** Skips the test, or fails it in CI, where the machine lacks root or one of the programs. */
@@ -62,7 +74,29 @@ public final class MeasuredMesh implements AutoCloseable {
   }
 
   private Pod pod(MeshNode node, String role) {
-    return proxied ? mesh.captured(node, role) : mesh.unknown(node, role);
+    if (!proxied) {
+      return mesh.unknown(node, role);
+    }
+    var pod = mesh.captured(node, role);
+    if (udp) {
+      mesh.controlPlane()
+          .announce(WorkloadResource.captured(pod).with(workload -> workload.setDatagrams(true)));
+    }
+    return pod;
+  }
+
+  /** Waits until the client's datagrams to the server are led to its ztunnel, if to any. */
+  public void awaitDatagrams() {
+    if (udp) {
+      await("the client's datagrams are captured")
+          .atMost(Patience.LONG)
+          .until(
+              () ->
+                  client
+                      .host()
+                      .call(() -> Nftables.run("list table inet ambit_udp"))
+                      .contains(serverAddress()));
+    }
   }
 
   public boolean isProxied() {
