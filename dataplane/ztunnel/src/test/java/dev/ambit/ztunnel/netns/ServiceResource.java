@@ -6,6 +6,7 @@ import dev.ambit.protocol.workload.IPFamilies;
 import dev.ambit.protocol.workload.NetworkAddress;
 import dev.ambit.protocol.workload.Port;
 import dev.ambit.protocol.workload.Service;
+import java.net.Inet6Address;
 import java.net.InetSocketAddress;
 
 /** A service as xDS announces it: a virtual address, and one port. */
@@ -29,7 +30,10 @@ record ServiceResource(String namespace, String name, InetSocketAddress address4
                 .setName(name)
                 .setNamespace(namespace)
                 .setHostname(hostname())
-                .setIpFamilies(IPFamilies.IPV4_ONLY)
+                .setIpFamilies(
+                    address4.getAddress() instanceof Inet6Address
+                        ? IPFamilies.IPV6_ONLY
+                        : IPFamilies.IPV4_ONLY)
                 .addAddresses(
                     NetworkAddress.newBuilder()
                         .setAddress(ByteString.copyFrom(address4.getAddress().getAddress())))

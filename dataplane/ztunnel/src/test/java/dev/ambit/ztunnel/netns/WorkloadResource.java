@@ -63,6 +63,13 @@ record WorkloadResource(Workload workload) {
         workload.toBuilder().putAllServices(Map.of(service.key(), ports)).build());
   }
 
+  /** The same, as an endpoint of one more service that has datagrams too. */
+  WorkloadResource alsoEndpointOf(ServiceResource service, int targetPort) {
+    var port = Port.newBuilder().setServicePort(service.port()).setTargetPort(targetPort).build();
+    var ports = PortList.newBuilder().addPorts(port).addDatagramPorts(port).build();
+    return with(builder -> builder.putServices(service.key(), ports));
+  }
+
   /** The same, changed. */
   WorkloadResource with(UnaryOperator<Workload.Builder> change) {
     return new WorkloadResource(change.apply(workload.toBuilder()).build());
