@@ -82,7 +82,10 @@ final class NodeUpkeep implements AutoCloseable {
     var next =
         switch (cluster.mesh()) {
           case MeshState.Absent absent -> {
-            namespaces.write(Set.of());
+            // Once the node is clean, nothing is to come back until the DaemonSet goes as well.
+            if (!Boolean.TRUE.equals(clean)) {
+              namespaces.write(Set.of());
+            }
             yield LOOK_AGAIN;
           }
           case MeshState.Present present -> {
