@@ -7,8 +7,8 @@ import java.util.Map;
  * Whether a pod's traffic is to be captured.
  *
  * <p>The pod's own label wins over a user's MeshEnrollment, which wins over the namespace's label.
- * An excluded namespace, the node's network and a sidecar beat all of them, as in Istio. A label
- * whose value is neither {@code ambient} nor {@code none} captures nothing.
+ * An excluded namespace, another control plane's revision, the node's network and a sidecar beat all
+ * of them, as in Istio. A label whose value is neither {@code ambient} nor {@code none} captures nothing.
  */
 public sealed interface CaptureDecision {
   /** The pod is to be captured. */
@@ -75,6 +75,9 @@ public sealed interface CaptureDecision {
       CaptureDecision asked, PodFacts pod, NamespaceFacts namespace) {
     if (namespace.excludedNamespaces().contains(namespace.name())) {
       return new Excluded(ExclusionReason.EXCLUDED_NAMESPACE);
+    }
+    if (!ControlPlaneRevision.isOurs(pod, namespace)) {
+      return new Excluded(ExclusionReason.OTHER_REVISION);
     }
     if (pod.completed()) {
       return new Excluded(ExclusionReason.COMPLETED);

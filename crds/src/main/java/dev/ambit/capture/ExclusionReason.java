@@ -4,6 +4,8 @@ package dev.ambit.capture;
 public enum ExclusionReason {
   EXCLUDED_NAMESPACE(
       "ExcludedNamespace", "the AmbientMesh lists the namespace under excludedNamespaces"),
+  OTHER_REVISION(
+      "OtherRevision", "the label istio.io/rev says that the pod is another control plane's"),
   COMPLETED("Completed", "all containers of the pod have ended"),
   HOST_NETWORK("HostNetwork", "the pod uses its node's network, which is never redirected"),
   SIDECAR_INJECTED("SidecarInjected", "the pod has a sidecar proxy already"),

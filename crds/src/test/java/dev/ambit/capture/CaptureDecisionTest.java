@@ -28,7 +28,39 @@ class CaptureDecisionTest {
       @Nullable String podMode,
       boolean hostNetwork,
       boolean sidecar,
-      boolean completed) {
+      boolean completed,
+      @Nullable String namespaceRevision,
+      @Nullable String podRevision) {
+
+    Situation(
+        String namespace,
+        @Nullable String namespaceMode,
+        @Nullable Integer cut,
+        @Nullable String podMode,
+        boolean hostNetwork,
+        boolean sidecar,
+        boolean completed) {
+      this(
+          namespace, namespaceMode, cut, podMode, hostNetwork, sidecar, completed, null, null);
+    }
+
+    Situation of(@Nullable String namespaceRevision, @Nullable String podRevision) {
+      return new Situation(
+          namespace,
+          namespaceMode,
+          cut,
+          podMode,
+          hostNetwork,
+          sidecar,
+          completed,
+          namespaceRevision,
+          podRevision);
+    }
+
+    boolean ofAnotherRevision() {
+      String revision = podRevision == null ? namespaceRevision : podRevision;
+      return revision != null && !revision.equals("default");
+    }
 
     CaptureDecision decision() {
       Map<String, String> podLabels = new HashMap<>(Map.of("app", "a"));
@@ -38,6 +70,12 @@ class CaptureDecisionTest {
       Map<String, String> namespaceLabels = new HashMap<>();
       if (namespaceMode != null) {
         namespaceLabels.put(WellKnown.DATAPLANE_MODE, namespaceMode);
+      }
+      if (podRevision != null) {
+        podLabels.put(ControlPlaneRevision.LABEL, podRevision);
+      }
+      if (namespaceRevision != null) {
+        namespaceLabels.put(ControlPlaneRevision.LABEL, namespaceRevision);
       }
       return CaptureDecision.of(
           new PodFacts(
@@ -88,6 +126,7 @@ class CaptureDecisionTest {
           new Rule(s -> !reached(s), CaptureDecision.NOT_ENROLLED),
           new Rule(
               s -> EXCLUDED.contains(s.namespace()), excluded(ExclusionReason.EXCLUDED_NAMESPACE)),
+          new Rule(Situation::ofAnotherRevision, excluded(ExclusionReason.OTHER_REVISION)),
           new Rule(Situation::completed, excluded(ExclusionReason.COMPLETED)),
           new Rule(Situation::hostNetwork, excluded(ExclusionReason.HOST_NETWORK)),
           new Rule(Situation::sidecar, excluded(ExclusionReason.SIDECAR_INJECTED)),
@@ -123,7 +162,15 @@ class CaptureDecisionTest {
             Arbitraries.of(true, false),
             Arbitraries.of(true, false),
             Arbitraries.of(true, false))
-        .as(Situation::new);
+        .as(
+            (namespace, mode, cut, podMode, hostNetwork, sidecar, completed) ->
+                new Situation(namespace, mode, cut, podMode, hostNetwork, sidecar, completed))
+        .flatMap(
+            situation ->
+                Combinators.combine(
+                        Arbitraries.of("default", "canary").injectNull(0.5),
+                        Arbitraries.of("default", "canary").injectNull(0.5))
+                    .as(situation::of));
   }
 
   @Test
@@ -152,5 +199,14 @@ class CaptureDecisionTest {
             new Situation("kube-system", null, PodNumber.ALL, "ambient", false, false, false)
                 .decision())
         .isEqualTo(excluded(ExclusionReason.EXCLUDED_NAMESPACE));
+  }
+
+  @Test
+  void aNamespaceOfAnotherControlPlaneIsLeftAloneButForPodsThatSayOtherwise() {
+    var labelled = new Situation("shop", "ambient", null, null, false, false, false);
+    assertThat(labelled.of("istio-1-30", null).decision())
+        .isEqualTo(excluded(ExclusionReason.OTHER_REVISION));
+    assertThat(labelled.of("istio-1-30", "default").decision()).isEqualTo(CaptureDecision.CAPTURED);
+    assertThat(labelled.of("default", null).decision()).isEqualTo(CaptureDecision.CAPTURED);
   }
 }

@@ -7,6 +7,7 @@ import dev.ambit.api.MeshEnrollmentSpec;
 import dev.ambit.api.Stage;
 import dev.ambit.api.WellKnown;
 import dev.ambit.capture.DataplaneMode;
+import dev.ambit.capture.ControlPlaneRevision;
 import dev.ambit.operator.CommonLabels;
 import dev.ambit.operator.FieldManager;
 import dev.ambit.operator.NamespaceGone;
@@ -96,10 +97,14 @@ public final class NamespaceReconciler implements Reconciler<Namespace> {
       metrics.remove(name);
     }
     Optional<MeshEnrollment> mirror = all.stream().filter(MeshEnrollment::isMirror).findFirst();
+    Map<String, String> labels =
+        Objects.requireNonNullElse(namespace.getMetadata().getLabels(), Map.of());
     MirrorDecision decision =
         MirrorDecision.of(
-            DataplaneMode.of(
-                Objects.requireNonNullElse(namespace.getMetadata().getLabels(), Map.of())),
+            // What another control plane takes into its mesh has no mirror here.
+            ControlPlaneRevision.isOurs(labels)
+                ? DataplaneMode.of(labels)
+                : DataplaneMode.ABSENT,
             meshes
                 .flatMap(source -> source.get(new ResourceID(WellKnown.DEFAULT_NAME)))
                 .isPresent(),

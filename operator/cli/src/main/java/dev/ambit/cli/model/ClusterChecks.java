@@ -1,6 +1,7 @@
 package dev.ambit.cli.model;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.ambit.capture.ControlPlaneRevision;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -267,7 +268,11 @@ public final class ClusterChecks {
             "Istio's ambient mode runs (DaemonSet "
                 + where
                 + "): it captures pods by the same label as Ambit",
-            "Remove Istio's " + name + " before a namespace is enrolled here");
+            "Label Istio's namespaces "
+                + ControlPlaneRevision.LABEL
+                + ", or remove Istio's "
+                + name
+                + " before a namespace is enrolled here");
       } else if (name.equals("kmesh")) {
         other("Kmesh", where, report);
       }
@@ -282,6 +287,19 @@ public final class ClusterChecks {
           OTHER_MESHES,
           "Sidecars are injected in namespaces " + injected + ": such pods are left out",
           "Remove the label istio-injection and restart the pods, before they can be captured");
+    }
+    String others =
+        facts.namespaces().stream()
+            .filter(namespace -> !ControlPlaneRevision.isOurs(Objects.labels(namespace)))
+            .map(
+                namespace ->
+                    Objects.name(namespace)
+                        + " ("
+                        + Objects.labels(namespace).get(ControlPlaneRevision.LABEL)
+                        + ")")
+            .collect(Collectors.joining(", "));
+    if (!others.isEmpty()) {
+      report.ok(OTHER_MESHES, "Left to another control plane by " + ControlPlaneRevision.LABEL + ": " + others);
     }
     if (report.build().checks().size() == before) {
       report.ok(OTHER_MESHES, "No other mesh is installed");

@@ -10,6 +10,7 @@ import dev.ambit.capture.NamespaceFacts;
 import dev.ambit.capture.PodFacts;
 import dev.ambit.capture.PodNumber;
 import dev.ambit.capture.Redirection;
+import dev.ambit.capture.ControlPlaneRevision;
 import io.fabric8.kubernetes.api.model.PodBuilder;
 import java.util.ArrayList;
 import java.util.List;
@@ -158,6 +159,13 @@ public record PodExplanation(
             ? "yes: Ambit's own, or in spec.excludedNamespaces of the AmbientMesh"
             : "no",
         reached && surroundings.excluded().contains(name));
+    boolean others =
+        decision instanceof CaptureDecision.Excluded(ExclusionReason why)
+            && why == ExclusionReason.OTHER_REVISION;
+    decider.add(
+        "other revision",
+        others ? "yes: label " + ControlPlaneRevision.LABEL + " of the pod or its namespace" : "no",
+        others);
     decider.add("pod completed", pod.completed() ? "yes" : "no", reached && pod.completed());
     decider.add(
         "host network",

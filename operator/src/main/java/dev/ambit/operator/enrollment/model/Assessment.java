@@ -7,6 +7,7 @@ import dev.ambit.api.RolloutStatus;
 import dev.ambit.api.Stage;
 import dev.ambit.api.WaypointStatus;
 import dev.ambit.api.WellKnown;
+import dev.ambit.capture.ControlPlaneRevision;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -132,6 +133,17 @@ public record Assessment(
           "The namespace is never captured, since the AmbientMesh lists it under"
               + " spec.excludedNamespaces or it is Ambit's own. Remove it there, or take back the"
               + " enrollment.");
+    }
+    if (observed.asked() != Stage.NONE && !ControlPlaneRevision.isOurs(observed.pods().namespaceLabels())) {
+      return stalled(
+          stage,
+          "OtherRevision",
+          "The namespace's label "
+              + ControlPlaneRevision.LABEL
+              + "="
+              + observed.pods().namespaceLabels().get(ControlPlaneRevision.LABEL)
+              + " says that it is another control plane's, so none of its pods is captured. Remove"
+              + " the label, or take back the enrollment.");
     }
     if (observed.asked() != Stage.NONE && !observed.meshInstalled()) {
       return stalled(
