@@ -4,6 +4,8 @@ import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.KubernetesClientTimeoutException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help.Ansi;
@@ -26,6 +28,22 @@ import picocli.CommandLine.Spec;
       "                                 70  a fault of the command line itself"
     })
 public final class Ambit implements Runnable {
+  private static final List<String> COMMANDS =
+      List.of(
+          "check",
+          "status",
+          "explain",
+          "plan",
+          "enroll",
+          "leave",
+          "certs",
+          "connections",
+          "proxy-config",
+          "authz",
+          "bug-report",
+          "completion",
+          "version");
+
   @Spec private CommandSpec spec;
 
   @CommandLine.Option(
@@ -46,30 +64,55 @@ public final class Ambit implements Runnable {
 
   /** Runs the command line; the answer is its {@link ExitCode}. */
   static int run(Environment environment, String... arguments) {
-    return commandLine(environment).execute(arguments);
+    CommandLine commandLine = commandLine(environment, arguments);
+    if (arguments.length > 0 && arguments[0].equals(KubectlCompletion.ASKED)) {
+      KubectlCompletion.of(
+              commandLine.getCommandSpec(), Arrays.asList(arguments).subList(1, arguments.length))
+          .forEach(environment.out()::println);
+      return ExitCode.OK;
+    }
+    return commandLine.execute(arguments);
   }
 
+  /** The whole command line. */
   static CommandLine commandLine(Environment environment) {
-    CommandLine explain =
-        new CommandLine(new ExplainCommand(environment))
-            .addSubcommand(new TrafficCommand(environment));
-    CommandLine authz =
-        new CommandLine(new AuthzCommand()).addSubcommand(new SimulateCommand(environment));
-    CommandLine root =
-        new CommandLine(new Ambit())
-            .addSubcommand(new CheckCommand(environment))
-            .addSubcommand(new StatusCommand(environment))
-            .addSubcommand(explain)
-            .addSubcommand(new PlanCommand(environment))
-            .addSubcommand(new EnrollCommand(environment))
-            .addSubcommand(new LeaveCommand(environment))
-            .addSubcommand(new CertsCommand(environment))
-            .addSubcommand(new ConnectionsCommand(environment))
-            .addSubcommand(new ProxyConfigCommand(environment))
-            .addSubcommand(authz)
-            .addSubcommand(new BugReportCommand(environment))
-            .addSubcommand(new CompletionCommand(environment))
-            .addSubcommand(new VersionCommand(environment));
+    return commandLine(environment, COMMANDS);
+  }
+
+  /**
+   * The command line as far as its arguments need it: to make a command known takes as long as to
+   * ask the API server something.
+   */
+  private static CommandLine commandLine(Environment environment, String[] arguments) {
+    boolean one = arguments.length > 0 && COMMANDS.contains(arguments[0]);
+    return commandLine(environment, one ? List.of(arguments[0]) : COMMANDS);
+  }
+
+  private static CommandLine command(String name, Environment environment) {
+    return switch (name) {
+      case "check" -> new CommandLine(new CheckCommand(environment));
+      case "status" -> new CommandLine(new StatusCommand(environment));
+      case "explain" ->
+          new CommandLine(new ExplainCommand(environment))
+              .addSubcommand(new TrafficCommand(environment));
+      case "plan" -> new CommandLine(new PlanCommand(environment));
+      case "enroll" -> new CommandLine(new EnrollCommand(environment));
+      case "leave" -> new CommandLine(new LeaveCommand(environment));
+      case "certs" -> new CommandLine(new CertsCommand(environment));
+      case "connections" -> new CommandLine(new ConnectionsCommand(environment));
+      case "proxy-config" -> new CommandLine(new ProxyConfigCommand(environment));
+      case "authz" ->
+          new CommandLine(new AuthzCommand()).addSubcommand(new SimulateCommand(environment));
+      case "bug-report" -> new CommandLine(new BugReportCommand(environment));
+      case "completion" -> new CommandLine(new CompletionCommand(environment));
+      case "version" -> new CommandLine(new VersionCommand(environment));
+      default -> throw new IllegalArgumentException(name);
+    };
+  }
+
+  private static CommandLine commandLine(Environment environment, List<String> commands) {
+    CommandLine root = new CommandLine(new Ambit());
+    commands.forEach(name -> root.addSubcommand(name, command(name, environment)));
     root.setCaseInsensitiveEnumValuesAllowed(true);
     root.setOut(new PrintWriter(environment.out(), true, StandardCharsets.UTF_8));
     root.setErr(new PrintWriter(environment.err(), true, StandardCharsets.UTF_8));

@@ -262,14 +262,10 @@ final class CheckCommand extends ClusterCommand {
       var review = JsonNodeFactory.instance.objectNode();
       review.put("apiVersion", "authorization.k8s.io/v1").put("kind", "SelfSubjectAccessReview");
       review.putObject("spec").set("resourceAttributes", attributes);
-      String answer =
-          cluster
-              .client()
-              .raw(
-                  "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
-                  "POST",
-                  review.toString());
-      return Cluster.parse(answer).at("/status/allowed").asBoolean();
+      return cluster
+          .review("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
+          .at("/status/allowed")
+          .asBoolean();
     }
   }
 }

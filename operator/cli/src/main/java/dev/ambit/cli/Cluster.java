@@ -21,8 +21,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Supplier;
 import java.util.stream.StreamSupport;
 import org.jspecify.annotations.Nullable;
 
@@ -46,11 +48,18 @@ final class Cluster implements AutoCloseable {
 
   private static final int TIMEOUT_MILLISECONDS = 15_000;
 
-  private final KubernetesClient client;
+  private final Supplier<Config> found;
+  private final Optional<PlainAccess> access;
+  private final Optional<ApiReader> reader;
   private final String rootNamespace;
+  private @Nullable Config config;
+  private @Nullable KubernetesClient client;
 
-  Cluster(KubernetesClient client, String rootNamespace) {
-    this.client = client;
+  private Cluster(
+      Supplier<Config> found, Optional<PlainAccess> access, String rootNamespace) {
+    this.found = found;
+    this.access = access;
+    this.reader = access.map(ApiReader::new);
     this.rootNamespace = rootNamespace;
   }
 
@@ -59,12 +68,44 @@ final class Cluster implements AutoCloseable {
       @Nullable Path kubeconfig,
       @Nullable String context,
       String rootNamespace) {
+    Path file = kubeconfig == null ? null : environment.folder().resolve(kubeconfig);
+    Optional<PlainAccess> access =
+        plainKubeconfig(environment, file).flatMap(each -> PlainAccess.of(each, context));
+    Cluster cluster = new Cluster(() -> config(file, context), access, rootNamespace);
+    if (access.isEmpty()) {
+      // Says at once what is wrong with the kubeconfig.
+      var unused = cluster.config();
+    }
+    return cluster;
+  }
+
+  /** The one kubeconfig that there is, where nothing around it may change what it says. */
+  private static Optional<Path> plainKubeconfig(Environment environment, @Nullable Path asked) {
+    boolean more =
+        environment.variables().keySet().stream()
+            .anyMatch(
+                name ->
+                    name.toLowerCase(Locale.ROOT).endsWith("_proxy")
+                        || (name.startsWith("KUBERNETES_")
+                            && !name.startsWith("KUBERNETES_SERVICE_")
+                            && !name.startsWith("KUBERNETES_PORT")));
+    if (more) {
+      return Optional.empty();
+    }
+    Path file =
+        asked != null
+            ? asked
+            : environment
+                .variable("KUBECONFIG")
+                .map(Path::of)
+                .orElse(Path.of(System.getProperty("user.home"), ".kube", "config"));
+    return Optional.of(file).filter(Files::isReadable);
+  }
+
+  private static Config config(@Nullable Path file, @Nullable String context) {
     Config found;
     try {
-      found =
-          kubeconfig == null
-              ? Config.autoConfigure(context)
-              : fromFile(environment.folder().resolve(kubeconfig), context);
+      found = file == null ? Config.autoConfigure(context) : fromFile(file, context);
     } catch (KubernetesClientException | IllegalArgumentException e) {
       throw Failure.usage("the kubeconfig cannot be used: " + Failures.cause(e));
     }
@@ -74,20 +115,18 @@ final class Cluster implements AutoCloseable {
       throw Failure.usage(
           "the kubeconfig has no context '" + context + "': see `kubectl config get-contexts`");
     }
-    Config config =
-        new ConfigBuilder(found)
-            .withRequestRetryBackoffLimit(1)
-            .withConnectionTimeout(TIMEOUT_MILLISECONDS)
-            .withRequestTimeout(2 * TIMEOUT_MILLISECONDS)
-            .build();
-    // The classes of all kinds that there are need not be found: hardly any is read as one.
-    KubernetesSerialization serialization = new KubernetesSerialization(new ObjectMapper(), false);
-    return new Cluster(
-        new KubernetesClientBuilder()
-            .withConfig(config)
-            .withKubernetesSerialization(serialization)
-            .build(),
-        rootNamespace);
+    return new ConfigBuilder(found)
+        .withRequestRetryBackoffLimit(1)
+        .withConnectionTimeout(TIMEOUT_MILLISECONDS)
+        .withRequestTimeout(2 * TIMEOUT_MILLISECONDS)
+        .build();
+  }
+
+  private synchronized Config config() {
+    if (config == null) {
+      config = found.get();
+    }
+    return config;
   }
 
   private static Config fromFile(Path file, @Nullable String context) {
@@ -100,13 +139,25 @@ final class Cluster implements AutoCloseable {
         : Config.fromKubeconfig(context, kubeconfig);
   }
 
-  KubernetesClient client() {
+  /** The whole client, for all but reading: it takes long to start. */
+  synchronized KubernetesClient client() {
+    if (client == null) {
+      // The classes of all kinds that there are need not be found: hardly any is read as one.
+      KubernetesSerialization serialization =
+          new KubernetesSerialization(new ObjectMapper(), false);
+      client =
+          new KubernetesClientBuilder()
+              .withConfig(config())
+              .withKubernetesSerialization(serialization)
+              .build();
+    }
     return client;
   }
 
   /** The namespace of the context. */
   String namespace() {
-    String namespace = client.getNamespace();
+    String namespace =
+        access.isPresent() ? access.get().namespace() : config().getNamespace();
     return namespace == null || namespace.isEmpty() ? "default" : namespace;
   }
 
@@ -117,12 +168,35 @@ final class Cluster implements AutoCloseable {
 
   /** What is at a path; empty where nothing is, such as a kind that the cluster lacks. */
   Optional<JsonNode> get(String path) {
-    return Optional.ofNullable(client.raw(path)).map(Cluster::parse);
+    return Optional.ofNullable(raw(path)).map(Cluster::parse);
+  }
+
+  private @Nullable String raw(String path) {
+    return reader
+        .map(each -> each.ask(path, null))
+        .map(
+            answer ->
+                switch (answer) {
+                  case ApiReader.Answer.Text(String text) -> Optional.of(text);
+                  case ApiReader.Answer.Nothing _ -> Optional.<String>empty();
+                  case ApiReader.Answer.AskAgain _ -> Optional.ofNullable(client().raw(path));
+                })
+        .orElseGet(() -> Optional.ofNullable(client().raw(path)))
+        .orElse(null);
+  }
+
+  /** The API server's answer to a review, which is asked by posting it. */
+  JsonNode review(String path, JsonNode review) {
+    String body = review.toString();
+    return reader.map(each -> each.ask(path, body)).orElseGet(ApiReader.Answer.AskAgain::new)
+            instanceof ApiReader.Answer.Text(String text)
+        ? parse(text)
+        : parse(client().raw(path, "POST", body));
   }
 
   /** The text at a path, such as a log. */
   String text(String path) {
-    String text = client.raw(path);
+    String text = raw(path);
     return text == null ? "" : text;
   }
 
@@ -215,7 +289,9 @@ final class Cluster implements AutoCloseable {
   }
 
   @Override
-  public void close() {
-    client.close();
+  public synchronized void close() {
+    if (client != null) {
+      client.close();
+    }
   }
 }

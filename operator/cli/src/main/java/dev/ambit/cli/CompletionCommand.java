@@ -11,7 +11,6 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Model.PositionalParamSpec;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 @Command(
     name = "completion",
@@ -36,10 +35,6 @@ final class CompletionCommand implements Callable<Integer> {
 
   private final Environment environment;
 
-  @Spec
-  @SuppressWarnings("NullAway.Init") // set by the parser
-  private CommandSpec spec;
-
   @Parameters(index = "0", paramLabel = "SHELL", description = "${COMPLETION-CANDIDATES}.")
   @SuppressWarnings("NullAway.Init") // set by the parser
   private Shell shell;
@@ -50,7 +45,7 @@ final class CompletionCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    CommandLine root = spec.root().commandLine();
+    CommandLine root = Ambit.commandLine(environment);
     environment
         .out()
         .print(

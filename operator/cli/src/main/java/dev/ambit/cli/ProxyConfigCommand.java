@@ -1,6 +1,7 @@
 package dev.ambit.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.ambit.cli.model.EnvoyDump;
 import dev.ambit.cli.model.Objects;
 import dev.ambit.cli.model.ZtunnelDump;
 import dev.ambit.cli.output.Cell;
@@ -18,14 +19,18 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "proxy-config",
     description =
-        "Shows what a ztunnel has been told: workloads, services or policies, or all of it as JSON;"
-            + " and of a waypoint's pod all of Envoy's configuration.")
+        "Shows what a ztunnel has been told: workloads, services or policies; or what a waypoint has:"
+            + " listeners, clusters, routes or endpoints; or all of either as JSON.")
 final class ProxyConfigCommand extends ClusterCommand {
   /** What is shown. */
   enum What {
     WORKLOADS,
     SERVICES,
     POLICIES,
+    LISTENERS,
+    CLUSTERS,
+    ROUTES,
+    ENDPOINTS,
     ALL;
 
     @Override
@@ -71,19 +76,37 @@ final class ProxyConfigCommand extends ClusterCommand {
       case SERVICES -> services(dump);
       case POLICIES -> policies(dump);
       case ALL -> print(dump.dump(), page -> page.line(dump.dump().toPrettyString()));
+      case LISTENERS, CLUSTERS, ROUTES, ENDPOINTS ->
+          throw Failure.usage(
+              what
+                  + " are what waypoints know: name a waypoint's pod, one labelled "
+                  + WaypointLabels.GATEWAY_NAME);
     }
     return ExitCode.OK;
   }
 
   private int waypoint(JsonNode pod) {
-    if (what != What.ALL) {
-      throw Failure.usage(
-          "of a waypoint there is `proxy-config all`; "
-              + what
-              + " are what ztunnels know: choose one with --node");
+    switch (what) {
+      case WORKLOADS, SERVICES, POLICIES ->
+          throw Failure.usage(
+              what
+                  + " are what ztunnels know, and of a waypoint there are listeners, clusters,"
+                  + " routes, endpoints and `proxy-config all`: choose a ztunnel with --node");
+      case LISTENERS -> listeners(envoy(pod).listeners());
+      case CLUSTERS -> clusters(envoy(pod).clusters());
+      case ROUTES -> routes(envoy(pod).routes());
+      case ENDPOINTS -> endpoints(envoy(pod).endpoints());
+      case ALL -> {
+        JsonNode dump = envoy(pod).dump();
+        print(dump, page -> page.line(dump.toPrettyString()));
+      }
     }
+    return ExitCode.OK;
+  }
+
+  private EnvoyDump envoy(JsonNode pod) {
     try {
-      JsonNode dump =
+      return new EnvoyDump(
           Cluster.parse(
               environment
                   .adminPort()
@@ -91,12 +114,82 @@ final class ProxyConfigCommand extends ClusterCommand {
                       cluster().client(),
                       Objects.namespace(pod),
                       Objects.name(pod),
-                      "/config_dump"));
-      print(dump, page -> page.line(dump.toPrettyString()));
-      return ExitCode.OK;
+                      "/config_dump?include_eds")));
     } catch (IOException e) {
       throw Failure.refused("waypoint " + Objects.name(pod) + " gives no dump: " + e.getMessage());
     }
+  }
+
+  private void listeners(List<EnvoyDump.ListenerLine> lines) {
+    print(
+        lines,
+        page -> {
+          Table table = new Table("LISTENER", "ADDRESS", "MATCH", "FILTERS", "ROUTES");
+          lines.forEach(
+              line ->
+                  table.row(
+                      line.listener(),
+                      line.address(),
+                      line.match(),
+                      String.join(",", line.filters()),
+                      line.routes()));
+          page.table(table);
+        });
+  }
+
+  private void clusters(List<EnvoyDump.ClusterLine> lines) {
+    print(
+        lines,
+        page -> {
+          Table table = new Table("CLUSTER", "TYPE", "POLICY", "ENDPOINTS", "TLS");
+          lines.forEach(
+              line ->
+                  table.row(
+                      Cell.of(line.cluster(), Tone.PLAIN),
+                      Cell.of(line.type(), Tone.PLAIN),
+                      Cell.of(line.policy(), Tone.PLAIN),
+                      Cell.of(
+                          line.healthy() + "/" + line.endpoints(),
+                          line.healthy() < line.endpoints() ? Tone.WARNING : Tone.PLAIN),
+                      Cell.of(line.tls(), Tone.PLAIN)));
+          page.table(table);
+        });
+  }
+
+  private void routes(List<EnvoyDump.RouteLine> lines) {
+    print(
+        lines,
+        page -> {
+          Table table = new Table("ROUTES", "DOMAINS", "MATCH", "TO", "ROUTE");
+          lines.forEach(
+              line ->
+                  table.row(
+                      line.routes(),
+                      String.join(",", line.domains()),
+                      line.match(),
+                      line.to(),
+                      line.name()));
+          page.table(table);
+        });
+  }
+
+  private void endpoints(List<EnvoyDump.EndpointLine> lines) {
+    print(
+        lines,
+        page -> {
+          Table table = new Table("CLUSTER", "ADDRESS", "HEALTH", "WEIGHT", "LOCALITY");
+          lines.forEach(
+              line ->
+                  table.row(
+                      Cell.of(line.cluster(), Tone.PLAIN),
+                      Cell.of(line.address(), Tone.PLAIN),
+                      Cell.of(
+                          line.health(),
+                          line.health().equals("HEALTHY") ? Tone.PLAIN : Tone.WARNING),
+                      Cell.of(line.weight(), Tone.PLAIN),
+                      Cell.of(line.locality(), Tone.PLAIN)));
+          page.table(table);
+        });
   }
 
   private boolean wanted(String namespace) {

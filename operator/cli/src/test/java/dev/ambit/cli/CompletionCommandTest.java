@@ -26,6 +26,24 @@ class CompletionCommandTest {
     assertThat(ambit.plain("completion", "tcsh").exits(ExitCode.USAGE).err()).contains("tcsh");
   }
 
+  @Test
+  void kubectl_is_told_the_words_that_may_come_next() {
+    assertThat(complete("")).contains("status", "enroll", "proxy-config").endsWith(":4");
+    assertThat(complete("sta")).containsExactly("status", ":4");
+    assertThat(complete("proxy-config", "")).contains("workloads", "listeners");
+    assertThat(complete("proxy-config", "l")).contains("listeners").doesNotContain("workloads");
+    assertThat(complete("explain", "")).contains("traffic");
+    assertThat(complete("status", "--wa")).containsExactly("--watch", ":4");
+    assertThat(complete("status", "-o", "")).contains("json", "yaml", "table");
+    assertThat(complete("plan", "-f", "")).endsWith(":0");
+  }
+
+  private java.util.List<String> complete(String... words) {
+    var arguments = new java.util.ArrayList<>(java.util.List.of(words));
+    arguments.addFirst("__complete");
+    return ambit.plain(arguments.toArray(String[]::new)).exits(ExitCode.OK).out().lines().toList();
+  }
+
   private static Environment testEnvironment() {
     return Environment.ofProcess();
   }

@@ -78,8 +78,7 @@ class DumpCommandsTest {
     ambit.run("proxy-config", "nothing").exits(ExitCode.USAGE);
   }
 
-  @Test
-  void a_waypoints_pod_shows_envoys_configuration() throws Exception {
+  private void waypoint(String dump) {
     ambit.server.put(
         """
         apiVersion: v1
@@ -87,12 +86,30 @@ class DumpCommandsTest {
         metadata: {name: waypoint-1, namespace: shop, labels: {gateway.networking.k8s.io/gateway-name: waypoint}}
         spec: {nodeName: node-1}
         """);
-    ambit.adminAnswers.put("waypoint-1/config_dump", "{\"configs\": [{\"a\": 1}]}");
+    ambit.adminAnswers.put("waypoint-1/config_dump?include_eds", dump);
+  }
+
+  @Test
+  void a_waypoints_pod_shows_envoys_configuration() throws Exception {
+    waypoint("{\"configs\": [{\"a\": 1}]}");
     var json =
         Json.parse(
             ambit.run("proxy-config", "all", "waypoint-1", "-o", "json").exits(ExitCode.OK).out());
     assertThat(json.at("/configs/0/a").asInt()).isEqualTo(1);
     assertThat(ambit.run("proxy-config", "services", "waypoint-1").exits(ExitCode.USAGE).err())
-        .contains("proxy-config all");
+        .contains("listeners, clusters, routes, endpoints");
+    assertThat(ambit.run("proxy-config", "routes", "shop/cart").exits(ExitCode.USAGE).err())
+        .contains("routes are what waypoints know");
+  }
+
+  @Test
+  void a_waypoints_parts_are_shown() {
+    waypoint(CommandLineFixture.resource("waypoint.json"));
+    for (String part : new String[] {"listeners", "clusters", "routes", "endpoints"}) {
+      ambit
+          .run("proxy-config", part, "waypoint-1")
+          .exits(ExitCode.OK)
+          .printed("waypoint-" + part + ".txt");
+    }
   }
 }
