@@ -7,8 +7,9 @@ import java.util.Map;
  * Whether a pod's traffic is to be captured.
  *
  * <p>The pod's own label wins over a user's MeshEnrollment, which wins over the namespace's label.
- * An excluded namespace, another control plane's revision, the node's network and a sidecar beat all
- * of them, as in Istio. A label whose value is neither {@code ambient} nor {@code none} captures nothing.
+ * An excluded namespace, another control plane's revision, the node's network and a sidecar beat
+ * all of them, as in Istio. A label whose value is neither {@code ambient} nor {@code none}
+ * captures nothing.
  */
 public sealed interface CaptureDecision {
   /** The pod is to be captured. */

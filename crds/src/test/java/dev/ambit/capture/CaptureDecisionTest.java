@@ -40,8 +40,7 @@ class CaptureDecisionTest {
         boolean hostNetwork,
         boolean sidecar,
         boolean completed) {
-      this(
-          namespace, namespaceMode, cut, podMode, hostNetwork, sidecar, completed, null, null);
+      this(namespace, namespaceMode, cut, podMode, hostNetwork, sidecar, completed, null, null);
     }
 
     Situation of(@Nullable String namespaceRevision, @Nullable String podRevision) {

@@ -55,8 +55,7 @@ final class Cluster implements AutoCloseable {
   private @Nullable Config config;
   private @Nullable KubernetesClient client;
 
-  private Cluster(
-      Supplier<Config> found, Optional<PlainAccess> access, String rootNamespace) {
+  private Cluster(Supplier<Config> found, Optional<PlainAccess> access, String rootNamespace) {
     this.found = found;
     this.access = access;
     this.reader = access.map(ApiReader::new);
@@ -156,8 +155,7 @@ final class Cluster implements AutoCloseable {
 
   /** The namespace of the context. */
   String namespace() {
-    String namespace =
-        access.isPresent() ? access.get().namespace() : config().getNamespace();
+    String namespace = access.isPresent() ? access.get().namespace() : config().getNamespace();
     return namespace == null || namespace.isEmpty() ? "default" : namespace;
   }
 

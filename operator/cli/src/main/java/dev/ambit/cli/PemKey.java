@@ -9,7 +9,9 @@ import java.util.Base64;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** A private key in PEM: PKCS #8 (RFC 5958), PKCS #1 (RFC 8017) or of an elliptic curve (RFC 5915). */
+/**
+ * A private key in PEM: PKCS #8 (RFC 5958), PKCS #1 (RFC 8017) or of an elliptic curve (RFC 5915).
+ */
 final class PemKey {
   private static final Pattern PEM =
       Pattern.compile("-----BEGIN ((?:RSA |EC )?)PRIVATE KEY-----([A-Za-z0-9+/=\\s]+)-----END");
@@ -36,7 +38,8 @@ final class PemKey {
   /**
    * The key of the text, which may have other blocks before it.
    *
-   * @throws GeneralSecurityException where there is none that is understood, such as an encrypted one
+   * @throws GeneralSecurityException where there is none that is understood, such as an encrypted
+   *     one
    */
   static PrivateKey read(String pem) throws GeneralSecurityException {
     Matcher matcher = PEM.matcher(pem);

@@ -50,8 +50,7 @@ record PlainAccess(
   /** The access that a kubeconfig gives; empty where it asks for more than this can do. */
   static Optional<PlainAccess> of(Path kubeconfig, @Nullable String context) {
     try {
-      if (!(new Load(LoadSettings.builder().build())
-              .loadFromString(Files.readString(kubeconfig))
+      if (!(new Load(LoadSettings.builder().build()).loadFromString(Files.readString(kubeconfig))
           instanceof Map<?, ?> read)) {
         return Optional.empty();
       }
@@ -192,8 +191,7 @@ record PlainAccess(
     }
 
     @Override
-    public String @Nullable [] getServerAliases(
-        String keyType, Principal @Nullable [] issuers) {
+    public String @Nullable [] getServerAliases(String keyType, Principal @Nullable [] issuers) {
       return null;
     }
 

@@ -98,8 +98,7 @@ class PlainAccessTest {
 
   @ParameterizedTest
   @CsvSource({"EC, secp256r1", "EC, secp384r1", "RSA, 2048"})
-  void keys_are_read_in_the_forms_that_tools_write(String algorithm, String size)
-      throws Exception {
+  void keys_are_read_in_the_forms_that_tools_write(String algorithm, String size) throws Exception {
     KeyPairGenerator generator = KeyPairGenerator.getInstance(algorithm);
     if (algorithm.equals("EC")) {
       generator.initialize(new ECGenParameterSpec(size));

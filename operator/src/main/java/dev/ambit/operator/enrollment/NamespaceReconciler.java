@@ -6,8 +6,8 @@ import dev.ambit.api.MeshEnrollment;
 import dev.ambit.api.MeshEnrollmentSpec;
 import dev.ambit.api.Stage;
 import dev.ambit.api.WellKnown;
-import dev.ambit.capture.DataplaneMode;
 import dev.ambit.capture.ControlPlaneRevision;
+import dev.ambit.capture.DataplaneMode;
 import dev.ambit.operator.CommonLabels;
 import dev.ambit.operator.FieldManager;
 import dev.ambit.operator.NamespaceGone;
@@ -102,9 +102,7 @@ public final class NamespaceReconciler implements Reconciler<Namespace> {
     MirrorDecision decision =
         MirrorDecision.of(
             // What another control plane takes into its mesh has no mirror here.
-            ControlPlaneRevision.isOurs(labels)
-                ? DataplaneMode.of(labels)
-                : DataplaneMode.ABSENT,
+            ControlPlaneRevision.isOurs(labels) ? DataplaneMode.of(labels) : DataplaneMode.ABSENT,
             meshes
                 .flatMap(source -> source.get(new ResourceID(WellKnown.DEFAULT_NAME)))
                 .isPresent(),

@@ -299,7 +299,9 @@ public final class ClusterChecks {
                         + ")")
             .collect(Collectors.joining(", "));
     if (!others.isEmpty()) {
-      report.ok(OTHER_MESHES, "Left to another control plane by " + ControlPlaneRevision.LABEL + ": " + others);
+      report.ok(
+          OTHER_MESHES,
+          "Left to another control plane by " + ControlPlaneRevision.LABEL + ": " + others);
     }
     if (report.build().checks().size() == before) {
       report.ok(OTHER_MESHES, "No other mesh is installed");

@@ -134,7 +134,8 @@ public record Assessment(
               + " spec.excludedNamespaces or it is Ambit's own. Remove it there, or take back the"
               + " enrollment.");
     }
-    if (observed.asked() != Stage.NONE && !ControlPlaneRevision.isOurs(observed.pods().namespaceLabels())) {
+    if (observed.asked() != Stage.NONE
+        && !ControlPlaneRevision.isOurs(observed.pods().namespaceLabels())) {
       return stalled(
           stage,
           "OtherRevision",
