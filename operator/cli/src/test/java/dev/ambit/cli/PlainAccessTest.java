@@ -1,19 +1,26 @@
 package dev.ambit.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.GeneralSecurityException;
 import java.security.KeyPairGenerator;
 import java.security.PrivateKey;
+import java.security.interfaces.ECPrivateKey;
+import java.security.interfaces.RSAPrivateKey;
 import java.security.spec.ECGenParameterSpec;
 import java.util.Base64;
 import java.util.Optional;
+import org.bouncycastle.asn1.sec.SECNamedCurves;
 import org.bouncycastle.openssl.jcajce.JcaPEMWriter;
+import org.bouncycastle.util.io.pem.PemObject;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -106,9 +113,12 @@ class PlainAccessTest {
       generator.initialize(new BigInteger(size).intValue());
     }
     PrivateKey key = generator.generateKeyPair().getPrivate();
-    var traditional = new java.io.StringWriter();
+    var traditional = new StringWriter();
     try (var writer = new JcaPEMWriter(traditional)) {
-      writer.writeObject(key);
+      writer.writeObject(
+          key instanceof ECPrivateKey curve
+              ? new PemObject("EC PRIVATE KEY", withCurve(curve, size))
+              : key);
     }
     String pkcs8 =
         "-----BEGIN PRIVATE KEY-----\n"
@@ -124,10 +134,29 @@ class PlainAccessTest {
     }
   }
 
+  /** As OpenSSL and Kubernetes write it: with the name of its curve. */
+  private static byte[] withCurve(ECPrivateKey key, String name) throws IOException {
+    return new org.bouncycastle.asn1.sec.ECPrivateKey(
+            key.getParams().getOrder().bitLength(), key.getS(), SECNamedCurves.getOID(name))
+        .getEncoded();
+  }
+
+  @Test
+  void a_key_that_does_not_name_its_curve_is_not_read() throws Exception {
+    String pem =
+        "-----BEGIN EC PRIVATE KEY-----\n"
+            + Base64.getEncoder()
+                .encodeToString(
+                    new org.bouncycastle.asn1.sec.ECPrivateKey(256, BigInteger.TEN).getEncoded())
+            + "\n-----END EC PRIVATE KEY-----\n";
+    assertThatThrownBy(() -> PemKey.read(pem)).isInstanceOf(GeneralSecurityException.class);
+    assertThatThrownBy(() -> PemKey.read("nothing")).isInstanceOf(GeneralSecurityException.class);
+  }
+
   private static BigInteger number(PrivateKey key) {
     return switch (key) {
-      case java.security.interfaces.ECPrivateKey curve -> curve.getS();
-      case java.security.interfaces.RSAPrivateKey rsa -> rsa.getPrivateExponent();
+      case ECPrivateKey curve -> curve.getS();
+      case RSAPrivateKey rsa -> rsa.getPrivateExponent();
       default -> throw new AssertionError(key.getAlgorithm());
     };
   }
