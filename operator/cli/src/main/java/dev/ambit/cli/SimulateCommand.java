@@ -4,6 +4,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.ambit.cli.model.AccessLine;
 import dev.ambit.cli.model.Objects;
+import dev.ambit.cli.model.RequestLine;
+import dev.ambit.cli.model.RequestSimulation;
 import dev.ambit.cli.model.Simulation;
 import dev.ambit.cli.output.Cell;
 import dev.ambit.cli.output.Page;
@@ -12,7 +14,9 @@ import dev.ambit.cli.output.Table;
 import dev.ambit.cli.output.Tone;
 import dev.ambit.operator.model.PolicyTranslator;
 import dev.ambit.operator.model.TrustDomains;
+import dev.ambit.operator.waypoint.life.model.WaypointLabels;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
+import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -21,17 +25,23 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 @Command(
     name = "simulate",
     description =
-        "Says which connections of the last hour policies in a file would have denied or let in, by"
-            + " the ztunnels' access logs.",
-    footer = "%nEnds with 1 where a connection that was let in would have been denied.")
+        "Says which connections and requests of the last hour policies in a file would have denied"
+            + " or let in, by the access logs of ztunnels and waypoints.",
+    footer = "%nEnds with 1 where something that was let in would have been denied.")
 final class SimulateCommand extends ClusterCommand {
   private static final int MOST_LOG_BYTES = 64 << 20;
+
+  /** What policies may be attached to that logs tell of. */
+  private static final Set<String> TARGETS = Set.of("Service", "Gateway", "GatewayClass");
 
   @Option(
       names = {"-f", "--file"},
@@ -66,17 +76,97 @@ final class SimulateCommand extends ClusterCommand {
         cluster.list(Cluster.SECURITY_API, "authorizationpolicies", null, "").stream()
             .map(policy -> serialization.convertValue(policy, AuthorizationPolicy.class))
             .toList();
+    Map<Boolean, List<AuthorizationPolicy>> atWaypoints =
+        policies.stream().collect(Collectors.partitioningBy(PolicyTranslator::isForWaypoints));
+    List<AuthorizationPolicy> atZtunnels = atWaypoints.getOrDefault(false, List.of());
     List<String> notes = new ArrayList<>();
-    List<AccessLine> lines = lines(notes);
+    TrustDomains trustDomains = trustDomains(cluster.mesh());
     Simulation simulation =
         Simulation.of(
-            policies,
-            lines,
-            new Simulation.Surroundings(
-                existing, labels(), cluster.rootNamespace(), trustDomains(cluster.mesh())));
+                atZtunnels,
+                atZtunnels.isEmpty() ? List.of() : lines(notes),
+                new Simulation.Surroundings(
+                    existing, labels(), cluster.rootNamespace(), trustDomains))
+            .with(
+                requests(
+                    atWaypoints.getOrDefault(true, List.of()), existing, trustDomains, notes));
     notes.forEach(note -> environment.err().println("ambit: " + note));
-    print(simulation, page -> write(page, simulation));
-    return simulation.wouldDeny() == 0 ? ExitCode.OK : ExitCode.FINDINGS;
+    boolean connections = !atZtunnels.isEmpty();
+    print(simulation, page -> write(page, simulation, connections));
+    return simulation.refusesMore() ? ExitCode.FINDINGS : ExitCode.OK;
+  }
+
+  private @Nullable RequestSimulation requests(
+      List<AuthorizationPolicy> policies,
+      List<AuthorizationPolicy> existing,
+      TrustDomains trustDomains,
+      List<String> notes) {
+    if (policies.isEmpty()) {
+      return null;
+    }
+    List<RequestSimulation.WaypointLog> logs = waypointLogs(notes);
+    RequestSimulation simulation =
+        RequestSimulation.of(
+            policies,
+            logs,
+            existing.stream().filter(PolicyTranslator::isForWaypoints).toList(),
+            trustDomains);
+    if (simulation.seen() == 0) {
+      notes.add(
+          "no waypoint has logged a request with who sent it: logs of JSON have that (a provider"
+              + " with envoyFileAccessLog.logFormat.labels, and defaultProviders.accessLogging of"
+              + " the AmbientMesh or a Telemetry that names it)");
+    }
+    return simulation;
+  }
+
+  /** What the waypoints have logged of requests. */
+  private List<RequestSimulation.WaypointLog> waypointLogs(List<String> notes) {
+    List<JsonNode> pods =
+        cluster()
+            .list(
+                "/api/v1/pods?" + Cluster.labelSelector(WaypointLabels.SELECTOR));
+    List<RequestSimulation.WaypointLog> logs = new ArrayList<>();
+    ProgressBar bar = progressBar();
+    int done = 0;
+    for (JsonNode pod : pods) {
+      bar.show(done++, pods.size(), "Reading the log of " + Objects.name(pod));
+      try {
+        logs.add(
+            new RequestSimulation.WaypointLog(
+                Objects.namespace(pod),
+                Objects.labels(pod).getOrDefault(WaypointLabels.GATEWAY_NAME, ""),
+                Objects.labels(pod).getOrDefault(WaypointLabels.CLASS_NAME, ""),
+                log(pod, notes).lines().flatMap(line -> RequestLine.parse(line).stream()).toList()));
+      } catch (KubernetesClientException e) {
+        if (e.getCode() != 403) {
+          throw e;
+        }
+        notes.add("the log of " + Objects.namespace(pod) + "/" + Objects.name(pod) + " may not be read, and is passed over");
+      }
+    }
+    bar.end();
+    return logs;
+  }
+
+  private String log(JsonNode pod, List<String> notes) {
+    String log =
+        cluster()
+            .text(
+                Cluster.path("/api/v1", "pods", Objects.namespace(pod))
+                    + "/"
+                    + Objects.name(pod)
+                    + "/log?sinceSeconds="
+                    + since.toSeconds()
+                    + "&limitBytes="
+                    + MOST_LOG_BYTES);
+    if (log.length() >= MOST_LOG_BYTES / 2) {
+      notes.add(
+          "the log of "
+              + Objects.name(pod)
+              + " is long, and may not have been read to its end: try a shorter --since");
+    }
+    return log;
   }
 
   private List<AuthorizationPolicy> read() {
@@ -106,12 +196,17 @@ final class SimulateCommand extends ClusterCommand {
     if (policy.getMetadata().getNamespace() == null) {
       policy.getMetadata().setNamespace(namespace());
     }
-    if (PolicyTranslator.isForWaypoints(policy)) {
+    List<String> others =
+        RequestSimulation.targets(policy)
+            .map(target -> String.valueOf(target.getKind()))
+            .filter(target -> !TARGETS.contains(target))
+            .toList();
+    if (!others.isEmpty()) {
       throw Failure.refused(
           policy.getMetadata().getName()
-              + " is attached to a Gateway or Service, and so judged by a waypoint, request by"
-              + " request: only what ztunnels judge is simulated. Try it with the annotation"
-              + " istio.io/dry-run");
+              + " is attached to a "
+              + others.getFirst()
+              + ", of which logs do not tell: try it with the annotation istio.io/dry-run");
     }
     return policy;
   }
@@ -124,23 +219,7 @@ final class SimulateCommand extends ClusterCommand {
     int done = 0;
     for (JsonNode ztunnel : ztunnels) {
       bar.show(done++, ztunnels.size(), "Reading the log of " + Objects.name(ztunnel));
-      String log =
-          cluster()
-              .text(
-                  Cluster.path("/api/v1", "pods", cluster().rootNamespace())
-                      + "/"
-                      + Objects.name(ztunnel)
-                      + "/log?sinceSeconds="
-                      + since.toSeconds()
-                      + "&limitBytes="
-                      + MOST_LOG_BYTES);
-      if (log.length() >= MOST_LOG_BYTES / 2) {
-        notes.add(
-            "the log of "
-                + Objects.name(ztunnel)
-                + " is long, and may not have been read to its end: try a shorter --since");
-      }
-      log.lines().forEach(line -> AccessLine.parse(line).ifPresent(lines::add));
+      log(ztunnel, notes).lines().forEach(line -> AccessLine.parse(line).ifPresent(lines::add));
     }
     bar.end();
     return lines;
@@ -166,7 +245,66 @@ final class SimulateCommand extends ClusterCommand {
             .orElse(List.of()));
   }
 
-  private void write(Page page, Simulation simulation) {
+  private void write(Page page, Simulation simulation, boolean connections) {
+    if (connections) {
+      connections(page, simulation);
+    }
+    RequestSimulation requests = simulation.requests();
+    if (requests != null) {
+      if (connections) {
+        page.gap();
+      }
+      requests(page, requests);
+    }
+  }
+
+  private void requests(Page page, RequestSimulation simulation) {
+    simulation.notes().forEach(note -> page.line(note, Tone.WARNING));
+    page.line(
+        simulation.seen()
+            + " requests were seen in the last "
+            + TimeConverter.text(since)
+            + ", "
+            + simulation.judged()
+            + " of them to what this is for"
+            + (simulation.undecided() == 0
+                ? "."
+                : "; of "
+                    + simulation.undecided()
+                    + " the log does not have what a rule turns on."));
+    page.line(
+        simulation.wouldDeny() + " that were let in would have been denied.",
+        simulation.wouldDeny() == 0 ? Tone.GOOD : Tone.BAD);
+    if (simulation.wouldAllow() > 0) {
+      page.line(
+          simulation.wouldAllow() + " that were denied would have been let in.", Tone.WARNING);
+    }
+    if (simulation.changes().isEmpty()) {
+      return;
+    }
+    Table table =
+        new Table(
+            "REQUESTS", "FROM", "IDENTITY", "TO", "PORT", "METHOD", "PATH", "WAS", "WOULD BE", "BY");
+    simulation
+        .changes()
+        .forEach(
+            change ->
+                table.row(
+                    change.requests(),
+                    change.source(),
+                    Cell.of(change.identity()),
+                    change.service(),
+                    change.port(),
+                    change.method(),
+                    change.path(),
+                    change.was(),
+                    Cell.of(
+                        change.would(), change.would().equals("Denied") ? Tone.BAD : Tone.WARNING),
+                    change.by()));
+    page.gap().table(table);
+  }
+
+  private void connections(Page page, Simulation simulation) {
     simulation.notes().forEach(note -> page.line(note, Tone.WARNING));
     page.line(
         simulation.seen()

@@ -81,9 +81,107 @@ class SimulateCommandTest {
             simulate(
                     POLICY.replace(
                         "selector: {matchLabels: {app: cart}}",
-                        "targetRefs: [{kind: Service, name: cart, group: ''}]"))
+                        "targetRefs: [{kind: ServiceEntry, name: cart, group: networking.istio.io}]"))
                 .exits(ExitCode.REFUSED)
                 .err())
-        .contains("judged by a waypoint");
+        .contains("is attached to a ServiceEntry");
+  }
+
+  private static String attached(String rules) {
+    return """
+        apiVersion: security.istio.io/v1
+        kind: AuthorizationPolicy
+        metadata: {name: readers, namespace: shop}
+        spec:
+          targetRefs: [{kind: Service, name: prices, group: ''}]
+          action: ALLOW
+          rules: %s
+        """
+        .formatted(rules);
+  }
+
+  /** A waypoint with a log of what its default fields of JSON have. */
+  private void waypoint(String... lines) {
+    ambit.server.put(
+        """
+        apiVersion: v1
+        kind: Pod
+        metadata:
+          name: waypoint-1
+          namespace: shop
+          labels:
+            gateway.networking.k8s.io/gateway-name: waypoint
+            gateway.networking.k8s.io/gateway-class-name: ambit-waypoint
+            app.kubernetes.io/managed-by: ambit
+        spec: {nodeName: node-1}
+        """);
+    ambit.server.text(
+        "/api/v1/namespaces/shop/pods/waypoint-1/log", String.join("\n", lines) + "\n");
+  }
+
+  private static String request(String account, String method, String path, String details) {
+    return """
+        {"filter_chain": "http|shop/prices.shop.svc.cluster.local|8080", "method": "%s",\
+         "path": "%s", "authority": "prices:8080", "response_code_details": "%s",\
+         "downstream_remote_address": "10.42.0.7:40000", "source_workload": "%s",\
+         "source_workload_namespace": "shop",\
+         "source_principal": "spiffe://cluster.local/ns/shop/sa/%s"}\
+        """
+        .formatted(method, path, details, account, account)
+        .strip();
+  }
+
+  @Test
+  void requests_that_a_policy_at_a_waypoint_would_have_denied_are_counted() throws Exception {
+    waypoint(
+        request("guest", "GET", "/public/a?b=c", "via_upstream"),
+        request("guest", "POST", "/public/a", "via_upstream"),
+        request("guest", "POST", "/public/a?d=e", "via_upstream"),
+        request("cart", "POST", "/public/a", "via_upstream"),
+        request("cart", "GET", "/x", "rbac_access_denied_matched_policy[none]"),
+        "[2026-11-30] \"GET /public/a HTTP/1.1\" 200",
+        "{\"event\": \"tunnel refused\"}",
+        "{cut off");
+    simulate(
+            attached(
+                "[{from: [{source: {serviceAccounts: [cart]}}]},"
+                    + " {to: [{operation: {methods: [GET], paths: ['/public/*']}}]}]"))
+        .exits(ExitCode.FINDINGS)
+        .printed("simulate-requests.txt");
+  }
+
+  @Test
+  void what_turns_on_what_logs_do_not_have_is_undecided() throws Exception {
+    waypoint(request("guest", "GET", "/", "via_upstream"));
+    assertThat(
+            simulate(
+                    attached(
+                        "[{when: [{key: 'request.headers[x-team]', values: [shop]}]},"
+                            + " {from: [{source: {requestPrincipals: ['*']}}]}]"))
+                .exits(ExitCode.OK)
+                .out())
+        .contains("of 1 the log does not have what a rule turns on")
+        .contains("0 that were let in would have been denied.");
+  }
+
+  @Test
+  void policies_that_are_there_count_beside_the_one_that_is_tried() throws Exception {
+    waypoint(request("guest", "GET", "/", "via_upstream"));
+    ambit.server.put(attached("[{to: [{operation: {ports: ['8080']}}]}]").replace("readers", "port"));
+    assertThat(
+            simulate(attached("[{to: [{operation: {methods: [POST]}}]}]"))
+                .exits(ExitCode.OK)
+                .out())
+        .contains("1 requests were seen in the last 1h, 1 of them to what this is for.");
+  }
+
+  @Test
+  void a_waypoint_that_logs_nothing_is_said() throws Exception {
+    waypoint();
+    assertThat(
+            simulate(attached("[{to: [{operation: {methods: [POST]}}]}]"))
+                .exits(ExitCode.OK)
+                .err())
+        .contains("no waypoint has logged a request with who sent it");
   }
 }

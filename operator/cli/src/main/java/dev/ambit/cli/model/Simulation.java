@@ -1,5 +1,6 @@
 package dev.ambit.cli.model;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.ambit.operator.model.PolicyReport;
 import dev.ambit.operator.model.PolicyTranslation;
 import dev.ambit.operator.model.PolicyTranslator;
@@ -13,6 +14,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What policies would have made of connections that were seen.
@@ -22,7 +24,9 @@ import java.util.stream.Stream;
  * @param unknown of these, connections to pods that are no more, so that nobody knows their labels
  * @param changes what would have been otherwise, the most frequent first
  * @param notes what of the policies ztunnels do not enforce as written
+ * @param requests what policies at waypoints would have made of requests; null without such policies
  */
+@JsonInclude(JsonInclude.Include.NON_NULL)
 public record Simulation(
     int seen,
     int judged,
@@ -30,7 +34,19 @@ public record Simulation(
     int wouldDeny,
     int wouldAllow,
     List<Change> changes,
-    List<String> notes) {
+    List<String> notes,
+    @Nullable RequestSimulation requests) {
+
+  /** The same, with what became of requests. */
+  public Simulation with(@Nullable RequestSimulation requests) {
+    return new Simulation(
+        seen, judged, unknown, wouldDeny, wouldAllow, changes, notes, requests);
+  }
+
+  /** Whether something that was let in would have been refused. */
+  public boolean refusesMore() {
+    return wouldDeny > 0 || (requests != null && requests.wouldDeny() > 0);
+  }
 
   /**
    * Connections of one source to one port of a workload.
@@ -174,7 +190,8 @@ public record Simulation(
                     .thenComparing(Change::source)
                     .thenComparing(Change::destination))
             .collect(Collectors.toList()),
-        List.copyOf(notes));
+        List.copyOf(notes),
+        null);
   }
 
   private static Change change(AccessLine line, L4Evaluation.Verdict verdict) {

@@ -11,11 +11,13 @@ import dev.ambit.api.PodCounts;
 import dev.ambit.api.Stage;
 import dev.ambit.api.Transition;
 import dev.ambit.api.WellKnown;
+import dev.ambit.capture.ControlPlaneRevision;
 import dev.ambit.capture.DataplaneMode;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -60,6 +62,7 @@ class AssessmentTest {
     private boolean excluded;
     private Map<String, Proof> unproven = Map.of();
     private boolean mesh = true;
+    private @Nullable String revision;
     private MeshEnrollmentStatus status = MeshEnrollmentStatus.NOTHING_YET;
 
     Shop labelled(@Nullable String value) {
@@ -85,6 +88,11 @@ class AssessmentTest {
 
     Shop excluded() {
       excluded = true;
+      return this;
+    }
+
+    Shop ofRevision(String name) {
+      revision = name;
       return this;
     }
 
@@ -119,8 +127,13 @@ class AssessmentTest {
     }
 
     EnrollmentObservation observe(Instant now) {
-      Map<String, String> labels =
-          label == null ? Map.of() : Map.of(WellKnown.DATAPLANE_MODE, label);
+      Map<String, String> labels = new HashMap<>();
+      if (label != null) {
+        labels.put(WellKnown.DATAPLANE_MODE, label);
+      }
+      if (revision != null) {
+        labels.put(ControlPlaneRevision.LABEL, revision);
+      }
       DataplaneMode mode = DataplaneMode.of(labels);
       EnrollmentSource source =
           supersededBy != null
@@ -404,6 +417,16 @@ class AssessmentTest {
     assertThat(status.excluded())
         .extracting(excluded -> excluded.reason())
         .containsExactly("ExcludedNamespace");
+  }
+
+  @Test
+  void aNamespaceOfAnotherControlPlaneIsStalledWithItsRevisionNamed() {
+    var status = new Shop().user(Stage.L4).ofRevision("istio-1-30").pods(pod("a", null)).look();
+    assertThat(reason(status, Conditions.STALLED)).isEqualTo("OtherRevision");
+    assertThat(Conditions.find(status.conditions(), Conditions.STALLED).orElseThrow().getMessage())
+        .contains("istio.io/rev=istio-1-30");
+    assertThat(new Shop().user(Stage.L4).ofRevision("default").pods(pod("a", null)).look().phase())
+        .isEqualTo(Phase.CAPTURING);
   }
 
   @Test
