@@ -88,8 +88,7 @@ final class SimulateCommand extends ClusterCommand {
                 new Simulation.Surroundings(
                     existing, labels(), cluster.rootNamespace(), trustDomains))
             .with(
-                requests(
-                    atWaypoints.getOrDefault(true, List.of()), existing, trustDomains, notes));
+                requests(atWaypoints.getOrDefault(true, List.of()), existing, trustDomains, notes));
     notes.forEach(note -> environment.err().println("ambit: " + note));
     boolean connections = !atZtunnels.isEmpty();
     print(simulation, page -> write(page, simulation, connections));
@@ -123,9 +122,7 @@ final class SimulateCommand extends ClusterCommand {
   /** What the waypoints have logged of requests. */
   private List<RequestSimulation.WaypointLog> waypointLogs(List<String> notes) {
     List<JsonNode> pods =
-        cluster()
-            .list(
-                "/api/v1/pods?" + Cluster.labelSelector(WaypointLabels.SELECTOR));
+        cluster().list("/api/v1/pods?" + Cluster.labelSelector(WaypointLabels.SELECTOR));
     List<RequestSimulation.WaypointLog> logs = new ArrayList<>();
     ProgressBar bar = progressBar();
     int done = 0;
@@ -137,12 +134,20 @@ final class SimulateCommand extends ClusterCommand {
                 Objects.namespace(pod),
                 Objects.labels(pod).getOrDefault(WaypointLabels.GATEWAY_NAME, ""),
                 Objects.labels(pod).getOrDefault(WaypointLabels.CLASS_NAME, ""),
-                log(pod, notes).lines().flatMap(line -> RequestLine.parse(line).stream()).toList()));
+                log(pod, notes)
+                    .lines()
+                    .flatMap(line -> RequestLine.parse(line).stream())
+                    .toList()));
       } catch (KubernetesClientException e) {
         if (e.getCode() != 403) {
           throw e;
         }
-        notes.add("the log of " + Objects.namespace(pod) + "/" + Objects.name(pod) + " may not be read, and is passed over");
+        notes.add(
+            "the log of "
+                + Objects.namespace(pod)
+                + "/"
+                + Objects.name(pod)
+                + " may not be read, and is passed over");
       }
     }
     bar.end();
@@ -284,7 +289,16 @@ final class SimulateCommand extends ClusterCommand {
     }
     Table table =
         new Table(
-            "REQUESTS", "FROM", "IDENTITY", "TO", "PORT", "METHOD", "PATH", "WAS", "WOULD BE", "BY");
+            "REQUESTS",
+            "FROM",
+            "IDENTITY",
+            "TO",
+            "PORT",
+            "METHOD",
+            "PATH",
+            "WAS",
+            "WOULD BE",
+            "BY");
     simulation
         .changes()
         .forEach(

@@ -167,11 +167,10 @@ class SimulateCommandTest {
   @Test
   void policies_that_are_there_count_beside_the_one_that_is_tried() throws Exception {
     waypoint(request("guest", "GET", "/", "via_upstream"));
-    ambit.server.put(attached("[{to: [{operation: {ports: ['8080']}}]}]").replace("readers", "port"));
+    ambit.server.put(
+        attached("[{to: [{operation: {ports: ['8080']}}]}]").replace("readers", "port"));
     assertThat(
-            simulate(attached("[{to: [{operation: {methods: [POST]}}]}]"))
-                .exits(ExitCode.OK)
-                .out())
+            simulate(attached("[{to: [{operation: {methods: [POST]}}]}]")).exits(ExitCode.OK).out())
         .contains("1 requests were seen in the last 1h, 1 of them to what this is for.");
   }
 
@@ -179,9 +178,7 @@ class SimulateCommandTest {
   void a_waypoint_that_logs_nothing_is_said() throws Exception {
     waypoint();
     assertThat(
-            simulate(attached("[{to: [{operation: {methods: [POST]}}]}]"))
-                .exits(ExitCode.OK)
-                .err())
+            simulate(attached("[{to: [{operation: {methods: [POST]}}]}]")).exits(ExitCode.OK).err())
         .contains("no waypoint has logged a request with who sent it");
   }
 }

@@ -84,8 +84,7 @@ public record RequestSimulation(
         }
         List<AuthorizationPolicy> holding =
             Stream.concat(
-                    candidates.stream(),
-                    others.stream().filter(policy -> isFor(policy, log, line)))
+                    candidates.stream(), others.stream().filter(policy -> isFor(policy, log, line)))
                 .toList();
         PolicyTrial trial =
             trials.computeIfAbsent(holding, all -> new PolicyTrial(all, trustDomains));

@@ -24,7 +24,8 @@ import org.jspecify.annotations.Nullable;
  * @param unknown of these, connections to pods that are no more, so that nobody knows their labels
  * @param changes what would have been otherwise, the most frequent first
  * @param notes what of the policies ztunnels do not enforce as written
- * @param requests what policies at waypoints would have made of requests; null without such policies
+ * @param requests what policies at waypoints would have made of requests; null without such
+ *     policies
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record Simulation(
@@ -39,8 +40,7 @@ public record Simulation(
 
   /** The same, with what became of requests. */
   public Simulation with(@Nullable RequestSimulation requests) {
-    return new Simulation(
-        seen, judged, unknown, wouldDeny, wouldAllow, changes, notes, requests);
+    return new Simulation(seen, judged, unknown, wouldDeny, wouldAllow, changes, notes, requests);
   }
 
   /** Whether something that was let in would have been refused. */

@@ -10,8 +10,9 @@ import java.util.regex.PatternSyntaxException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What policies that are attached to one service would make of a request of which only that is known
- * which an access log keeps. Where a rule turns on something else, the answer is that nobody knows.
+ * What policies that are attached to one service would make of a request of which only that is
+ * known which an access log keeps. Where a rule turns on something else, the answer is that nobody
+ * knows.
  */
 public final class PolicyTrial {
   /**
@@ -97,7 +98,9 @@ public final class PolicyTrial {
     return List.copyOf(notes);
   }
 
-  /** Judges as a waypoint does: what is denied, then what is asked of others, then what is allowed. */
+  /**
+   * Judges as a waypoint does: what is denied, then what is asked of others, then what is allowed.
+   */
   public Outcome judge(SeenRequest request) {
     Optional<String> denied = first(AuthorizationPolicyAction.DENY, request, Truth.TRUE);
     if (denied.isPresent()) {
@@ -159,9 +162,9 @@ public final class PolicyTrial {
             default -> Truth.UNKNOWN;
           };
       case Condition.RemoteAddress _,
-              Condition.DestinationAddress _,
-              Condition.ServerName _,
-              Condition.Metadata _ ->
+          Condition.DestinationAddress _,
+          Condition.ServerName _,
+          Condition.Metadata _ ->
           Truth.UNKNOWN;
     };
   }
