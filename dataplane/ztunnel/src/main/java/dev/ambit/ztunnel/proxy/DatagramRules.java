@@ -29,9 +29,10 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The table {@code inet ambit_udp} of each pod's network namespace, which leads datagrams to the
- * ztunnel: those that the pod sends to addresses which are the mesh's business, and, where policies
- * speak for the pod, the first of each plain flow to it. What the mesh looks like changes, and the
- * tables follow. While there is no ztunnel, what would be led to it is dropped.
+ * ztunnel: those that the pod sends to addresses which are the mesh's business; plain ones of a
+ * flow that came through a tunnel before; and, where policies speak for the pod, the first of each
+ * plain flow to it. What the mesh looks like changes, and the tables follow. While there is no
+ * ztunnel, what would be led to it is dropped.
  *
  * <p>Everything here runs on one thread of its own, since packet filter calls block.
  */
@@ -285,7 +286,8 @@ public final class DatagramRules {
     }
 
     private String chains() throws java.io.IOException {
-      return Nftables.run("list chain inet " + TABLE + " capture")
+      return Nftables.run("list chain inet " + TABLE + " judged")
+          + Nftables.run("list chain inet " + TABLE + " capture")
           + Nftables.run("list chain inet " + TABLE + " hand_over");
     }
 
@@ -335,6 +337,7 @@ public final class DatagramRules {
       set mesh4 { type ipv4_addr; }
       set mesh6 { type ipv6_addr; }
       chain untracked { type filter hook output priority raw; policy accept; }
+      chain judged { type filter hook output priority mangle - 5; policy accept; }
       chain capture { type route hook output priority mangle + 5; policy accept; }
       chain hand_over { type filter hook prerouting priority mangle; policy accept; }
     }
@@ -347,13 +350,7 @@ public final class DatagramRules {
   /** The commands that bring the chains alone to this content. */
   static String rules(boolean guard, int turn, boolean dns, int mark) {
     String verdict = "0x%x".formatted(turn << TURN_SHIFT);
-    String judged =
-        """
-            meta mark & 0xfff == 0x%1$x ct mark set ct mark & 0xfff | %2$s accept
-        """
-            .formatted(FlowSettings.JUDGED_MARK, verdict);
     String question = "    udp dport 53 udp sport != 53 accept\n";
-    // Last: what policies have not let through turns nothing that goes through tunnels plain.
     String first =
         """
             iif != "lo" meta l4proto udp fib daddr type local ct direction original ct mark & 0xfffff000 != %1$s tproxy to :%2$d accept
@@ -362,16 +359,20 @@ public final class DatagramRules {
             .formatted(verdict, FlowSettings.PLAIN_PORT);
     return """
     flush chain inet %1$s untracked
+    flush chain inet %1$s judged
     flush chain inet %1$s capture
     flush chain inet %1$s hand_over
     table inet %1$s {
       chain untracked {
         meta l4proto udp meta mark & 0xfff == 0x%2$x notrack
       }
+      chain judged {
+        meta l4proto udp meta mark & 0xfff == 0x%9$x ct mark set %6$s
+      }
       chain capture {
         meta l4proto != udp accept
-    %6$s    oif "lo" accept
-        meta mark & 0xfff == { 0x%3$x, 0x%2$x } accept
+        oif "lo" accept
+        meta mark & 0xfff == { 0x%3$x, 0x%2$x, 0x%9$x } accept
         ct direction reply accept
     %7$s    ip daddr @mesh4 meta mark set 0x222
         ip6 daddr @mesh6 meta mark set 0x222
@@ -380,7 +381,8 @@ public final class DatagramRules {
         iif "lo" meta l4proto udp meta mark & 0xfff == 0x222 tproxy to :%4$d accept
         iif "lo" meta l4proto udp meta mark & 0xfff == 0x111 fib daddr type != local tproxy to :%4$d accept
         meta l4proto udp meta mark & 0xfff == 0x222 drop
-    %5$s    iif != "lo" meta l4proto udp ct direction original ct mark & 0xfff == 0x111 ct mark set ct mark & 0xfffff000
+    %5$s    iif != "lo" meta l4proto udp fib daddr type local ct direction original ct mark & 0xfff == 0x111 tproxy to :%8$d accept
+        iif != "lo" meta l4proto udp fib daddr type local ct direction original ct mark & 0xfff == 0x111 drop
       }
     }
     """
@@ -390,8 +392,12 @@ public final class DatagramRules {
             mark,
             FlowSettings.OUTBOUND_PORT,
             guard ? first : "",
-            guard ? judged : "",
-            dns ? question : "");
+            // Without policies no verdict is kept: with the first of them each flow is to be
+            // judged.
+            guard ? verdict : "0x0",
+            dns ? question : "",
+            FlowSettings.PLAIN_PORT,
+            FlowSettings.JUDGED_MARK);
   }
 
   /** The commands that change the sets alone. */

@@ -72,6 +72,9 @@ final class Flows implements PodLoop.Drainable {
   /** Flows to the pod by the address and port that its application sees. */
   private final Map<FlowKey, InboundFlow> inbound = new HashMap<>();
 
+  /** The same, of all the pod's loops: plain datagrams come to any. */
+  private final Map<FlowKey, InboundFlow> tunnelled;
+
   private final Set<Flow> all = Collections.newSetFromMap(new IdentityHashMap<>());
   private final List<FlowSocket> listeners = new ArrayList<>();
 
@@ -95,11 +98,13 @@ final class Flows implements PodLoop.Drainable {
       PodLoop pod,
       Datagrams datagrams,
       FlowAdmission inboundAdmission,
-      FlowAdmission outboundAdmission) {
+      FlowAdmission outboundAdmission,
+      Map<FlowKey, InboundFlow> tunnelled) {
     this.pod = pod;
     this.datagrams = datagrams;
     this.inboundAdmission = inboundAdmission;
     this.outboundAdmission = outboundAdmission;
+    this.tunnelled = tunnelled;
   }
 
   PodLoop pod() {
@@ -222,7 +227,9 @@ final class Flows implements PodLoop.Drainable {
   // -- plain datagrams to the pod
 
   /**
-   * Judges them once for each flow; the kernel hands on what follows on one that was let through.
+   * Judges those that the rules lead here: the first of a flow, where policies speak for the pod,
+   * and the first in the name of a caller whose flow came through a tunnel before. Once for each
+   * flow; the kernel hands on what follows on one that was let through.
    */
   private void onPlain(FlowSocket listener) {
     DatagramBatch batch = batch();
@@ -243,20 +250,38 @@ final class Flows implements PodLoop.Drainable {
 
   private void judge(
       MeshWorkload self, InetSocketAddress from, InetSocketAddress to, byte[] payload) {
+    if (tunnelled.containsKey(new FlowKey(from, to))) {
+      // Let through, it would lead the answers to the real caller past the tunnel.
+      denied(self, from, to, "plain in the name of a caller whose flow comes through a tunnel");
+      return;
+    }
+    if (self.datagramsLeftAlone()) {
+      // Policies do not hold for it: it comes here once, since its flow was in a tunnel before.
+      handOn(self, from, to, payload);
+      return;
+    }
     PolicyInput input = new PolicyInput(self, null, from.getAddress(), to);
     switch (pod.authorizer().authorize(input)) {
       case Verdict.Denied verdict -> denied(self, from, to, PodLoop.describe(verdict));
       case Verdict.Allowed allowed -> {
-        try (var socket = pod.sockets().flow(FlowSettings.JUDGED_MARK, from, to)) {
-          DatagramBatch batch = batch();
-          batch.staging().put(payload);
-          batch.addStaged(payload.length);
-          batch.send(socket);
+        if (handOn(self, from, to, payload)) {
           log().letInPlain(plain(self, from, to));
-        } catch (LinuxException e) {
-          denied(self, from, to, "cannot be handed on: " + e.getMessage());
         }
       }
+    }
+  }
+
+  private boolean handOn(
+      MeshWorkload self, InetSocketAddress from, InetSocketAddress to, byte[] payload) {
+    try (var socket = pod.sockets().flow(FlowSettings.JUDGED_MARK, from, to)) {
+      DatagramBatch batch = batch();
+      batch.staging().put(payload);
+      batch.addStaged(payload.length);
+      batch.send(socket);
+      return true;
+    } catch (LinuxException e) {
+      denied(self, from, to, "cannot be handed on: " + e.getMessage());
+      return false;
     }
   }
 
@@ -305,11 +330,13 @@ final class Flows implements PodLoop.Drainable {
       present.end();
       inbound.put(key, flow);
     }
+    tunnelled.put(key, flow);
     return true;
   }
 
   void unclaim(FlowKey key, InboundFlow flow) {
     inbound.remove(key, flow);
+    tunnelled.remove(key, flow);
   }
 
   // -- all of them

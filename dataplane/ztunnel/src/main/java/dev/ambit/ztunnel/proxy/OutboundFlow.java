@@ -460,8 +460,12 @@ final class OutboundFlow extends Flow implements TunnelUser {
     HboneConnection through = tunnel();
     long allowed =
         (isReplied() ? flows().settings().idle() : flows().settings().unreplied()).toNanos();
-    if (idleNanos(now) >= allowed || (through != null && through.isEnding()) || endpointIsGone()) {
-      // The next datagram begins a new flow, which finds its own way.
+    if (idleNanos(now) >= allowed
+        || (through != null && through.isEnding())
+        || endpointIsGone()
+        || isLeftAlone()) {
+      // The next datagram begins a new flow, which finds its own way, or goes as if there were no
+      // mesh: its destination refuses plain ones for as long as this flow is there.
       end();
     } else if (outside != null && isDeniedPlain()) {
       finish("plain text is not allowed any more", ResponseFlag.DENIED);
@@ -479,6 +483,13 @@ final class OutboundFlow extends Flow implements TunnelUser {
                 .reauthorize(
                     new PolicyInput(destination, null, key.client().getAddress(), plain.to()))
             instanceof Verdict.Denied;
+  }
+
+  /** Whether its pod's UDP is none of the mesh's business any more. */
+  private boolean isLeftAlone() {
+    MeshWorkload self = workload;
+    MeshWorkload now = self == null ? null : pod().state().workload(self.uid());
+    return now != null && now.datagramsLeftAlone();
   }
 
   private boolean endpointIsGone() {

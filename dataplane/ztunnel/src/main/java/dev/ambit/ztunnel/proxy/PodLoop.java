@@ -109,7 +109,8 @@ final class PodLoop {
     this.flows =
         datagrams == null
             ? null
-            : new Flows(this, datagrams, owner.inboundFlows(), owner.outboundFlows());
+            : new Flows(
+                this, datagrams, owner.inboundFlows(), owner.outboundFlows(), owner.tunnelled());
   }
 
   LocalPod pod() {

@@ -25,6 +25,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
@@ -50,6 +51,7 @@ public final class PodProxy implements PodRuntime.Running {
   private final AtomicInteger openConnections = new AtomicInteger();
   private final @Nullable DnsListener dns;
   private final @Nullable Datagrams datagrams;
+  private final Map<FlowKey, InboundFlow> tunnelled = new ConcurrentHashMap<>();
   private final FlowAdmission inboundFlows;
   private final FlowAdmission outboundFlows;
   private DatagramRules.@Nullable Member rules;
@@ -175,6 +177,11 @@ public final class PodProxy implements PodRuntime.Running {
                 return CompletableFuture.failedFuture(e);
               }
             });
+  }
+
+  /** The flows to the pod that stand for their callers' addresses, of all loops. */
+  Map<FlowKey, InboundFlow> tunnelled() {
+    return tunnelled;
   }
 
   FlowAdmission inboundFlows() {

@@ -3,15 +3,20 @@ package dev.ambit.ztunnel.netns;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.ambit.linux.DatagramBatch;
+import dev.ambit.linux.TransparentUdpSocket;
 import dev.ambit.protocol.security.Action;
 import dev.ambit.protocol.security.Authorization;
 import java.io.IOException;
+import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.PortUnreachableException;
 import java.net.SocketTimeoutException;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -344,6 +349,52 @@ class DatagramIT {
   }
 
   @Test
+  void flowsThatWereInATunnelGoOnPlainWhereUdpIsLeftAlone() throws IOException {
+    var leaving = captured(mesh.a(), "udp-alone-leaving");
+    var staying = captured(mesh.a(), "udp-alone-staying");
+    var server = captured(mesh.b(), "udp-alone-later");
+    var strict = Policies.strict();
+    mesh.controlPlane().enforce(strict);
+    awaitCapture(leaving, server.ipv4());
+    awaitCapture(staying, server.ipv4());
+    try (var echo = UdpServer.echo(server, PORT);
+        var ofLeaving = UdpClient.open(leaving);
+        var ofStaying = UdpClient.open(staying)) {
+      ofLeaving.answered(server.at(PORT));
+      ofStaying.answered(server.at(PORT));
+      mesh.controlPlane()
+          .announce(
+              WorkloadResource.captured(leaving)
+                  .with(workload -> workload.setDatagramsLeftAlone(true)));
+      goesOnPlain(ofLeaving, server.at(PORT));
+      mesh.controlPlane()
+          .announce(
+              WorkloadResource.captured(server)
+                  .with(workload -> workload.setDatagramsLeftAlone(true))
+                  .selectedBy(FakeControlPlane.name(strict)));
+      goesOnPlain(ofStaying, server.at(PORT));
+      assertThat(Set.copyOf(echo.callers()))
+          .as("the server sees the same peers all along")
+          .containsExactlyInAnyOrder(
+              new InetSocketAddress(leaving.ipv4(), ofLeaving.port()),
+              new InetSocketAddress(staying.ipv4(), ofStaying.port()));
+    }
+  }
+
+  private void goesOnPlain(UdpClient socket, InetSocketAddress to) throws IOException {
+    var marker = Calls.marker();
+    try (var wire = PacketCapture.betweenNodes(mesh.network())) {
+      await("the flow goes on, plain")
+          .atMost(Patience.MIDDLE)
+          .until(
+              () -> {
+                socket.answered(to, marker.getBytes(StandardCharsets.UTF_8));
+                return wire.shows(marker);
+              });
+    }
+  }
+
+  @Test
   void aFloodOnOneFlowStarvesNeitherAnotherNorConnections() throws Exception {
     var client = captured(mesh.a(), "flooder");
     var server = captured(mesh.b(), "flooded");
@@ -467,6 +518,67 @@ class DatagramIT {
       }
       assertThat(Set.copyOf(echo.callers()))
           .containsExactly(new InetSocketAddress(client.ipv4(), socket.port()));
+    }
+  }
+
+  /** Sends from {@code host} in the name of {@code source}, plain. */
+  private static void forge(Host host, InetSocketAddress source, InetSocketAddress to, byte[] data)
+      throws IOException {
+    try (var socket =
+            host.callSocket(
+                () -> {
+                  var opened =
+                      TransparentUdpSocket.open(source.getAddress() instanceof Inet6Address, 0);
+                  opened.bind(source);
+                  opened.connect(to);
+                  return opened;
+                });
+        var batch = new DatagramBatch()) {
+      batch.staging().put(data);
+      batch.addStaged(data.length);
+      assertThat(batch.send(socket)).isOne();
+    }
+  }
+
+  @Test
+  void aForgedPlainDatagramTurnsNoAnswersPlain() throws IOException {
+    var client = captured(mesh.a(), "impersonated");
+    var server = captured(mesh.b(), "lied-to");
+    awaitCapture(client, server.ipv4());
+    awaitCapture(client, server.ipv6());
+    byte[] lie = Calls.marker().getBytes(StandardCharsets.UTF_8);
+    var secret = Calls.marker();
+    try (var wire = PacketCapture.betweenNodes(mesh.network());
+        var echo = UdpServer.start(server, PORT, question -> question);
+        var socket = UdpClient.open(client)) {
+      for (var to : List.of(server.at(PORT), server.at6(PORT))) {
+        socket.answered(to);
+        var caller = echo.callers().getLast();
+        forge(mesh.b().node().host(), caller, to, lie);
+        boolean ipv6 = to.getAddress() instanceof Inet6Address;
+        mesh.b()
+            .ztunnel()
+            .awaitLog(
+                "the lie is refused",
+                line ->
+                    line.has("dst.workload", server.name())
+                        && line.fields().getOrDefault("dst.addr", "").startsWith("[") == ipv6
+                        && line.has(
+                            "error",
+                            "plain in the name of a caller whose flow comes through a tunnel"));
+        await("what the server says goes to its caller")
+            .atMost(Patience.LONG)
+            .ignoreException(SocketTimeoutException.class)
+            .until(
+                () -> {
+                  echo.send(secret.getBytes(StandardCharsets.UTF_8), caller);
+                  return Arrays.equals(
+                      UdpClient.bytes(socket.receive(SILENCE)),
+                      secret.getBytes(StandardCharsets.UTF_8));
+                });
+      }
+      assertThat(wire.shows(secret)).isFalse();
+      assertThat(wire.shows(new String(lie, StandardCharsets.UTF_8))).isFalse();
     }
   }
 
