@@ -395,6 +395,29 @@ class DatagramIT {
   }
 
   @Test
+  void aPolicyThatSelectsThePodLaterJudgesPlainFlowsAgain() throws IOException {
+    var plain = mesh.uncaptured(mesh.a(), "udp-late-plain");
+    var server = captured(mesh.b(), "udp-late");
+    var allow = Policies.of("shop", "udp-late-allow", Action.ALLOW, Policies.port(PORT)).build();
+    var deny = Policies.of("shop", "udp-late-deny", Action.DENY, Policies.port(PORT)).build();
+    mesh.controlPlane().enforce(allow, deny);
+    mesh.controlPlane().announce(resource(server).selectedBy(FakeControlPlane.name(allow)));
+    mesh.controlPlane().awaitSettled();
+    try (var echo = UdpServer.echo(server, PORT);
+        var ofPlain = UdpClient.open(plain)) {
+      ofPlain.answered(server.at(PORT));
+      assertThat(echo.callers()).isNotEmpty();
+      mesh.controlPlane()
+          .announce(
+              resource(server)
+                  .selectedBy(FakeControlPlane.name(allow), FakeControlPlane.name(deny)));
+      await("the flow under way is refused")
+          .atMost(Patience.LONG)
+          .until(() -> ofPlain.unanswered(server.at(PORT)));
+    }
+  }
+
+  @Test
   void aFloodOnOneFlowStarvesNeitherAnotherNorConnections() throws Exception {
     var client = captured(mesh.a(), "flooder");
     var server = captured(mesh.b(), "flooded");
