@@ -326,7 +326,8 @@ spec: {podSelector: {}, ingress: [{ports: [{port: 8080}]}]}
 	files["namespace.yaml"] = wave(files["namespace.yaml"], "-1")
 
 	app := c.apply(t, name, with(files, "blocking.yaml", blocking), func(app *argo.Application) {
-		app.Spec.SyncPolicy.Retry = &argo.RetryStrategy{Limit: 0}
+		// The operator may hear a moment after Argo CD that what held the enrollment is gone: a sync that comes between them is tried again.
+		app.Spec.SyncPolicy.Retry = &argo.RetryStrategy{Limit: 2, Backoff: &argo.Backoff{Duration: "5s"}}
 	})
 	app.await("has failed, as its enrollment is held", func(status argo.ApplicationStatus) bool {
 		return status.OperationState != nil && status.OperationState.Phase.Failed() && string(status.Health.Status) == "Degraded"
