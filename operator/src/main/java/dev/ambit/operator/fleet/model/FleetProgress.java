@@ -67,7 +67,7 @@ public sealed interface FleetProgress {
     }
   }
 
-  /** A person has stopped it for now. */
+  /** It stays where it is while spec.paused is set. */
   record Paused(int moving, int waiting) implements FleetProgress {
     @Override
     public String reason() {
