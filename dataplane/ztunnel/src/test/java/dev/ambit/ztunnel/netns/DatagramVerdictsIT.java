@@ -1,0 +1,203 @@
+package dev.ambit.ztunnel.netns;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.ambit.linux.Nftables;
+import dev.ambit.protocol.security.Action;
+import dev.ambit.protocol.security.Authorization;
+import java.io.IOException;
+import java.net.Inet6Address;
+import java.net.InetSocketAddress;
+import java.net.SocketTimeoutException;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.Timeout;
+
+/** What the kernel remembers of plain flows holds for as long as what it was decided by. */
+@Timeout(240)
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class DatagramVerdictsIT {
+  private static final int PORT = 7000;
+  private static final Duration SILENCE = Duration.ofMillis(700);
+
+  private Mesh mesh;
+  private int others;
+
+  @SuppressWarnings("NullAway.Init") // set up before all tests
+  DatagramVerdictsIT() {}
+
+  @BeforeAll
+  void start() {
+    var ambit = ZtunnelProgram.ambitWithUdp();
+    mesh = Mesh.start(ambit, ambit, Map.of("UDP_ENABLED", "true"));
+  }
+
+  @AfterAll
+  void stop() {
+    if (mesh != null) {
+      mesh.close();
+    }
+  }
+
+  private static WorkloadResource resource(Pod pod) {
+    return WorkloadResource.captured(pod).with(workload -> workload.setDatagrams(true));
+  }
+
+  private Pod captured(MeshNode node, String serviceAccount) {
+    var pod = mesh.captured(node, serviceAccount);
+    mesh.controlPlane().announce(resource(pod));
+    return pod;
+  }
+
+  private static String rules(Pod pod) {
+    return pod.host().call(() -> Nftables.run("list table inet ambit_udp"));
+  }
+
+  private static void awaitCapture(Pod client, Pod server) {
+    await("datagrams to the server are captured")
+        .atMost(Patience.LONG)
+        .until(() -> rules(client).contains(server.ipv4().getHostAddress()));
+  }
+
+  /** Has all plain flows judged anew, by the same policies. */
+  private void beginTurn(Pod guarded) {
+    var before = rules(guarded);
+    mesh.controlPlane()
+        .enforce(
+            Policies.of("elsewhere", "other-" + others++, Action.DENY, Policies.port(1)).build());
+    await("the next turn").atMost(Patience.LONG).until(() -> !rules(guarded).equals(before));
+  }
+
+  private static Authorization policy(String name, Action action) {
+    return Policies.of("shop", name, action, Policies.port(PORT)).build();
+  }
+
+  @Test
+  void aVerdictDoesNotOutliveItsZtunnel() throws IOException {
+    var plain = mesh.uncaptured(mesh.a(), "plain");
+    var server = captured(mesh.b(), "guarded");
+    var allow = policy("outlived", Action.ALLOW);
+    mesh.controlPlane().enforce(allow);
+    mesh.controlPlane().announce(resource(server).selectedBy(FakeControlPlane.name(allow)));
+    try (var echo = UdpServer.echo(server, PORT);
+        var allowed = UdpClient.open(plain)) {
+      for (int i = 0; i < 3; i++) {
+        beginTurn(server);
+        allowed.answered(server.at(PORT));
+      }
+      mesh.b().ztunnel().kill();
+      mesh.controlPlane().enforce(policy("outlived", Action.DENY));
+      mesh.b().startZtunnel();
+      mesh.b().awaitReady();
+      mesh.controlPlane().awaitSettled();
+      int before = echo.callers().size();
+      for (int i = 0; i < 6; i++) {
+        assertThat(allowed.unanswered(server.at(PORT))).isTrue();
+        beginTurn(server);
+      }
+      assertThat(echo.callers()).hasSize(before);
+    }
+  }
+
+  @Test
+  void aServerThatConnectsItsSocketKeepsItsFlowWhenPoliciesChange() throws IOException {
+    var plain = mesh.uncaptured(mesh.a(), "plain-to-connected");
+    var server = captured(mesh.b(), "connecting");
+    var allow = policy("connecting", Action.ALLOW);
+    mesh.controlPlane().enforce(allow);
+    mesh.controlPlane().announce(resource(server).selectedBy(FakeControlPlane.name(allow)));
+    for (var to : List.of(server.at(PORT), server.at6(PORT))) {
+      try (var echo = UdpServer.connectingEcho(server, PORT);
+          var client = UdpClient.open(plain)) {
+        for (int i = 0; i < 3; i++) {
+          client.answered(to);
+          beginTurn(server);
+        }
+        client.answered(to);
+        assertThat(echo.callers())
+            .extracting(InetSocketAddress::getPort)
+            .containsOnly(client.port());
+
+        mesh.controlPlane().enforce(policy("connecting", Action.DENY));
+        await("it is judged as others are")
+            .atMost(Patience.LONG)
+            .until(() -> client.unanswered(to));
+        mesh.controlPlane().enforce(allow);
+        client.answered(to);
+      }
+    }
+  }
+
+  @Test
+  void aForgedAnswerDoesNotReachWhoAskedThroughATunnel() throws IOException {
+    var client = captured(mesh.a(), "asking");
+    var server = captured(mesh.b(), "answering");
+    byte[] lie = Calls.marker().getBytes(StandardCharsets.UTF_8);
+    byte[] truth = Calls.marker().getBytes(StandardCharsets.UTF_8);
+    awaitCapture(client, server);
+    for (boolean connected : new boolean[] {false, true}) {
+      for (var to : List.of(server.at(PORT), server.at6(PORT))) {
+        try (var echo = UdpServer.echo(server, PORT);
+            var socket = UdpClient.open(client)) {
+          if (connected) {
+            socket.socket().connect(to);
+          }
+          socket.answered(to);
+          var caller = echo.callers().getLast();
+          boolean ipv6 = to.getAddress() instanceof Inet6Address;
+          assertThat(caller.getAddress()).isEqualTo(ipv6 ? client.ipv6() : client.ipv4());
+          UdpClient.forge(mesh.b().node().host(), to, caller, lie);
+          await("the server's own answer is the next that comes")
+              .atMost(Patience.LONG)
+              .ignoreException(SocketTimeoutException.class)
+              .until(
+                  () -> {
+                    echo.send(truth, caller);
+                    byte[] heard = UdpClient.bytes(socket.receive(SILENCE));
+                    assertThat(heard).isNotEqualTo(lie);
+                    return Arrays.equals(heard, truth);
+                  });
+        }
+      }
+    }
+  }
+
+  @Test
+  void aFlowThatWasUnderWayGoesOnWhenItsServerJoinsAndLeaves() throws IOException {
+    var client = captured(mesh.a(), "witness");
+    var server = mesh.uncaptured(mesh.b(), "joining");
+    try (var echo = UdpServer.echo(server, PORT);
+        var socket = UdpClient.open(client)) {
+      socket.answered(server.at(PORT));
+      mesh.controlPlane().announce(resource(server));
+      mesh.b().agent().capture(server);
+      var secret = Calls.marker().getBytes(StandardCharsets.UTF_8);
+      try (var wire = PacketCapture.betweenNodes(mesh.network())) {
+        awaitCapture(client, server);
+        socket.answered(server.at(PORT), secret);
+        assertThat(wire.shows(new String(secret, StandardCharsets.UTF_8))).isFalse();
+      }
+      mesh.controlPlane().announce(WorkloadResource.plain(server));
+      mesh.b().agent().release(server, Duration.ofSeconds(5));
+      var open = Calls.marker().getBytes(StandardCharsets.UTF_8);
+      try (var wire = PacketCapture.betweenNodes(mesh.network())) {
+        await("it goes on, plain")
+            .atMost(Patience.LONG)
+            .until(
+                () -> {
+                  socket.answered(server.at(PORT), open);
+                  return wire.shows(new String(open, StandardCharsets.UTF_8));
+                });
+      }
+      assertThat(echo.callers()).extracting(InetSocketAddress::getPort).containsOnly(socket.port());
+    }
+  }
+}
