@@ -98,6 +98,8 @@ class AgentIT {
       until(() -> assertThat(enrolled).doesNotExist());
       assertThat(directory.resolve("bin/ambit-cni")).doesNotExist();
     }
+    assertThat(directory.resolve("cni.sock")).doesNotExist();
+    assertThat(directory.resolve("zds.sock")).doesNotExist();
   }
 
   @Test

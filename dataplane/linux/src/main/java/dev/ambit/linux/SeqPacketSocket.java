@@ -7,6 +7,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
@@ -241,9 +242,11 @@ public final class SeqPacketSocket implements AutoCloseable {
   /** A listening socket at a path of the file system, which only its owner can connect to. */
   public static final class Listener implements AutoCloseable {
     private final Descriptor descriptor;
+    private final SocketFile file;
 
-    private Listener(int fd) {
+    private Listener(int fd, SocketFile file) {
       this.descriptor = new Descriptor(fd);
+      this.file = file;
     }
 
     /** Listens at {@code path}, taking the place of a socket that another process left there. */
@@ -257,7 +260,7 @@ public final class SeqPacketSocket implements AutoCloseable {
             (int) BIND.invokeExact(Libc.state(), fd, address, (int) address.byteSize()));
         Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rw-------"));
         Libc.check("listen " + path, (int) LISTEN.invokeExact(Libc.state(), fd, BACKLOG));
-        return new Listener(fd);
+        return new Listener(fd, SocketFile.at(path));
       } catch (Throwable t) {
         Libc.close(fd);
         throw ioException(t);
@@ -297,10 +300,16 @@ public final class SeqPacketSocket implements AutoCloseable {
       }
     }
 
-    /** Ends waiting {@link #accept}s. The path stays, since a successor may already own it. */
+    /** Ends waiting {@link #accept}s, and takes the path away unless a successor owns it. */
     @Override
     public void close() {
-      descriptor.shutdownAndClose();
+      try {
+        file.delete();
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      } finally {
+        descriptor.shutdownAndClose();
+      }
     }
   }
 }

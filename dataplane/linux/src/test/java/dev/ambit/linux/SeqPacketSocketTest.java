@@ -125,11 +125,23 @@ class SeqPacketSocketTest {
     try (var successor = SeqPacketSocket.Listener.bind(path);
         var late = SeqPacketSocket.connect(path)) {
       listener.close();
+      assertThat(path).exists();
       late.send(bytes("hello"));
       try (var accepted = successor.accept()) {
         assertThat(accepted.receive(16).data()).isEqualTo(bytes("hello"));
       }
     }
+  }
+
+  @Test
+  void closingTakesThePathAwayAndNobodyElsesAfterwards() throws Exception {
+    listener.close();
+    assertThat(path).doesNotExist();
+    try (var successor = SeqPacketSocket.Listener.bind(path)) {
+      listener.close();
+      assertThat(path).exists();
+    }
+    assertThat(path).doesNotExist();
   }
 
   @Test

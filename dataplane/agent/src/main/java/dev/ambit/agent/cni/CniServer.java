@@ -1,5 +1,6 @@
 package dev.ambit.agent.cni;
 
+import dev.ambit.linux.SocketFile;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import java.io.BufferedInputStream;
@@ -37,6 +38,7 @@ public final class CniServer implements AutoCloseable {
   private static final Duration LONGEST = Duration.ofSeconds(60);
 
   private final ServerSocketChannel listener;
+  private final SocketFile file;
   private final Function<CniRequest, CniReply> answer;
   private final MeterRegistry metrics;
   private final ExecutorService threads =
@@ -46,8 +48,12 @@ public final class CniServer implements AutoCloseable {
           Thread.ofPlatform().name("cni-guard").daemon().factory());
 
   private CniServer(
-      ServerSocketChannel listener, Function<CniRequest, CniReply> answer, MeterRegistry metrics) {
+      ServerSocketChannel listener,
+      SocketFile file,
+      Function<CniRequest, CniReply> answer,
+      MeterRegistry metrics) {
     this.listener = listener;
+    this.file = file;
     this.answer = answer;
     this.metrics = metrics;
   }
@@ -64,15 +70,17 @@ public final class CniServer implements AutoCloseable {
     var fresh = socket.resolveSibling(socket.getFileName() + ".new");
     Files.deleteIfExists(fresh);
     var listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+    SocketFile file;
     try {
       listener.bind(UnixDomainSocketAddress.of(fresh), 64);
       Files.setPosixFilePermissions(fresh, PosixFilePermissions.fromString("rw-------"));
       Files.move(fresh, socket, StandardCopyOption.REPLACE_EXISTING);
+      file = SocketFile.at(socket);
     } catch (IOException e) {
       listener.close();
       throw e;
     }
-    var server = new CniServer(listener, answer, metrics);
+    var server = new CniServer(listener, file, answer, metrics);
     Thread.ofPlatform().name("cni-accept").daemon().start(server::accept);
     return server;
   }
@@ -133,6 +141,7 @@ public final class CniServer implements AutoCloseable {
 
   @Override
   public void close() throws IOException {
+    file.delete();
     listener.close();
     threads.shutdownNow();
     guard.shutdownNow();
