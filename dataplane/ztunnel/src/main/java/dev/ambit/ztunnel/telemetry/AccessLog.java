@@ -10,29 +10,46 @@ import java.io.OutputStream;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
-import java.util.concurrent.ArrayBlockingQueue;
-import java.util.concurrent.BlockingQueue;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Writes a line for each connection. Lines are formatted and written by one thread of its own:
- * whoever reports a connection only queues it, and where the queue is full the line is dropped and
+ * Writes a line for each connection. Lines are formatted and written by one thread of its own,
+ * those that come close together at once: to be woken for each would cost more than the line.
+ * Whoever reports a connection only queues it, and where too many wait the line is dropped and
  * counted. Which lines are written follows the level of the logger {@code access}.
  */
 public final class AccessLog implements AutoCloseable {
   private static final Logger level = LoggerFactory.getLogger("access");
-  private static final int QUEUE = 8192;
+  private static final int MOST_WAITING = 8192;
+
+  /** So many are written without waiting for more. */
+  private static final int ENOUGH = 1024;
+
+  /** For how long the first of them waits for others. */
+  private static final long GATHER_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
+
   private static final int FLUSH_AT = 64 << 10;
   private static final String SCOPE = "access";
 
   private final LogFormat format;
   private final OutputStream to;
-  private final BlockingQueue<Event> queue = new ArrayBlockingQueue<>(QUEUE);
   private final LongAdder dropped = new LongAdder();
   private final Thread writer;
+
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Condition due = lock.newCondition();
+
+  // Guarded by the lock.
+  private List<Event> waiting = new ArrayList<>();
+  private boolean ended;
 
   private sealed interface Event {
     record Opened(ConnectionInfo info, Instant time) implements Event {}
@@ -61,8 +78,24 @@ public final class AccessLog implements AutoCloseable {
 
     record DryRun(String policy, boolean wouldDeny, PolicyInput input, Instant time)
         implements Event {}
+  }
 
-    record End() implements Event {}
+  /** The fields of one of a connection's ends. */
+  private enum End {
+    SOURCE("src"),
+    DESTINATION("dst");
+
+    private final String workload;
+    private final String namespace;
+    private final String identity;
+    private final String cluster;
+
+    End(String name) {
+      workload = name + ".workload";
+      namespace = name + ".namespace";
+      identity = name + ".identity";
+      cluster = name + ".cluster";
+    }
   }
 
   /**
@@ -119,44 +152,83 @@ public final class AccessLog implements AutoCloseable {
   }
 
   private void offer(Event event) {
-    if (!queue.offer(event)) {
-      dropped.increment();
+    lock.lock();
+    try {
+      int before = waiting.size();
+      if (before == MOST_WAITING || ended) {
+        dropped.increment();
+        return;
+      }
+      waiting.add(event);
+      if (before == 0 || before == ENOUGH - 1) {
+        due.signal();
+      }
+    } finally {
+      lock.unlock();
     }
   }
 
-  /** How many lines were dropped because the queue was full. */
+  /** How many lines were dropped because too many waited. */
   long dropped() {
     return dropped.sum();
   }
 
-  /** Writes what is queued, for at most a second, and ends. */
+  /** Writes what waits, for at most a second, and ends. */
   @Override
   public void close() throws InterruptedException {
-    if (queue.offer(new Event.End())) {
-      writer.join(1000);
+    lock.lock();
+    try {
+      ended = true;
+      due.signal();
+    } finally {
+      lock.unlock();
     }
+    writer.join(1000);
   }
 
   private void write() {
     StringBuilder text = new StringBuilder(FLUSH_AT + 2048);
+    List<Event> events = new ArrayList<>();
     try {
-      while (true) {
-        Event event = queue.take();
-        while (event != null) {
-          if (event instanceof Event.End) {
-            flush(text);
-            return;
-          }
+      do {
+        events = gather(events);
+        for (Event event : events) {
           format(event, text);
           if (text.length() >= FLUSH_AT) {
             flush(text);
           }
-          event = queue.poll();
         }
-        flush(text);
-      }
+        if (!text.isEmpty()) {
+          flush(text);
+        }
+      } while (!events.isEmpty());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    }
+  }
+
+  /**
+   * Waits for the first, and a little for more.
+   *
+   * @param written those from before, whose list is used again
+   * @return empty at the end
+   */
+  private List<Event> gather(List<Event> written) throws InterruptedException {
+    written.clear();
+    lock.lock();
+    try {
+      while (waiting.isEmpty() && !ended) {
+        due.await();
+      }
+      long left = GATHER_NANOS;
+      while (waiting.size() < ENOUGH && !ended && left > 0) {
+        left = due.awaitNanos(left);
+      }
+      List<Event> gathered = waiting;
+      waiting = written;
+      return gathered;
+    } finally {
+      lock.unlock();
     }
   }
 
@@ -251,12 +323,11 @@ public final class AccessLog implements AutoCloseable {
         line.quoted("policy", policy);
         line.quoted("verdict", wouldDeny ? "deny" : "allow");
         line.plain("src.addr", NetUtil.toAddressString(input.sourceIp()));
-        workload(line, "src", null, input.source());
+        workload(line, End.SOURCE, null, input.source());
         line.plain("dst.addr", address(input.destinationAddress()));
-        workload(line, "dst", input.destination(), input.destination().identity());
+        workload(line, End.DESTINATION, input.destination(), input.destination().identity());
         line.end();
       }
-      case Event.End() -> {}
     }
   }
 
@@ -269,7 +340,7 @@ public final class AccessLog implements AutoCloseable {
 
   private static void ends(LogLine line, ConnectionInfo info) {
     line.plain("src.addr", address(info.source()));
-    workload(line, "src", info.sourceWorkload(), info.sourceIdentity());
+    workload(line, End.SOURCE, info.sourceWorkload(), info.sourceIdentity());
     line.plain("dst.addr", address(info.destination()));
     if (info.hboneAuthority() != null) {
       line.plain("dst.hbone_addr", info.hboneAuthority());
@@ -278,20 +349,20 @@ public final class AccessLog implements AutoCloseable {
     if (service != null) {
       line.quoted("dst.service", service.hostname());
     }
-    workload(line, "dst", info.endpoint().workload(), info.destinationIdentity());
+    workload(line, End.DESTINATION, info.endpoint().workload(), info.destinationIdentity());
   }
 
   private static void workload(
-      LogLine line, String end, @Nullable MeshWorkload workload, @Nullable Identity identity) {
+      LogLine line, End end, @Nullable MeshWorkload workload, @Nullable Identity identity) {
     if (workload != null) {
-      line.quoted(end + ".workload", workload.name());
-      line.quoted(end + ".namespace", workload.namespace());
+      line.quoted(end.workload, workload.name());
+      line.quoted(end.namespace, workload.namespace());
     }
     if (identity != null) {
-      line.quoted(end + ".identity", identity.uri());
+      line.quoted(end.identity, identity.uri());
     }
     if (workload != null && !workload.clusterId().isEmpty()) {
-      line.quoted(end + ".cluster", workload.clusterId());
+      line.quoted(end.cluster, workload.clusterId());
     }
   }
 

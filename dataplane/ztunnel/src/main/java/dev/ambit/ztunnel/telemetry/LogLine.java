@@ -7,8 +7,13 @@ import java.time.format.DateTimeFormatter;
 
 /** Builds one line of the log in either format. For one thread; used anew for each line. */
 final class LogLine {
-  private static final DateTimeFormatter TIME =
-      DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.SSSSSS'Z'").withZone(ZoneOffset.UTC);
+  private static final DateTimeFormatter SECOND =
+      DateTimeFormatter.ofPattern("yyyy-MM-dd'T'HH:mm:ss.").withZone(ZoneOffset.UTC);
+
+  private static final int MICROS_PER_SECOND = 1_000_000;
+
+  /** Most lines are of the same second as those before. */
+  private static volatile Second last = Second.of(0);
 
   private final LogFormat format;
   private final StringBuilder out;
@@ -20,8 +25,26 @@ final class LogLine {
     this.json = new JsonWriter(out);
   }
 
+  private record Second(long sinceEpoch, String text) {
+    static Second of(long sinceEpoch) {
+      return new Second(sinceEpoch, SECOND.format(Instant.ofEpochSecond(sinceEpoch)));
+    }
+  }
+
+  /** To the microsecond, in UTC. */
+  static String stamp(Instant time) {
+    Second second = last;
+    if (second.sinceEpoch() != time.getEpochSecond()) {
+      second = Second.of(time.getEpochSecond());
+      last = second;
+    }
+    // A digit more in front keeps the zeros.
+    int micros = MICROS_PER_SECOND + time.getNano() / 1000;
+    return second.text() + Integer.toString(micros).substring(1) + 'Z';
+  }
+
   LogLine begin(Instant time, String level, String scope, String message) {
-    String stamp = TIME.format(time);
+    String stamp = stamp(time);
     switch (format) {
       case TEXT -> {
         out.append(stamp).append('\t').append(level).append('\t').append(scope).append('\t');
