@@ -22,10 +22,10 @@ import dev.ambit.ztunnel.policy.PolicyStore;
 import dev.ambit.ztunnel.proxy.DatagramRules;
 import dev.ambit.ztunnel.proxy.Datagrams;
 import dev.ambit.ztunnel.proxy.FlowSettings;
-import dev.ambit.ztunnel.proxy.FreshDescriptors;
 import dev.ambit.ztunnel.proxy.Mesh;
 import dev.ambit.ztunnel.proxy.PeerTrust;
 import dev.ambit.ztunnel.proxy.PodProxies;
+import dev.ambit.ztunnel.proxy.ProxyEpoll;
 import dev.ambit.ztunnel.proxy.ProxySettings;
 import dev.ambit.ztunnel.proxy.Rehearsal;
 import dev.ambit.ztunnel.proxy.WithoutDatagrams;
@@ -556,6 +556,6 @@ public final class Ztunnel {
 
   private static EventLoopGroup loops(int threads, String name) {
     return new MultiThreadIoEventLoopGroup(
-        threads, new DefaultThreadFactory(name, true), FreshDescriptors.factory());
+        threads, new DefaultThreadFactory(name, true), ProxyEpoll.factory());
   }
 }

@@ -11,7 +11,6 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
-import io.netty.channel.epoll.EpollHalfClose;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import java.net.InetSocketAddress;
@@ -86,6 +85,7 @@ final class StreamConnection implements PodDns.Open {
     this.onClosed = onClosed;
     this.input = client.alloc().buffer();
     client.closeFuture().addListener(done -> close());
+    client.config().setAutoRead(false);
     loop.execute(this::start);
   }
 
@@ -248,7 +248,6 @@ final class StreamConnection implements PodDns.Open {
       return;
     }
     inputEnded = true;
-    EpollHalfClose.keepRegistered(client);
     if (server == null) {
       closeAfterWrites();
     } else if (serverConnected) {

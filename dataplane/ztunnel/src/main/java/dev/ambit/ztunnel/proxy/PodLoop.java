@@ -14,7 +14,11 @@ import dev.ambit.ztunnel.telemetry.ResponseFlag;
 import dev.ambit.ztunnel.zds.LiveConnection;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.EventLoop;
+import io.netty.channel.epoll.EpollIoEvent;
+import io.netty.channel.epoll.EpollIoHandle;
+import io.netty.channel.epoll.EpollIoOps;
 import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.channel.epoll.EpollTcpInfo;
 import io.netty.handler.codec.http2.Http2Error;
 import io.netty.util.concurrent.Future;
 import java.net.Inet4Address;
@@ -43,6 +47,9 @@ final class PodLoop {
   private static final Duration WORKLOAD_TIMEOUT = Duration.ofSeconds(6);
 
   private static final Duration PROGRESS_INTERVAL = Duration.ofSeconds(10);
+
+  private static final int TCP_SYN_SENT = 2;
+  private static final EpollIoEvent CONNECTED = () -> EpollIoOps.EPOLLOUT;
 
   /** Something that ends with the pod, once it has drained. */
   interface Drainable {
@@ -77,6 +84,7 @@ final class PodLoop {
   private final PodProxy owner;
   private final @Nullable Flows flows;
 
+  private final EpollTcpInfo tcpInfo = new EpollTcpInfo();
   private final Map<PoolKey, TunnelPool> pools = new HashMap<>();
   private final Set<ProxiedConnection> connections =
       Collections.newSetFromMap(new IdentityHashMap<>());
@@ -252,8 +260,22 @@ final class PodLoop {
               }
               ChannelFuture connecting =
                   source == null ? channel.connect(target) : channel.connect(target, source);
+              if (!connecting.isDone()) {
+                connectAtOnce(channel);
+              }
               connecting.addListener(connected -> outcome.accept(connected.cause()));
             });
+  }
+
+  /**
+   * Finishes a connection that needs no event: the kernel says of each that it is in progress, also
+   * of one within the host, which it has made by the time it says so.
+   */
+  private void connectAtOnce(EpollSocketChannel channel) {
+    if (channel.tcpInfo(tcpInfo).state() != TCP_SYN_SENT
+        && channel.unsafe() instanceof EpollIoHandle handle) {
+      handle.handle(null, CONNECTED);
+    }
   }
 
   TunnelPool pool(PoolKey key) {

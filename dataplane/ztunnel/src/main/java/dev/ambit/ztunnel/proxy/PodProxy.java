@@ -282,7 +282,11 @@ public final class PodProxy implements PodRuntime.Running {
                 new ChannelInitializer<EpollSocketChannel>() {
                   @Override
                   protected void initChannel(EpollSocketChannel channel) {
-                    PodSockets.configureAccepted(channel, tunnels);
+                    if (tunnels) {
+                      PodSockets.configureTunnel(channel);
+                    } else {
+                      PodSockets.configureApplication(channel);
+                    }
                     acceptor.accept(loop(channel.eventLoop()), channel);
                   }
                 })
@@ -430,11 +434,6 @@ public final class PodProxy implements PodRuntime.Running {
 
   private void drainAll() {
     List<Channel> closing = closeListeners();
-    DatagramRules.Member member = takeRules();
-    if (member != null) {
-      // From now on they are the next ztunnel's, however long connections go on here.
-      member.keep();
-    }
     AtomicInteger open = new AtomicInteger(closing.size() + 1);
     Runnable closed =
         () -> {
@@ -458,6 +457,10 @@ public final class PodProxy implements PodRuntime.Running {
                       () -> {
                         if (left.decrementAndGet() == 0) {
                           sockets.close();
+                          DatagramRules.Member member = takeRules();
+                          if (member != null) {
+                            member.keep();
+                          }
                           onStopped.run();
                           stopped.complete(null);
                         }

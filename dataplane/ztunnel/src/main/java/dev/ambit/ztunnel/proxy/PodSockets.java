@@ -25,6 +25,7 @@ import java.net.Inet4Address;
 import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -55,8 +56,18 @@ final class PodSockets {
   /** What may wait for a flow: some hundred datagrams, or a dozen of the longest. */
   private static final int FLOW_BUFFER = 1 << 20;
 
-  private static final int KEEPALIVE_SECONDS = 180;
-  private static final int KEEPALIVE_PROBES = 9;
+  private static final int IPPROTO_TCP = 6;
+
+  /**
+   * By which the end of a peer that cannot tell of it is noticed. In the form that a listener takes
+   * as well, of which an accepted socket has them.
+   */
+  private static final Map<IntegerUnixChannelOption, Integer> KEEP_ALIVE =
+      Map.of(
+          new IntegerUnixChannelOption("SO_KEEPALIVE", SOL_SOCKET, 9), 1,
+          new IntegerUnixChannelOption("TCP_KEEPIDLE", IPPROTO_TCP, 4), 180,
+          new IntegerUnixChannelOption("TCP_KEEPINTVL", IPPROTO_TCP, 5), 180,
+          new IntegerUnixChannelOption("TCP_KEEPCNT", IPPROTO_TCP, 6), 9);
 
   private final NetworkNamespace namespace;
   private final ProxySettings settings;
@@ -80,6 +91,7 @@ final class PodSockets {
     SocketProtocolFamily family = ipv6 ? SocketProtocolFamily.INET6 : SocketProtocolFamily.INET;
     EpollServerSocketChannel channel = inside(() -> new EpollServerSocketChannel(family));
     mark(channel);
+    keepAlive(channel);
     channel.config().setOption(UnixChannelOption.SO_REUSEPORT, true);
     channel.config().setReuseAddress(true);
     channel.config().setBacklog(settings.backlog());
@@ -204,44 +216,29 @@ final class PodSockets {
   /** Lets the socket be bound to an address that is not this host's: the caller's. */
   static void allowForeignSource(EpollSocketChannel channel) {
     channel.config().setOption(EpollChannelOption.IP_TRANSPARENT, true);
-    channel.config().setOption(EpollChannelOption.IP_FREEBIND, true);
     // The port is chosen at connect, per destination: no exhaustion by binding.
     channel.config().setOption(EpollChannelOption.IP_BIND_ADDRESS_NO_PORT, true);
   }
 
   /** Options of a socket whose bytes are an application's. */
   static void configureApplication(EpollSocketChannel channel) {
-    EpollSocketChannelConfig config = configure(channel);
-    config.setAutoRead(false);
+    EpollSocketChannelConfig config = channel.config();
     config.setAllowHalfClosure(true);
     config.setRecvByteBufAllocator(HeadroomAllocator.forApplication());
     config.setWriteBufferWaterMark(APPLICATION_WATERMARK);
   }
 
+  /** Has the kernel ask now and then whether the peer is still there. */
+  static void keepAlive(Channel channel) {
+    KEEP_ALIVE.forEach(channel.config()::setOption);
+  }
+
   /** Options of a socket that carries a tunnel. */
   static void configureTunnel(EpollSocketChannel channel) {
-    EpollSocketChannelConfig config = configure(channel);
+    keepAlive(channel);
+    EpollSocketChannelConfig config = channel.config();
     config.setRecvByteBufAllocator(HeadroomAllocator.forTunnel());
     config.setWriteBufferWaterMark(TUNNEL_WATERMARK);
-  }
-
-  /** Options of a socket that a listener accepted. */
-  static void configureAccepted(EpollSocketChannel channel, boolean tunnel) {
-    if (tunnel) {
-      configureTunnel(channel);
-    } else {
-      configureApplication(channel);
-    }
-  }
-
-  private static EpollSocketChannelConfig configure(EpollSocketChannel channel) {
-    EpollSocketChannelConfig config = channel.config();
-    config.setTcpNoDelay(true);
-    config.setKeepAlive(true);
-    config.setOption(EpollChannelOption.TCP_KEEPIDLE, KEEPALIVE_SECONDS);
-    config.setOption(EpollChannelOption.TCP_KEEPINTVL, KEEPALIVE_SECONDS);
-    config.setOption(EpollChannelOption.TCP_KEEPCNT, KEEPALIVE_PROBES);
-    return config;
   }
 
   /** Ends; no sockets can be made any more. */

@@ -23,6 +23,10 @@ abstract class ProxiedConnection {
   private @Nullable RelayEnd source;
   private @Nullable RelayEnd destination;
   private @Nullable OpenConnection record;
+
+  /** A socket that the kernel does not keep alive yet. */
+  private @Nullable EpollSocketChannel fresh;
+
   private boolean abandoned;
   private boolean done;
 
@@ -129,6 +133,16 @@ abstract class ProxiedConnection {
     OpenConnection open = record;
     if (open != null && !done) {
       open.progress(read(source), read(destination));
+      keepAlive();
+    }
+  }
+
+  /** Most connections are over before that is of use, and it takes four system calls. */
+  private void keepAlive() {
+    EpollSocketChannel dialled = fresh;
+    fresh = null;
+    if (dialled != null && dialled.isOpen()) {
+      PodSockets.keepAlive(dialled);
     }
   }
 
@@ -238,6 +252,7 @@ abstract class ProxiedConnection {
       return;
     }
     destination = new SocketEnd(this, channel);
+    fresh = channel;
     pod.dial(
         channel,
         target,

@@ -230,7 +230,6 @@ public final class Rehearsal implements MeshState {
                 context.close();
               }
             });
-    channel.config().setAutoRead(true);
   }
 
   /** One connection after the other; all of this on one event loop. */

@@ -12,6 +12,9 @@ import org.jspecify.annotations.Nullable;
  * <p>All of a connection's ends live on one event loop.
  */
 abstract class RelayEnd {
+  /** What is read while there is no other end: most requests whole, so that they can go at once. */
+  private static final int ENOUGH_EARLY = 1 << 10;
+
   private final ProxiedConnection connection;
   private @Nullable RelayEnd other;
   private @Nullable ArrayDeque<ByteBuf> early;
@@ -97,6 +100,9 @@ abstract class RelayEnd {
         early = new ArrayDeque<>(2);
       }
       early.add(data);
+      if (bytesRead >= ENOUGH_EARLY) {
+        throttle(false);
+      }
     }
   }
 

@@ -6,7 +6,6 @@ import io.netty.channel.ChannelException;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelOutboundBuffer;
-import io.netty.channel.epoll.EpollHalfClose;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.unix.Errors;
@@ -87,7 +86,12 @@ final class SocketEnd extends RelayEnd {
                 .shutdownOutput()
                 .addListener(
                     shutdown -> {
-                      if (!shutdown.isSuccess()) {
+                      if (shutdown.isSuccess()) {
+                        // The end of input is then the socket's, and Netty closes it at once. Else
+                        // it would shut down input that the kernel has shut down already, which
+                        // fails, with an exception made for each connection.
+                        channel.config().setAllowHalfClosure(false);
+                      } else {
                         channel.close();
                       }
                     });
@@ -153,13 +157,15 @@ final class SocketEnd extends RelayEnd {
     @Override
     public void userEventTriggered(ChannelHandlerContext context, Object event) {
       if (event == ChannelInputShutdownEvent.INSTANCE) {
-        EpollHalfClose.keepRegistered(channel);
         onInputEnd();
       }
     }
 
     @Override
     public void channelInactive(ChannelHandlerContext context) {
+      if (!closing && !channel.config().isAllowHalfClosure()) {
+        onInputEnd();
+      }
       connection().onSocketClosed(SocketEnd.this);
     }
 

@@ -1,7 +1,7 @@
 package dev.ambit.ztunnel.bench;
 
 import dev.ambit.linux.NetworkNamespace;
-import dev.ambit.ztunnel.proxy.FreshDescriptors;
+import dev.ambit.ztunnel.proxy.ProxyEpoll;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -50,8 +50,7 @@ public final class BenchServer {
   static final int BODY = 1024;
   private static final int BACKLOG = 4096;
 
-  private final EventLoopGroup loops =
-      new MultiThreadIoEventLoopGroup(1, FreshDescriptors.factory());
+  private final EventLoopGroup loops = new MultiThreadIoEventLoopGroup(1, ProxyEpoll.factory());
   private final ChannelGroup listeners = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
 
   private final List<DatagramChannel> echoes = new ArrayList<>();

@@ -4,7 +4,6 @@ import dev.ambit.ztunnel.state.LocalPod;
 import io.netty.channel.EventLoop;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.epoll.EpollIoHandler;
 import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -26,8 +25,7 @@ final class BothHalves implements AutoCloseable {
   private static final int PORT = 8080;
 
   private final ExecutorService threads = Executors.newCachedThreadPool();
-  private final EventLoopGroup loops =
-      new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+  private final EventLoopGroup loops = new MultiThreadIoEventLoopGroup(1, ProxyEpoll.factory());
   private final EventLoop loop = loops.next();
   private final TestMesh mesh = new TestMesh();
   private final TestNetwork network = new TestNetwork();

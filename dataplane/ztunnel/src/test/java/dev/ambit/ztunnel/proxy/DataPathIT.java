@@ -16,7 +16,6 @@ import dev.ambit.ztunnel.telemetry.Reporter;
 import dev.ambit.ztunnel.telemetry.ResponseFlag;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.epoll.EpollIoHandler;
 import java.io.ByteArrayOutputStream;
 import java.io.EOFException;
 import java.io.IOException;
@@ -61,7 +60,7 @@ class DataPathIT {
 
   private final ExecutorService threads = Executors.newCachedThreadPool();
   private final TestMesh mesh = new TestMesh();
-  private EventLoopGroup loops = new MultiThreadIoEventLoopGroup(2, EpollIoHandler.newFactory());
+  private EventLoopGroup loops = new MultiThreadIoEventLoopGroup(2, ProxyEpoll.factory());
   private TestNetwork network;
   private TestNetwork.Pod client;
   private TestNetwork.Pod server;

@@ -14,7 +14,6 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.handler.ssl.ApplicationProtocolConfig;
@@ -41,8 +40,7 @@ import org.junit.jupiter.api.Test;
 class HandshakeFailuresTest {
   private static final Duration ENOUGH = Duration.ofSeconds(20);
 
-  private final EventLoopGroup loops =
-      new MultiThreadIoEventLoopGroup(1, EpollIoHandler.newFactory());
+  private final EventLoopGroup loops = new MultiThreadIoEventLoopGroup(1, ProxyEpoll.factory());
   private final TestAuthority authority = new TestAuthority();
   private final KeyPair keys = TestAuthority.keyPair();
   private final CompletableFuture<Throwable> atServer = new CompletableFuture<>();

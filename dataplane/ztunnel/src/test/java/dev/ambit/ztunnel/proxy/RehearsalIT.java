@@ -21,8 +21,7 @@ import org.junit.jupiter.api.Timeout;
 /** The connections that a ztunnel makes to itself before it serves pods. */
 @Timeout(120)
 class RehearsalIT {
-  private final EventLoopGroup loops =
-      new MultiThreadIoEventLoopGroup(2, FreshDescriptors.factory());
+  private final EventLoopGroup loops = new MultiThreadIoEventLoopGroup(2, ProxyEpoll.factory());
   private final TestMesh heard = new TestMesh();
 
   @BeforeEach

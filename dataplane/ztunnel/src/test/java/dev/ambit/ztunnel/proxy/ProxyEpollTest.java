@@ -25,11 +25,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 @Timeout(120)
-class FreshDescriptorsTest {
+class ProxyEpollTest {
   private static final int TRIES = 20;
 
-  private final EventLoopGroup loops =
-      new MultiThreadIoEventLoopGroup(1, FreshDescriptors.factory());
+  private final EventLoopGroup loops = new MultiThreadIoEventLoopGroup(1, ProxyEpoll.factory());
   private final EventLoop loop = loops.next();
 
   @AfterEach
