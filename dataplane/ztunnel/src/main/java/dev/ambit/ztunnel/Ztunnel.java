@@ -14,6 +14,7 @@ import dev.ambit.ztunnel.certificate.IstioCertificateClient;
 import dev.ambit.ztunnel.certificate.RevocationWatch;
 import dev.ambit.ztunnel.certificate.Revocations;
 import dev.ambit.ztunnel.channel.ServerChannel;
+import dev.ambit.ztunnel.channel.ServerConnection;
 import dev.ambit.ztunnel.dns.DnsProxy;
 import dev.ambit.ztunnel.dns.DnsSettings;
 import dev.ambit.ztunnel.names.DnsHostnameResolver;
@@ -78,6 +79,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Supplier;
@@ -144,6 +146,8 @@ public final class Ztunnel {
   private final PodSource podSource;
   private final Readiness readiness = new Readiness();
   private final List<HttpServer> servers = new ArrayList<>();
+  private final PodIdentities identities;
+  private boolean certified;
   private volatile boolean draining;
 
   private Ztunnel(ZtunnelSettings settings) {
@@ -154,17 +158,21 @@ public final class Ztunnel {
     accessLog = new AccessLog(settings.logFormat(), new FileOutputStream(FileDescriptor.out));
     policies = new PolicyStore(mesh, new DryRunTelemetry(metrics, accessLog));
     plaintext =
-        new PlaintextLedger(
-            UUID.randomUUID().toString(), InstantSource.system(), this::judgesDatagrams);
+        new PlaintextLedger(instance().toString(), InstantSource.system(), this::judgesDatagrams);
     names = new DnsHostnameResolver(controlLoop.next(), metrics);
     OnDemand demand =
         settings.mesh().onDemand() ? new OnDemand(mesh, settings.mesh().onDemandUnused()) : null;
     Router router = new Router(mesh, settings.network(), OWN_PORTS, names, demand);
     // A dedicated ztunnel's own connections are in the pod, where rules would redirect them.
     int mark = settings.dedicated() == null ? 0 : settings.proxy().mark();
-    xdsChannel =
-        new ServerChannel(
-            settings.xds(), settings.token(), settings.xdsHeaders(), controlLoop, control, mark);
+    ServerConnection controlPlane =
+        new ServerConnection(settings.xds(), controlLoop, control, mark);
+    // One server's second connection would be one handshake more before the first certificate.
+    ServerConnection authority =
+        settings.authority().equals(settings.xds())
+            ? controlPlane
+            : new ServerConnection(settings.authority(), controlLoop, certificateExecutor, mark);
+    xdsChannel = new ServerChannel(controlPlane, settings.token(), settings.xdsHeaders(), control);
     xds =
         new XdsClient(
             xdsChannel,
@@ -177,12 +185,7 @@ public final class Ztunnel {
             demand);
     authorityChannel =
         new ServerChannel(
-            settings.authority(),
-            settings.token(),
-            settings.authorityHeaders(),
-            controlLoop,
-            certificateExecutor,
-            mark);
+            authority, settings.token(), settings.authorityHeaders(), certificateExecutor);
     certificates =
         new CertificateCache(
             new IstioCertificateClient(authorityChannel, settings.certificateLifetime()),
@@ -212,8 +215,8 @@ public final class Ztunnel {
             settings.dns().map(this::dnsProxy).orElse(null),
             settings.flows().map(flows -> datagrams(flows, sweep)).orElse(null));
     PodTelemetry podTelemetry = new PodTelemetry(metrics);
-    List<PodObserver> observers =
-        new ArrayList<>(List.of(new PodIdentities(router, certificates), podTelemetry, plaintext));
+    identities = new PodIdentities(router, certificates);
+    List<PodObserver> observers = new ArrayList<>(List.of(identities, podTelemetry, plaintext));
     if (demand != null) {
       observers.addFirst(new PodDemand(demand, settings.node().clusterId()));
     }
@@ -231,6 +234,12 @@ public final class Ztunnel {
     metrics
         .family("istio_build", "What runs here", MetricRegistry.Kind.GAUGE)
         .gauge(MetricRegistry.Labels.of("component", "ztunnel", "tag", version()), () -> 1);
+  }
+
+  /** Nobody has to be unable to guess it, and a secure random source takes a tenth of a start. */
+  private static UUID instance() {
+    ThreadLocalRandom random = ThreadLocalRandom.current();
+    return new UUID(random.nextLong(), random.nextLong());
   }
 
   private Datagrams datagrams(FlowSettings flows, long sweep) {
@@ -317,6 +326,7 @@ public final class Ztunnel {
     readiness.require("revocation lists", () -> revocationsLoaded().isDone());
     readiness.require("node agent", podSource::hasSnapshot);
     readiness.require("pods", () -> pods.pending() == 0);
+    readiness.require("certificates", this::isCertified);
     CompletionStage<Void> rehearsed = rehearse();
     readiness.require("rehearsal", () -> rehearsed.toCompletableFuture().isDone());
     readiness.require("not draining", () -> !draining);
@@ -404,6 +414,12 @@ public final class Ztunnel {
                   .log("local state loaded");
             });
     return settings.mesh().controlPlane() ? xds.synced() : CompletableFuture.completedStage(null);
+  }
+
+  /** Of the first pods alone: one that comes later makes nothing of the others wait. */
+  private boolean isCertified() {
+    certified |= podSource.hasSnapshot() && !identities.isAnyAwaited();
+    return certified;
   }
 
   private CompletableFuture<Void> revocationsLoaded() {

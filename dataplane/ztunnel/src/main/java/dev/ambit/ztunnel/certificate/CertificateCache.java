@@ -101,18 +101,23 @@ public final class CertificateCache implements Certificates, AutoCloseable {
     return request(identity, Urgency.NOW);
   }
 
-  /** A pod of {@code identity} has arrived: its certificate is fetched ahead, and kept fresh. */
-  public synchronized void hold(Identity identity) {
+  /**
+   * A pod of {@code identity} has arrived: its certificate is fetched ahead, and kept fresh.
+   *
+   * @return completes when no attempt to get it is under way: it is there, or has been refused
+   */
+  public synchronized CompletionStage<?> hold(Identity identity) {
     Entry entry = entries.computeIfAbsent(identity, Entry::new);
     entry.pods++;
     if (entry.pods == 1 && !closed) {
       if (entry.issued == null) {
         entry.failedUntil = null; // A connection was refused just now; a pod is worth a new try.
-        var _ = request(identity, Urgency.SOON);
-      } else {
-        scheduleRenewal(entry, entry.issued);
+        return request(identity, Urgency.SOON);
       }
+      scheduleRenewal(entry, entry.issued);
     }
+    CompletionStage<TlsIdentity> attempt = entry.pending;
+    return attempt == null ? CompletableFuture.completedStage(null) : attempt;
   }
 
   /** A pod of {@code identity} has gone; after the last one the certificate is forgotten. */

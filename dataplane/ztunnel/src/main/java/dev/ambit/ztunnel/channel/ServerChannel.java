@@ -1,45 +1,27 @@
 package dev.ambit.ztunnel.channel;
 
+import io.grpc.CallOptions;
 import io.grpc.Channel;
+import io.grpc.ClientCall;
+import io.grpc.ClientInterceptor;
 import io.grpc.ClientInterceptors;
-import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
-import io.grpc.netty.GrpcSslContexts;
-import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.MethodDescriptor;
 import io.grpc.stub.MetadataUtils;
 import io.netty.channel.EventLoopGroup;
-import io.netty.channel.epoll.EpollSocketChannel;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
-import java.util.Arrays;
 import java.util.Map;
 import java.util.concurrent.Executor;
-import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
-/**
- * A gRPC channel to one server, whose trust follows the root file: when the file changes, the next
- * {@link #open} uses the new roots, and calls on the old channel are left to end.
- */
+/** Calls of one kind to a server: with a token and headers, and answered on a thread of theirs. */
 public final class ServerChannel implements AutoCloseable {
-  private static final Logger log = LoggerFactory.getLogger(ServerChannel.class);
   private static final Metadata.Key<String> AUTHORIZATION =
       Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
-  private static final int LARGEST_MESSAGE = 200 << 20;
 
-  private final ServerAddress address;
+  private final ServerConnection connection;
   private final BearerToken token;
   private final Map<String, String> headers;
-  private final EventLoopGroup loop;
   private final Executor executor;
-  private final int mark;
-
-  private @Nullable ManagedChannel current;
-  private byte[] currentRoots = {};
 
   /**
    * @param headers sent with each call, besides the token
@@ -52,28 +34,23 @@ public final class ServerChannel implements AutoCloseable {
       Map<String, String> headers,
       EventLoopGroup loop,
       Executor executor) {
-    this(address, token, headers, loop, executor, 0);
+    this(new ServerConnection(address, loop, executor, 0), token, headers, executor);
   }
 
   /**
+   * @param connection which others may use as well
    * @param headers sent with each call, besides the token
-   * @param loop for the connection
    * @param executor on which replies are handled
-   * @param mark of the connection's socket, where rules would redirect it else; 0 for none
    */
   public ServerChannel(
-      ServerAddress address,
+      ServerConnection connection,
       BearerToken token,
       Map<String, String> headers,
-      EventLoopGroup loop,
-      Executor executor,
-      int mark) {
-    this.address = address;
+      Executor executor) {
+    this.connection = connection;
     this.token = token;
     this.headers = Map.copyOf(headers);
-    this.loop = loop;
     this.executor = executor;
-    this.mark = mark;
   }
 
   /**
@@ -81,85 +58,38 @@ public final class ServerChannel implements AutoCloseable {
    *
    * @throws IOException where a file cannot be read
    */
-  public synchronized Channel open() throws IOException {
-    ManagedChannel channel = channel();
+  public Channel open() throws IOException {
     Metadata metadata = new Metadata();
     token.header().ifPresent(value -> metadata.put(AUTHORIZATION, value));
     headers.forEach(
         (name, value) ->
             metadata.put(Metadata.Key.of(name, Metadata.ASCII_STRING_MARSHALLER), value));
     return ClientInterceptors.intercept(
-        channel, MetadataUtils.newAttachHeadersInterceptor(metadata));
+        connection.channel(),
+        MetadataUtils.newAttachHeadersInterceptor(metadata),
+        new AnswersOn(executor));
   }
 
   /** Where calls go. */
   public ServerAddress address() {
-    return address;
+    return connection.address();
   }
 
   /** Has the next call connect at once, however often connecting has failed before. */
-  public synchronized void resetConnectBackoff() {
-    if (current != null) {
-      current.resetConnectBackoff();
-    }
-  }
-
-  private ManagedChannel channel() throws IOException {
-    byte[] roots = address.secure() ? readRoots() : new byte[0];
-    ManagedChannel channel = current;
-    if (channel != null && Arrays.equals(roots, currentRoots)) {
-      return channel;
-    }
-    NettyChannelBuilder builder =
-        NettyChannelBuilder.forAddress(address.host(), address.port())
-            .eventLoopGroup(loop)
-            .channelType(EpollSocketChannel.class)
-            .executor(executor)
-            .maxInboundMessageSize(LARGEST_MESSAGE)
-            .keepAliveTime(30, TimeUnit.SECONDS)
-            .keepAliveTimeout(10, TimeUnit.SECONDS)
-            .disableRetry();
-    if (mark != 0) {
-      builder.withOption(SocketMark.OPTION, mark);
-    }
-    if (address.secure()) {
-      builder.sslContext(
-          GrpcSslContexts.forClient().trustManager(new ByteArrayInputStream(roots)).build());
-    } else {
-      builder.usePlaintext();
-    }
-    if (channel != null) {
-      log.atInfo()
-          .addKeyValue("server", address)
-          .addKeyValue("file", address.rootFile())
-          .log("root certificates changed");
-      channel.shutdown();
-    }
-    ManagedChannel made = builder.build();
-    current = made;
-    currentRoots = roots;
-    return made;
-  }
-
-  private byte[] readRoots() throws IOException {
-    try {
-      return Files.readAllBytes(address.rootFile());
-    } catch (IOException e) {
-      throw new IOException(
-          "cannot read the root certificates of "
-              + address
-              + " from "
-              + address.rootFile()
-              + ": "
-              + (e instanceof NoSuchFileException ? "there is no such file" : e.getMessage()),
-          e);
-    }
+  public void resetConnectBackoff() {
+    connection.resetConnectBackoff();
   }
 
   @Override
-  public synchronized void close() {
-    if (current != null) {
-      current.shutdownNow();
+  public void close() {
+    connection.close();
+  }
+
+  private record AnswersOn(Executor executor) implements ClientInterceptor {
+    @Override
+    public <Q, A> ClientCall<Q, A> interceptCall(
+        MethodDescriptor<Q, A> method, CallOptions options, Channel next) {
+      return next.newCall(method, options.withExecutor(executor));
     }
   }
 }

@@ -167,13 +167,11 @@ final class ProtocolFindings {
       if (selects(service, pod)) {
         ports(service).stream()
             .filter(port -> isUdp(port.getProtocol()))
-            // A port that it calls by name is the container's, which declares it.
-            .flatMap(
+            .map(
                 port ->
-                    Stream.ofNullable(
-                        port.getTargetPort() == null
-                            ? port.getPort()
-                            : port.getTargetPort().getIntVal()))
+                    port.getTargetPort() == null || port.getTargetPort().getIntVal() == null
+                        ? port.getPort()
+                        : port.getTargetPort().getIntVal())
             .forEach(ports::add);
       }
     }
