@@ -5,8 +5,10 @@ import dev.ambit.linux.NetworkNamespace;
 import dev.ambit.linux.Nftables;
 import dev.ambit.ztunnel.state.LocalPod;
 import dev.ambit.ztunnel.state.MeshWorkload;
+import java.io.IOException;
 import java.net.Inet6Address;
 import java.net.InetAddress;
+import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
@@ -43,13 +45,15 @@ public final class DatagramRules {
   private static final MarkedLocalRoute HAND_OVER = new MarkedLocalRoute(0x222, 0xfff, 32763, 101);
 
   private static final String TABLE = "ambit_udp";
+  private static final List<String> CHAINS =
+      List.of("untracked", "judged", "capture", "captured", "hand_over", "judge");
   private static final long DEBOUNCE_MILLIS = 50;
   private static final long VERIFY_SECONDS = 15;
 
   /** Above the bits that other marks use; a verdict is known by its turn. */
   private static final int TURN_SHIFT = 12;
 
-  private static final int TURNS = 1 << 18;
+  private static final int TURNS = (1 << 20) - 1;
 
   private final ScheduledExecutorService executor;
   private final Supplier<Set<InetAddress>> destinations;
@@ -64,7 +68,12 @@ public final class DatagramRules {
   // Confined to the executor's thread.
   private final Set<Member> members = new LinkedHashSet<>();
   private Set<InetAddress> wanted = Set.of();
-  private int turn = 1;
+
+  /**
+   * Flows keep their verdicts when a ztunnel ends, so that it begins at none that an earlier one
+   * may have given.
+   */
+  private volatile int turn = 1 + new SecureRandom().nextInt(TURNS);
 
   /**
    * @param executor of one platform thread
@@ -99,6 +108,14 @@ public final class DatagramRules {
 
   void noteUnsupported() {
     unsupported.increment();
+  }
+
+  /**
+   * The mark of a datagram that is let through by the policies that are in force now. One that was
+   * judged by earlier ones does not count, however late it is sent.
+   */
+  int verdictMark() {
+    return FlowSettings.JUDGED_MARK | turn << TURN_SHIFT;
   }
 
   /** Workloads or services have changed; returns at once. */
@@ -285,14 +302,17 @@ public final class DatagramRules {
       }
     }
 
-    private String chains() throws java.io.IOException {
-      return Nftables.run("list chain inet " + TABLE + " judged")
-          + Nftables.run("list chain inet " + TABLE + " capture")
-          + Nftables.run("list chain inet " + TABLE + " hand_over");
+    private String chains() throws IOException {
+      StringBuilder listed = new StringBuilder();
+      for (String chain : CHAINS) {
+        // One by one: libnftables may know but the last of several.
+        listed.append(Nftables.run("list chain inet " + TABLE + " " + chain));
+      }
+      return listed.toString();
     }
 
-    private @Nullable Object remove() throws java.io.IOException {
-      Nftables.run("add table inet %1$s\ndelete table inet %1$s".formatted(TABLE));
+    private @Nullable Object remove() throws IOException {
+      takeOut();
       HAND_OVER.remove();
       return null;
     }
@@ -321,10 +341,31 @@ public final class DatagramRules {
     namespace.call(
         () -> {
           if (HAND_OVER.remove()) {
-            Nftables.run("add table inet %1$s\ndelete table inet %1$s".formatted(TABLE));
+            takeOut();
           }
           return null;
         });
+  }
+
+  /**
+   * Leaves what makes the kernel forget of a flow that it was in a tunnel, with its first plain
+   * datagram: the node agent's rules would lead the answers to the ztunnel. They go last, and take
+   * this out with them.
+   */
+  private static void takeOut() throws IOException {
+    if (Nftables.listTable(TABLE).isPresent()) {
+      Nftables.run(
+          """
+          delete table inet %1$s
+          table inet %1$s {
+            chain plain_again {
+              type filter hook prerouting priority mangle; policy accept;
+              iif != "lo" meta l4proto udp ct mark & 0xfff == { 0x111, 0x222 } ct mark set ct mark & 0xfffff000
+            }
+          }
+          """
+              .formatted(TABLE));
+    }
   }
 
   /** The commands that bring the table to this content from any state, as one transaction. */
@@ -339,7 +380,9 @@ public final class DatagramRules {
       chain untracked { type filter hook output priority raw; policy accept; }
       chain judged { type filter hook output priority mangle - 5; policy accept; }
       chain capture { type route hook output priority mangle + 5; policy accept; }
+      chain captured { }
       chain hand_over { type filter hook prerouting priority mangle; policy accept; }
+      chain judge { }
     }
     """
             .formatted(TABLE)
@@ -349,19 +392,19 @@ public final class DatagramRules {
 
   /** The commands that bring the chains alone to this content. */
   static String rules(boolean guard, int turn, boolean dns, int mark) {
-    String verdict = "0x%x".formatted(turn << TURN_SHIFT);
     String question = "    udp dport 53 udp sport != 53 accept\n";
+    // A verdict that does not hold any more is forgotten, lest it be taken for one of a later turn.
     String first =
         """
-            iif != "lo" meta l4proto udp fib daddr type local ct direction original ct mark & 0xfffff000 != %1$s tproxy to :%2$d accept
-            iif != "lo" meta l4proto udp fib daddr type local ct direction original ct mark & 0xfffff000 != %1$s drop
+            ct direction original ct mark & 0xfffff000 != 0x%x ct mark set ct mark & 0xfff goto judge
         """
-            .formatted(verdict, FlowSettings.PLAIN_PORT);
-    return """
-    flush chain inet %1$s untracked
-    flush chain inet %1$s judged
-    flush chain inet %1$s capture
-    flush chain inet %1$s hand_over
+            .formatted(turn << TURN_SHIFT);
+    String emptied =
+        CHAINS.stream()
+            .map(chain -> "flush chain inet " + TABLE + " " + chain + "\n")
+            .collect(Collectors.joining());
+    return emptied
+        + """
     table inet %1$s {
       chain untracked {
         meta l4proto udp meta mark & 0xfff == 0x%2$x notrack
@@ -374,30 +417,46 @@ public final class DatagramRules {
         oif "lo" accept
         meta mark & 0xfff == { 0x%3$x, 0x%2$x, 0x%9$x } accept
         ct direction reply accept
-    %7$s    ip daddr @mesh4 meta mark set 0x222
-        ip6 daddr @mesh6 meta mark set 0x222
+    %7$s    ip daddr @mesh4 goto captured
+        ip6 daddr @mesh6 goto captured
+        ct mark & 0xfff == 0x222 ct mark set ct mark & 0xfffff000
+      }
+      chain captured {
+        ct status & seen-reply == 0 ct mark set ct mark & 0xfffff000 | 0x222
+        meta mark set 0x222
       }
       chain hand_over {
+        meta l4proto != udp accept
         iif "lo" meta l4proto udp meta mark & 0xfff == 0x222 tproxy to :%4$d accept
         iif "lo" meta l4proto udp meta mark & 0xfff == 0x111 fib daddr type != local tproxy to :%4$d accept
-        meta l4proto udp meta mark & 0xfff == 0x222 drop
-    %5$s    iif != "lo" meta l4proto udp fib daddr type local ct direction original ct mark & 0xfff == 0x111 tproxy to :%8$d accept
-        iif != "lo" meta l4proto udp fib daddr type local ct direction original ct mark & 0xfff == 0x111 drop
+        meta mark & 0xfff == 0x222 drop
+        iif "lo" accept
+        fib daddr type != local accept
+        ct direction reply ct mark & 0xfff == 0x222 ip saddr @mesh4 drop
+        ct direction reply ct mark & 0xfff == 0x222 ip6 saddr @mesh6 drop
+    %5$s    ct direction original ct mark & 0xfff == 0x111 goto judge
+      }
+      chain judge {
+        meta l4proto udp tproxy to :%8$d accept
+        udp sport set udp sport ^ 0x%10$x tproxy to :%11$d accept
+        drop
       }
     }
     """
-        .formatted(
-            TABLE,
-            FlowSettings.REPLY_MARK,
-            mark,
-            FlowSettings.OUTBOUND_PORT,
-            guard ? first : "",
-            // Without policies no verdict is kept: with the first of them each flow is to be
-            // judged.
-            guard ? verdict : "0x0",
-            dns ? question : "",
-            FlowSettings.PLAIN_PORT,
-            FlowSettings.JUDGED_MARK);
+            .formatted(
+                TABLE,
+                FlowSettings.REPLY_MARK,
+                mark,
+                FlowSettings.OUTBOUND_PORT,
+                guard ? first : "",
+                // Without policies no verdict is kept: with the first of them each flow is to be
+                // judged.
+                guard ? "meta mark & 0xfffff000" : "0x0",
+                dns ? question : "",
+                FlowSettings.PLAIN_PORT,
+                FlowSettings.JUDGED_MARK,
+                FlowSettings.OTHER_SOURCE,
+                FlowSettings.PLAIN_PORT_OF_CONNECTED);
   }
 
   /** The commands that change the sets alone. */

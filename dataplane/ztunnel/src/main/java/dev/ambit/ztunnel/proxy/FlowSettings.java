@@ -26,6 +26,15 @@ public record FlowSettings(
   /** Where plain datagrams to the pod are handed over to be judged. */
   public static final int PLAIN_PORT = 15010;
 
+  /**
+   * The same, for those whose sender the application's socket is connected to. The kernel would
+   * hand them over to that socket alone, so their source port is another one meanwhile.
+   */
+  public static final int PLAIN_PORT_OF_CONNECTED = 15011;
+
+  /** What turns that source port into the other one, and back. */
+  static final int OTHER_SOURCE = 0x8000;
+
   /** Of packets that stand for the peer of a flow: they go to the pod's application. */
   static final int REPLY_MARK = 0x53b;
 
@@ -40,6 +49,6 @@ public record FlowSettings(
 
   /** Whether {@code port} is one that no flow may lead to. */
   static boolean isOwnPort(int port) {
-    return port == OUTBOUND_PORT || port == PLAIN_PORT;
+    return port == OUTBOUND_PORT || port == PLAIN_PORT || port == PLAIN_PORT_OF_CONNECTED;
   }
 }

@@ -151,7 +151,11 @@ final class Flows implements PodLoop.Drainable {
 
   private void listen(boolean ipv6) throws LinuxException {
     listen(ipv6, FlowSettings.OUTBOUND_PORT, this::onCaptured);
-    listen(ipv6, FlowSettings.PLAIN_PORT, this::onPlain);
+    listen(ipv6, FlowSettings.PLAIN_PORT, listener -> onPlain(listener, 0));
+    listen(
+        ipv6,
+        FlowSettings.PLAIN_PORT_OF_CONNECTED,
+        listener -> onPlain(listener, FlowSettings.OTHER_SOURCE));
   }
 
   private void listen(boolean ipv6, int port, java.util.function.Consumer<FlowSocket> reader)
@@ -230,12 +234,16 @@ final class Flows implements PodLoop.Drainable {
    * Judges those that the rules lead here: the first of a flow, where policies speak for the pod,
    * and the first in the name of a caller whose flow came through a tunnel before. Once for each
    * flow; the kernel hands on what follows on one that was let through.
+   *
+   * @param otherSource what makes their source ports what they were
    */
-  private void onPlain(FlowSocket listener) {
+  private void onPlain(FlowSocket listener, int otherSource) {
     DatagramBatch batch = batch();
     int count = batch.receiveAddressed(listener.socket());
     for (int i = 0; i < count; i++) {
-      InetSocketAddress from = batch.source(i);
+      InetSocketAddress seen = batch.source(i);
+      InetSocketAddress from =
+          new InetSocketAddress(seen.getAddress(), seen.getPort() ^ otherSource);
       InetSocketAddress to = batch.destination(i);
       if (FlowSettings.isOwnPort(to.getPort())) {
         continue;
@@ -250,6 +258,7 @@ final class Flows implements PodLoop.Drainable {
 
   private void judge(
       MeshWorkload self, InetSocketAddress from, InetSocketAddress to, byte[] payload) {
+    int mark = datagrams.rules().verdictMark();
     if (tunnelled.containsKey(new FlowKey(from, to))) {
       // Let through, it would lead the answers to the real caller past the tunnel.
       denied(self, from, to, "plain in the name of a caller whose flow comes through a tunnel");
@@ -257,14 +266,14 @@ final class Flows implements PodLoop.Drainable {
     }
     if (self.datagramsLeftAlone()) {
       // Policies do not hold for it: it comes here once, since its flow was in a tunnel before.
-      handOn(self, from, to, payload);
+      handOn(mark, self, from, to, payload);
       return;
     }
     PolicyInput input = new PolicyInput(self, null, from.getAddress(), to);
     switch (pod.authorizer().authorize(input)) {
       case Verdict.Denied verdict -> denied(self, from, to, PodLoop.describe(verdict));
       case Verdict.Allowed allowed -> {
-        if (handOn(self, from, to, payload)) {
+        if (handOn(mark, self, from, to, payload)) {
           log().letInPlain(plain(self, from, to));
         }
       }
@@ -272,8 +281,8 @@ final class Flows implements PodLoop.Drainable {
   }
 
   private boolean handOn(
-      MeshWorkload self, InetSocketAddress from, InetSocketAddress to, byte[] payload) {
-    try (var socket = pod.sockets().flow(FlowSettings.JUDGED_MARK, from, to)) {
+      int mark, MeshWorkload self, InetSocketAddress from, InetSocketAddress to, byte[] payload) {
+    try (var socket = pod.sockets().flow(mark, from, to)) {
       DatagramBatch batch = batch();
       batch.staging().put(payload);
       batch.addStaged(payload.length);

@@ -434,6 +434,11 @@ public final class PodProxy implements PodRuntime.Running {
 
   private void drainAll() {
     List<Channel> closing = closeListeners();
+    DatagramRules.Member member = takeRules();
+    if (member != null) {
+      // From now on they are the next ztunnel's, however long connections go on here.
+      member.keep();
+    }
     AtomicInteger open = new AtomicInteger(closing.size() + 1);
     Runnable closed =
         () -> {
@@ -457,10 +462,6 @@ public final class PodProxy implements PodRuntime.Running {
                       () -> {
                         if (left.decrementAndGet() == 0) {
                           sockets.close();
-                          DatagramRules.Member member = takeRules();
-                          if (member != null) {
-                            member.keep();
-                          }
                           onStopped.run();
                           stopped.complete(null);
                         }

@@ -3,8 +3,6 @@ package dev.ambit.ztunnel.netns;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import dev.ambit.linux.DatagramBatch;
-import dev.ambit.linux.TransparentUdpSocket;
 import dev.ambit.protocol.security.Action;
 import dev.ambit.protocol.security.Authorization;
 import java.io.IOException;
@@ -544,25 +542,6 @@ class DatagramIT {
     }
   }
 
-  /** Sends from {@code host} in the name of {@code source}, plain. */
-  private static void forge(Host host, InetSocketAddress source, InetSocketAddress to, byte[] data)
-      throws IOException {
-    try (var socket =
-            host.callSocket(
-                () -> {
-                  var opened =
-                      TransparentUdpSocket.open(source.getAddress() instanceof Inet6Address, 0);
-                  opened.bind(source);
-                  opened.connect(to);
-                  return opened;
-                });
-        var batch = new DatagramBatch()) {
-      batch.staging().put(data);
-      batch.addStaged(data.length);
-      assertThat(batch.send(socket)).isOne();
-    }
-  }
-
   @Test
   void aForgedPlainDatagramTurnsNoAnswersPlain() throws IOException {
     var client = captured(mesh.a(), "impersonated");
@@ -577,7 +556,7 @@ class DatagramIT {
       for (var to : List.of(server.at(PORT), server.at6(PORT))) {
         socket.answered(to);
         var caller = echo.callers().getLast();
-        forge(mesh.b().node().host(), caller, to, lie);
+        UdpClient.forge(mesh.b().node().host(), caller, to, lie);
         boolean ipv6 = to.getAddress() instanceof Inet6Address;
         mesh.b()
             .ztunnel()

@@ -128,8 +128,12 @@ class DatagramSupportIT {
         var socket = UdpClient.open(client)) {
       socket.answered(server.at(PORT));
       assertThat(echo.callers().getFirst().getPort()).isEqualTo(socket.port());
-      assertThat(client.host().call(() -> dev.ambit.linux.Nftables.run("list tables")))
-          .doesNotContain("ambit_udp");
+      assertThat(client.host().call(() -> dev.ambit.linux.Nftables.run("list ruleset")))
+          .doesNotContain("tproxy");
+      assertThat(
+              client.host().call(() -> dev.ambit.linux.Nftables.run("list table inet ambit_udp")))
+          .as("only what lets flows go on plain")
+          .containsOnlyOnce("chain");
     } finally {
       var without = mesh.a().ztunnel();
       mesh.a().startZtunnel(CARRYING);

@@ -1,10 +1,14 @@
 package dev.ambit.ztunnel.netns;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.ambit.linux.DatagramBatch;
+import dev.ambit.linux.TransparentUdpSocket;
 import java.io.IOException;
 import java.net.DatagramPacket;
 import java.net.DatagramSocket;
+import java.net.Inet6Address;
 import java.net.InetSocketAddress;
 import java.net.SocketTimeoutException;
 import java.time.Duration;
@@ -24,6 +28,25 @@ final class UdpClient implements AutoCloseable {
 
   static UdpClient open(Pod pod) throws IOException {
     return new UdpClient(pod.host().callSocket(() -> new DatagramSocket(0)));
+  }
+
+  /** Sends from {@code host} in the name of {@code source}. */
+  static void forge(Host host, InetSocketAddress source, InetSocketAddress to, byte[] data)
+      throws IOException {
+    try (var socket =
+            host.callSocket(
+                () -> {
+                  var opened =
+                      TransparentUdpSocket.open(source.getAddress() instanceof Inet6Address, 0);
+                  opened.bind(source);
+                  opened.connect(to);
+                  return opened;
+                });
+        var batch = new DatagramBatch()) {
+      batch.staging().put(data);
+      batch.addStaged(data.length);
+      assertThat(batch.send(socket)).isOne();
+    }
   }
 
   DatagramSocket socket() {

@@ -13,25 +13,35 @@ import java.util.function.UnaryOperator;
 final class UdpServer implements AutoCloseable {
   private final DatagramSocket socket;
   private final UnaryOperator<byte[]> answer;
+  private final boolean connects;
   private final List<InetSocketAddress> callers = new CopyOnWriteArrayList<>();
 
-  private UdpServer(Pod pod, DatagramSocket socket, UnaryOperator<byte[]> answer) {
+  private UdpServer(
+      Pod pod, DatagramSocket socket, UnaryOperator<byte[]> answer, boolean connects) {
     this.socket = socket;
     this.answer = answer;
+    this.connects = connects;
     Thread.ofPlatform().daemon().name("udp-server-" + pod).start(this::serve);
   }
 
   static UdpServer start(Pod pod, int port, UnaryOperator<byte[]> answer) throws IOException {
-    var socket =
-        pod.host()
-            .bindSocket(
-                () -> {
-                  var bound = new DatagramSocket(null);
-                  bound.setReceiveBufferSize(4 << 20);
-                  bound.bind(new InetSocketAddress(port));
-                  return bound;
-                });
-    return new UdpServer(pod, socket, answer);
+    return new UdpServer(pod, bound(pod, port), answer, false);
+  }
+
+  /** Sends back what comes, and connects its socket to the first that asks. */
+  static UdpServer connectingEcho(Pod pod, int port) throws IOException {
+    return new UdpServer(pod, bound(pod, port), question -> question, true);
+  }
+
+  private static DatagramSocket bound(Pod pod, int port) throws IOException {
+    return pod.host()
+        .bindSocket(
+            () -> {
+              var bound = new DatagramSocket(null);
+              bound.setReceiveBufferSize(4 << 20);
+              bound.bind(new InetSocketAddress(port));
+              return bound;
+            });
   }
 
   /** Sends back what comes. */
@@ -47,6 +57,9 @@ final class UdpServer implements AutoCloseable {
         socket.receive(packet);
         var caller = (InetSocketAddress) packet.getSocketAddress();
         callers.add(caller);
+        if (connects && !socket.isConnected()) {
+          socket.connect(caller);
+        }
         byte[] text = answer.apply(Arrays.copyOf(memory, packet.getLength()));
         socket.send(new DatagramPacket(text, text.length, caller));
       } catch (IOException e) {

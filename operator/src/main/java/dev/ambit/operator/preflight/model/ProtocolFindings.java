@@ -167,11 +167,13 @@ final class ProtocolFindings {
       if (selects(service, pod)) {
         ports(service).stream()
             .filter(port -> isUdp(port.getProtocol()))
-            .map(
+            // A port that it calls by name is the container's, which declares it.
+            .flatMap(
                 port ->
-                    port.getTargetPort() == null || port.getTargetPort().getIntVal() == null
-                        ? port.getPort()
-                        : port.getTargetPort().getIntVal())
+                    Stream.ofNullable(
+                        port.getTargetPort() == null
+                            ? port.getPort()
+                            : port.getTargetPort().getIntVal()))
             .forEach(ports::add);
       }
     }

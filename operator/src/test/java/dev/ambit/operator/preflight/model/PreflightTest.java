@@ -144,6 +144,31 @@ class PreflightTest {
     datagrams = PreflightFacts.Datagrams.LEFT_ALONE;
     assertThat(found()).containsExactly("Warning UdpLeftAlone at Pod shop/game");
     assertThat(Preflight.of(facts()).getFirst().message()).contains("UDP port 7000");
+    datagrams = PreflightFacts.Datagrams.ASKED_IN_VAIN;
+    assertThat(found()).containsExactly("Warning UdpNotInMesh at Namespace shop");
+  }
+
+  @Test
+  void ofPodsThatAreInTheMeshAlreadyUdpDoesNotChange() {
+    pod("game", "containers: [{name: a, ports: [{containerPort: 7000, protocol: UDP}]}]");
+    capturable
+        .getFirst()
+        .getMetadata()
+        .setAnnotations(Map.of("ambient.istio.io/redirection", "enabled"));
+    datagrams = PreflightFacts.Datagrams.CARRIED;
+    assertThat(found()).isEmpty();
+    datagrams = PreflightFacts.Datagrams.LEFT_ALONE;
+    assertThat(found()).containsExactly("Warning UdpLeftAlone at Pod shop/game");
+  }
+
+  @Test
+  void aPortThatAServiceCallsByNameIsTheContainersOwn() {
+    pod(
+        "game",
+        "containers: [{name: a, ports: [{name: play, containerPort: 7000, protocol: UDP}]}]");
+    service("selector: {app: game}, ports: [{port: 9, targetPort: play, protocol: UDP}]");
+    datagrams = PreflightFacts.Datagrams.CARRIED;
+    assertThat(Preflight.of(facts()).getFirst().message()).contains("UDP port 7000:");
   }
 
   @Test
