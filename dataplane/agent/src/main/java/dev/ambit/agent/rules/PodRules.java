@@ -19,7 +19,7 @@ import java.util.Set;
 public final class PodRules {
   private static final MarkedLocalRoute REPLIES = new MarkedLocalRoute(0x111, 0xfff, 32764, 100);
 
-  /** What a ztunnel that carries UDP puts in beside, and takes out itself where it still runs. */
+  /** What a ztunnel that carries UDP puts in beside, and of which it leaves a rule when it goes. */
   private static final String DATAGRAM_TABLE = "ambit_udp";
 
   private static final MarkedLocalRoute DATAGRAMS = new MarkedLocalRoute(0x222, 0xfff, 32763, 101);
@@ -71,9 +71,8 @@ public final class PodRules {
       Nftables.run("delete table inet " + PodRuleset.TABLE);
     }
     REPLIES.remove();
-    if (DATAGRAMS.remove()) {
-      Nftables.run("add table inet %1$s\ndelete table inet %1$s".formatted(DATAGRAM_TABLE));
-    }
+    DATAGRAMS.remove();
+    Nftables.run("add table inet %1$s\ndelete table inet %1$s".formatted(DATAGRAM_TABLE));
   }
 
   /** Whether rules of Ambit are in the namespace. */
