@@ -23,7 +23,7 @@ MVN := mvn -B -ntp
 AGAIN := -Dfailsafe.rerunFailingTestsCount=1
 ARCHIVES := $(addprefix .build/images/,operator.tar ztunnel.tar agent.tar waypoint.tar sample.tar)
 
-.PHONY: help build test bench bench-waypoint jmh soak conformance images engine cluster demo demo-down format clean jdk packages
+.PHONY: help build test bench bench-waypoint bench-enrollment jmh soak conformance images engine cluster demo demo-down format clean jdk packages
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,7 @@ test: jdk packages engine images ## Run every test, from units to the cluster
 	@test-k3s/bin/gateway-api
 	@test-k3s/bin/conformance
 	@test-k3s/bin/gitops
+	@test-k3s/bin/metrics-server
 	$(MVN) verify --fail-at-end $(if $(CI),$(AGAIN))
 
 bench: jdk packages build ## Measure the ztunnel, beside another one where PEER=command is given
@@ -66,6 +67,14 @@ bench: jdk packages build ## Measure the ztunnel, beside another one where PEER=
 
 bench-waypoint: jdk packages build ## Measure the hop through a waypoint, and waypoints with many services
 	@dataplane/ztunnel/bench/waypoint
+
+bench-enrollment: jdk packages engine images ## Measure a fleet of NAMESPACES (200) with PODS (2000) on NODES (20) that are simulated
+	@test-k3s/bin/tools
+	@test-k3s/bin/gateway-api
+	$(MVN) verify -pl test-k3s -am -Dtest=None -Dsurefire.failIfNoSpecifiedTests=false \
+	  -Dit.test=EnrollmentScaleIT -Dfailsafe.failIfNoSpecifiedTests=false \
+	  -Dambit.scale.namespaces=$(or $(NAMESPACES),200) -Dambit.scale.pods=$(or $(PODS),2000) -Dambit.scale.nodes=$(or $(NODES),20) \
+	  -Dambit.scale.report=$(CURDIR)/.build/bench/enrollment.md
 
 soak: jdk packages ## Run the ztunnels under load for MINUTES (10) while all that is around them comes and goes
 	$(MVN) verify -pl dataplane/ztunnel -am -Dtest=None -Dsurefire.failIfNoSpecifiedTests=false \

@@ -3,6 +3,7 @@ package dev.ambit.k3s;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import java.util.Objects;
 import org.testcontainers.containers.Container.ExecResult;
 import org.testcontainers.containers.GenericContainer;
 import org.testcontainers.utility.DockerImageName;
@@ -28,6 +29,11 @@ public final class ClusterNode {
 
   public String containerId() {
     return container.getContainerId();
+  }
+
+  /** The id, on the machine that the engine runs on, of the node's first process. */
+  long processId() {
+    return Objects.requireNonNull(container.getCurrentContainerInfo().getState().getPidLong());
   }
 
   /** What the node's own processes have printed so far. */

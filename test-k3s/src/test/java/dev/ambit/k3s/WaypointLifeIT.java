@@ -8,9 +8,11 @@ import io.fabric8.kubernetes.api.model.gatewayapi.v1.HTTPRoute;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
 import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import io.fabric8.kubernetes.client.readiness.Readiness;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -23,6 +25,9 @@ class WaypointLifeIT {
   private static final String NAMESPACE = "waypoint-life";
   private static final String SERVER = "server.waypoint-life.svc.cluster.local";
   private static final List<String> LOAD = List.of("looper", "keeper", "neighbour");
+
+  /** A round of the metrics server, rounds of the autoscaler, and a new instance. */
+  private static final Duration SCALING = Duration.ofMinutes(4);
 
   private static InstalledAmbit ambit;
   private static Sample sample;
@@ -98,11 +103,64 @@ class WaypointLifeIT {
   @Test
   void more_instances_and_fewer_lose_no_request() {
     var before = waypoint.pods().size();
-    parameters("replicas: 3");
+    parameters(Map.of("deployment", "replicas: 3"));
     waypoint.awaitInstances(3);
     no_request_has_failed();
-    parameters("replicas: 1");
+    parameters(Map.of("deployment", "replicas: 1"));
     waypoint.awaitInstances(1);
+    no_request_has_failed();
+    waypoint.apply("Same", "");
+    waypoint.awaitInstances(before);
+  }
+
+  @Test
+  void instances_follow_the_load_and_no_request_is_lost() throws IOException {
+    try (var _ = MetricsServer.on(ambit.cluster(), NAMESPACE)) {
+      followLoad();
+    }
+  }
+
+  private void followLoad() {
+    var before = waypoint.pods().size();
+    // One bears the load of all these tests, and not that of busy clients besides.
+    parameters(
+        Map.of(
+            "deployment",
+            "template: {spec: {containers: [{name: istio-proxy, resources: {requests: {cpu: 50m}}}]}}",
+            "horizontalPodAutoscaler",
+            "minReplicas: 1, maxReplicas: 3, behavior: {scaleDown: {stabilizationWindowSeconds: 0}}"));
+    waypoint.awaitInstances(1);
+    var busy = List.of("busy-1", "busy-2");
+    busy.forEach(
+        name ->
+            sample.job(
+                NAMESPACE,
+                name,
+                ambit.node(0),
+                "/bin/sample",
+                "keep",
+                SERVER,
+                "8080",
+                "/busy",
+                "1"));
+    await("more instances")
+        .atMost(SCALING)
+        .pollInterval(Duration.ofSeconds(1))
+        .until(() -> waypoint.pods().stream().filter(Readiness::isPodReady).count() > 1);
+    no_request_has_failed();
+    busy.forEach(
+        name ->
+            ambit
+                .client()
+                .pods()
+                .inNamespace(NAMESPACE)
+                .withName(name)
+                .withGracePeriod(0)
+                .delete());
+    await("one instance again")
+        .atMost(SCALING)
+        .pollInterval(Duration.ofSeconds(1))
+        .until(() -> waypoint.pods().size() == 1);
     no_request_has_failed();
     waypoint.apply("Same", "");
     waypoint.awaitInstances(before);
@@ -283,19 +341,18 @@ class WaypointLifeIT {
         .patch(PatchContext.of(PatchType.JSON_MERGE), patch);
   }
 
-  /** Gives the waypoint a Deployment with the lines in its spec. */
-  private static void parameters(String deployment) {
+  /** Gives the waypoint objects with those lines in their specs. */
+  private static void parameters(Map<String, String> specs) {
     sample.apply(
         """
         apiVersion: v1
         kind: ConfigMap
         metadata: {namespace: waypoint-life, name: waypoint-parameters}
         data:
-          deployment: |
-            spec:
-              %s
         """
-            .formatted(deployment));
+            + specs.entrySet().stream()
+                .map(spec -> "  %s: \"{spec: {%s}}\"%n".formatted(spec.getKey(), spec.getValue()))
+                .collect(Collectors.joining()));
     waypoint.apply(
         "Same",
         "infrastructure: {parametersRef: {group: \"\", kind: ConfigMap, name: waypoint-parameters}}");

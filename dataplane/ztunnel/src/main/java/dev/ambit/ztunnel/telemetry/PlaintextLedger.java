@@ -5,6 +5,7 @@ import dev.ambit.ztunnel.state.LocalPod;
 import dev.ambit.ztunnel.state.MeshWorkload;
 import dev.ambit.ztunnel.zds.PodObserver;
 import java.net.InetAddress;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.HashMap;
@@ -26,6 +27,9 @@ import org.jspecify.annotations.Nullable;
 public final class PlaintextLedger implements PodObserver {
   /** Of one namespace; the namespace's own sums are kept whatever the number of senders. */
   static final int MOST_SENDERS = 200;
+
+  /** Longer than an enrollment's {@code quietFor} can be. */
+  static final Duration FORGET = Duration.ofDays(31);
 
   private final String instance;
   private final InstantSource clock;
@@ -104,6 +108,11 @@ public final class PlaintextLedger implements PodObserver {
     private final Map<String, Watched> pods = new TreeMap<>();
     private final Map<Sender, Amount> senders = new HashMap<>();
     private final Amount total = new Amount();
+
+    /** Whether nobody can want to know of it any more. */
+    boolean isOver(long now) {
+      return pods.isEmpty() && total.open == 0 && now - total.lastNanos > FORGET.toNanos();
+    }
   }
 
   /** A connection that is told of while it is open. */
@@ -236,6 +245,7 @@ public final class PlaintextLedger implements PodObserver {
   /** All of it as JSON. */
   public synchronized String write() {
     long now = nanoTime.getAsLong();
+    accounts.values().removeIf(account -> account.isOver(now));
     StringBuilder out = new StringBuilder(4 << 10);
     JsonWriter json = new JsonWriter(out);
     json.beginObject().field("instance", instance).name("namespaces").beginArray();

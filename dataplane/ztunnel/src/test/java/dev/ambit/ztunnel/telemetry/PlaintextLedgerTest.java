@@ -163,4 +163,15 @@ class PlaintextLedgerTest {
     assertThat(sender.getFieldsOrThrow("protocol").getStringValue()).isEqualTo("udp");
     assertThat(number(sender, "agoMillis")).isEqualTo(7000);
   }
+
+  @Test
+  void namespacesThatAreGoneAreForgottenOnceNobodyCanAsk() throws IOException {
+    LocalPod pod = new LocalPod("uid", "cart-0", "shop", "cart");
+    ledger.started(pod);
+    log.opened(from("10.0.0.9", CALLER, null)).closed(1, 1, null, ResponseFlag.NONE);
+    after(PlaintextLedger.FORGET.plusSeconds(1));
+    assertThat(list(namespace(), "senders")).hasSize(1);
+    ledger.stopped(pod);
+    assertThat(ledger.write()).doesNotContain("shop");
+  }
 }
