@@ -229,7 +229,11 @@ public final class Ztunnel {
     LocalPod dedicated = settings.dedicated();
     podSource =
         dedicated == null
-            ? new ZdsClient(settings.agentSocket(), pods, settings.drainDeadline())
+            ? new ZdsClient(
+                settings.agentSocket(),
+                pods,
+                new KnownPods(mesh, certificates),
+                settings.drainDeadline())
             : new DedicatedPod(dedicated, pods);
     metrics
         .family("istio_build", "What runs here", MetricRegistry.Kind.GAUGE)

@@ -41,6 +41,7 @@ import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -403,6 +404,10 @@ final class MeshInformers implements AutoCloseable {
       Informable<T> source, Consumer<T> trim) {
     SharedIndexInformer<T> informer = source.runnableInformer(0);
     informer.itemStore(new TrimmedStore<>(trim));
+    // With an initial state, if an empty one, the first list is not taken from what the API server
+    // remembers, and the start is over only when the handlers have seen all of it. Else a replica
+    // would take back from nodes what it has not come to yet.
+    informer.initialState(Stream.empty());
     informer.exceptionHandler(
         (started, failure) -> {
           LOG.atWarn()

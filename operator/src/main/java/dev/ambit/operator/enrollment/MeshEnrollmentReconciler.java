@@ -23,6 +23,7 @@ import dev.ambit.operator.enrollment.model.EnrolledPods;
 import dev.ambit.operator.enrollment.model.EnrollmentGateway;
 import dev.ambit.operator.enrollment.model.EnrollmentObservation;
 import dev.ambit.operator.enrollment.model.EnrollmentSource;
+import dev.ambit.operator.enrollment.model.JudgedPolicy;
 import dev.ambit.operator.enrollment.model.LabelContradiction;
 import dev.ambit.operator.enrollment.model.MtlsObservation;
 import dev.ambit.operator.enrollment.model.PlaintextSightings;
@@ -95,6 +96,9 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
   private final StatusWriter<MeshEnrollmentStatus> statuses = new StatusWriter<>();
 
   private Caches caches = Caches.NONE;
+
+  /** When this term first found that the replica serves. */
+  private volatile @Nullable Instant servingSince;
 
   private record Caches(
       Optional<InformerEventSource<Pod, MeshEnrollment>> pods,
@@ -463,6 +467,10 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
             .filter(
                 each -> !each.getMetadata().getName().equals(enrollment.getMetadata().getName()))
             .toList();
+    Optional<List<JudgedPolicy>> known = policies.of(pods.namespace());
+    if (servingSince == null && known.isPresent()) {
+      servingSince = clock.instant();
+    }
     return new EnrollmentObservation(
         source,
         enrollment.getMetadata().getGeneration(),
@@ -481,7 +489,8 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         traffic(source, before, pods.namespace()),
         new MtlsObservation(sightings, checked.mtls(), carriesUdp(enrollment)),
         rootNamespace,
-        policies.of(pods.namespace()),
+        known,
+        Optional.ofNullable(servingSince),
         clock.instant());
   }
 

@@ -5,8 +5,8 @@ import java.time.Duration;
 /**
  * Times of capture.
  *
- * @param settle between the annotation's removal and the end of redirection, for the control plane
- *     to tell every ztunnel that the pod takes no tunnels any more
+ * @param settle between this node's hearing that the pod takes no tunnels any more and the end of
+ *     redirection, for the control plane to tell every other ztunnel
  * @param uninstallDrain the longest that connections may go on when the whole mesh is deleted
  * @param verifyEvery how often what should be in a pod is compared with what is
  */

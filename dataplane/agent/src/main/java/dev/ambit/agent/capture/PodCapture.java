@@ -2,6 +2,7 @@ package dev.ambit.agent.capture;
 
 import dev.ambit.agent.pods.PodNetwork;
 import dev.ambit.agent.zds.ZdsWorkload;
+import java.util.OptionalLong;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
@@ -15,13 +16,17 @@ final class PodCapture {
     record Free() implements Stage {}
 
     /** The ztunnel is to listen in the pod; nothing new is redirected before it does. */
-    record Joining() implements Stage {}
+    record Joining(long sinceNanos) implements Stage {}
 
     /** The rules redirect. */
     record Captured() implements Stage {}
 
-    /** Still redirected, while the control plane tells the mesh that the pod leaves. */
-    record Settling(long untilNanos) implements Stage {}
+    /**
+     * Still redirected, while the control plane tells the mesh that the pod leaves.
+     *
+     * @param untilNanos known once this node has heard of it; other nodes may hear a little later
+     */
+    record Settling(long sinceNanos, OptionalLong untilNanos) implements Stage {}
 
     /** New connections pass plain; those in the tunnel go on until they end or time is up. */
     record Draining(long sinceNanos, long untilNanos) implements Stage {}
@@ -31,7 +36,6 @@ final class PodCapture {
   }
 
   static final Stage FREE = new Stage.Free();
-  static final Stage JOINING = new Stage.Joining();
   static final Stage CAPTURED = new Stage.Captured();
   static final Stage RELEASED = new Stage.Released();
 

@@ -17,6 +17,7 @@ import dev.ambit.api.WellKnown;
 import dev.ambit.capture.CaptureDecision;
 import dev.ambit.capture.Redirection;
 import dev.ambit.linux.LocalAddresses;
+import dev.ambit.protocol.zds.ConfirmWorkload;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.Gauge;
@@ -33,7 +34,9 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
@@ -59,6 +62,14 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
   private static final Duration LONGEST_RETRY = Duration.ofSeconds(10);
   private static final Duration LOOK_AT_DRAINING = Duration.ofMillis(500);
   private static final Duration ASK_ZTUNNEL_AGAIN = Duration.ofMillis(200);
+
+  /** By then a pod's certificate is there, unless its authority is away. */
+  private static final Duration CERTIFICATE_COMES_WITHIN = Duration.ofSeconds(5);
+
+  private static final Duration LOOK_AT_SETTLING = Duration.ofMillis(200);
+
+  /** Longer than any ztunnel waits before it tries again to reach a control plane that was away. */
+  private static final Duration SETTLE_AFTER_ABSENCE = Duration.ofSeconds(8);
 
   /** The ztunnel ends what is open when its time is up; the agent then waits this much longer. */
   private static final Duration AFTER_DRAIN = Duration.ofSeconds(10);
@@ -323,8 +334,12 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
     if (!capture.acknowledged) {
       handToZtunnel(pod, capture);
     }
-    if (capture.stage instanceof Stage.Joining) {
-      // Only now, since a connection that is redirected to no listener is refused.
+    if (capture.stage instanceof Stage.Joining joining) {
+      // Only now, since a connection that is redirected to no listener is refused, and one that a
+      // ztunnel cannot prove the pod's identity for fails.
+      if (!certified(capture, joining)) {
+        return Optional.of(ASK_ZTUNNEL_AGAIN);
+      }
       redirect(pod, capture, Objects.requireNonNull(capture.network));
     }
     tellTermination(pod, capture);
@@ -447,7 +462,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
             serviceAccount == null ? "default" : serviceAccount,
             network);
     capture.acknowledged = false;
-    capture.stage = PodCapture.JOINING;
+    capture.stage = new Stage.Joining(System.nanoTime());
   }
 
   private void handToZtunnel(Pod pod, PodCapture capture) throws IOException {
@@ -472,6 +487,25 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
           throw new CaptureFailure(
               "NetworkNamespaceNotFound", "the pod's network namespace was closed meanwhile");
     }
+  }
+
+  private boolean certified(PodCapture capture, Stage.Joining joining) throws IOException {
+    String missing =
+        switch (confirm(capture, ConfirmWorkload.Fact.CERTIFIED)) {
+          case AddOutcome.Acknowledged acknowledged -> "";
+          case AddOutcome.Refused refused -> refused.error();
+          case AddOutcome.Unanswered unanswered -> unanswered.reason();
+          case AddOutcome.Gone gone -> "the pod's network namespace was closed meanwhile";
+        };
+    if (missing.isEmpty()) {
+      return true;
+    }
+    if (System.nanoTime() - joining.sinceNanos() < CERTIFICATE_COMES_WITHIN.toNanos()) {
+      return false;
+    }
+    throw new CaptureFailure(
+        "CertificateMissing",
+        "the node's ztunnel cannot prove the pod's identity yet; " + until(capture) + missing);
   }
 
   /** Peers then open new tunnels elsewhere, before the pod's network is gone without a word. */
@@ -502,9 +536,20 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
     if (served == null || connected == null) {
       return new AddOutcome.Unanswered("the agent is starting");
     }
+    return answer(connected.add(served));
+  }
+
+  private AddOutcome confirm(PodCapture capture, ConfirmWorkload.Fact fact) throws IOException {
+    var connected = ztunnels;
+    return connected == null
+        ? new AddOutcome.Unanswered("the agent is starting")
+        : answer(connected.confirm(capture.uid, fact));
+  }
+
+  private static AddOutcome answer(CompletableFuture<AddOutcome> asked) throws IOException {
     try {
       // The server answers for a ztunnel that does not, so the limit only guards this thread.
-      return connected.add(served).get(30, TimeUnit.SECONDS);
+      return asked.get(30, TimeUnit.SECONDS);
     } catch (ExecutionException | TimeoutException e) {
       return new AddOutcome.Unanswered(String.valueOf(e.getMessage()));
     } catch (InterruptedException e) {
@@ -603,21 +648,41 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
       }
       case Stage.Captured captured -> {
         writeRedirection(pod, Redirection.DRAINING);
-        capture.stage = new Stage.Settling(System.nanoTime() + settings.settle().toNanos());
-        yield Optional.of(settings.settle());
+        var settling = new Stage.Settling(System.nanoTime(), OptionalLong.empty());
+        capture.stage = settling;
+        yield settle(pod, capture, settling);
       }
       case Stage.Joining joining -> {
         writeRedirection(pod, Redirection.DRAINING);
         yield Optional.of(startDraining(pod, capture));
       }
-      case Stage.Settling settling -> {
-        long left = settling.untilNanos() - System.nanoTime();
-        yield Optional.of(
-            left > 0 ? Duration.ofNanos(left).plusMillis(1) : startDraining(pod, capture));
-      }
+      case Stage.Settling settling -> settle(pod, capture, settling);
       case Stage.Draining draining -> drain(pod, capture, draining);
       case Stage.Released released -> tellReleased(pod, capture);
     };
+  }
+
+  /**
+   * Peers that have not heard would open tunnels to where nobody takes them any more, so without a
+   * control plane pods stay in the mesh; for as long as connections may take to end.
+   */
+  private Optional<Duration> settle(Pod pod, PodCapture capture, Stage.Settling settling)
+      throws IOException {
+    long now = System.nanoTime();
+    if (settling.untilNanos().isPresent()) {
+      long left = settling.untilNanos().getAsLong() - now;
+      return Optional.of(
+          left > 0 ? Duration.ofNanos(left).plusMillis(1) : startDraining(pod, capture));
+    }
+    long waited = now - settling.sinceNanos();
+    if (waited < drainTime().toNanos()
+        && confirm(capture, ConfirmWorkload.Fact.WITHOUT_TUNNELS) instanceof AddOutcome.Refused) {
+      return Optional.of(LOOK_AT_SETTLING);
+    }
+    var settle = waited > SETTLE_AFTER_ABSENCE.toNanos() ? SETTLE_AFTER_ABSENCE : settings.settle();
+    capture.stage =
+        new Stage.Settling(settling.sinceNanos(), OptionalLong.of(now + settle.toNanos()));
+    return Optional.of(settle);
   }
 
   private Duration startDraining(Pod pod, PodCapture capture) throws IOException {

@@ -5,6 +5,7 @@ import dev.ambit.linux.NetworkNamespace;
 import dev.ambit.linux.Packet;
 import dev.ambit.linux.SeqPacketSocket;
 import dev.ambit.protocol.zds.AddWorkload;
+import dev.ambit.protocol.zds.ConfirmWorkload;
 import dev.ambit.protocol.zds.DelWorkload;
 import dev.ambit.protocol.zds.SnapshotSent;
 import dev.ambit.protocol.zds.TerminatingWorkload;
@@ -55,6 +56,8 @@ final class ZdsConnection {
 
   /** Known from the hello on, before which nothing is asked. */
   private volatile boolean takesTerminating;
+
+  private volatile boolean takesConfirm;
 
   private @Nullable CompletableFuture<String> awaited;
   private @Nullable String endReason;
@@ -126,6 +129,17 @@ final class ZdsConnection {
                         .log("the ztunnel refused to hear that a pod terminates");
                   }
                 });
+  }
+
+  /** Asks whether something is so of a pod; a ztunnel that does not tell is not waited for. */
+  CompletableFuture<AddOutcome> confirm(String uid, ConfirmWorkload.Fact fact) {
+    return takesConfirm
+        ? enqueue(
+            WorkloadRequest.newBuilder()
+                .setConfirm(ConfirmWorkload.newBuilder().setUid(uid).setFact(fact))
+                .build(),
+            null)
+        : CompletableFuture.completedFuture(new AddOutcome.Acknowledged());
   }
 
   void snapshotSent() {
@@ -250,6 +264,7 @@ final class ZdsConnection {
       throw new IOException("it speaks another version of the protocol than 1");
     }
     takesTerminating = greeting.getTakesTerminating();
+    takesConfirm = greeting.getTakesConfirm();
   }
 
   private synchronized @Nullable CompletableFuture<String> takeAwaited() {

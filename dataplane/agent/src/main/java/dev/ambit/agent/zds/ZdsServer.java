@@ -1,6 +1,7 @@
 package dev.ambit.agent.zds;
 
 import dev.ambit.linux.SeqPacketSocket;
+import dev.ambit.protocol.zds.ConfirmWorkload;
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.file.Files;
@@ -10,6 +11,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -51,11 +53,21 @@ public final class ZdsServer implements Ztunnels, AutoCloseable {
 
   @Override
   public synchronized CompletableFuture<AddOutcome> add(ZdsWorkload pod) {
+    return newest(connection -> connection.add(pod));
+  }
+
+  @Override
+  public synchronized CompletableFuture<AddOutcome> confirm(String uid, ConfirmWorkload.Fact fact) {
+    return newest(connection -> connection.confirm(uid, fact));
+  }
+
+  private CompletableFuture<AddOutcome> newest(
+      Function<ZdsConnection, CompletableFuture<AddOutcome>> request) {
     var newest = connections.peekLast();
     return newest == null
         ? CompletableFuture.completedFuture(
             new AddOutcome.Unanswered("no ztunnel of this node is connected to the agent"))
-        : newest.add(pod);
+        : request.apply(newest);
   }
 
   @Override

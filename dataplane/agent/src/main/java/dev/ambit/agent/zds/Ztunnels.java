@@ -1,5 +1,6 @@
 package dev.ambit.agent.zds;
 
+import dev.ambit.protocol.zds.ConfirmWorkload;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
@@ -19,6 +20,12 @@ public interface Ztunnels {
 
   /** Tells every ztunnel that a pod has begun to terminate; it is served on. */
   void terminating(String uid);
+
+  /**
+   * Asks the newest ztunnel whether something is so of a pod: acknowledged where it is, or where it
+   * is one that does not tell; refused, with the reason, where it is not yet.
+   */
+  CompletableFuture<AddOutcome> confirm(String uid, ConfirmWorkload.Fact fact);
 
   /** How many are connected. */
   int connected();

@@ -15,6 +15,7 @@ import dev.ambit.api.AmbientMeshSpec;
 import dev.ambit.api.WellKnown;
 import dev.ambit.capture.Redirection;
 import dev.ambit.linux.Nftables;
+import dev.ambit.protocol.zds.ConfirmWorkload;
 import dev.ambit.protocol.zds.Version;
 import dev.ambit.protocol.zds.ZdsHello;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -278,6 +279,60 @@ class PodCapturesIT {
     assertThat(rules()).isEmpty();
     ztunnel.refuses.clear();
     until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));
+  }
+
+  @Test
+  void aRunningPodStaysAsItIsWhileItsIdentityCannotBeProven() throws Exception {
+    var ztunnel = ztunnel();
+    ztunnel.denies.put(ConfirmWorkload.Fact.CERTIFIED, "the authority is away");
+    cluster.label("shop", "ambient");
+    cluster.put(pod);
+    until(
+        () ->
+            assertThat(cluster.warnings)
+                .anyMatch(
+                    w -> w.startsWith("a CertificateMissing:") && w.contains("authority is away")));
+    assertThat(ztunnel.listeners(UID)).isNotEmpty();
+    assertThat(rules()).isEmpty();
+    assertThat(cluster.redirection(pod)).isNull();
+    ztunnel.denies.clear();
+    until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));
+    assertThat(rules()).contains("redirect to :15001");
+  }
+
+  @Test
+  void aPodThatLeavesStaysRedirectedUntilTheControlPlaneHasToldOfIt() throws Exception {
+    var ztunnel = ztunnel();
+    cluster.label("shop", "ambient");
+    cluster.put(pod);
+    until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));
+    ztunnel.denies.put(ConfirmWorkload.Fact.WITHOUT_TUNNELS, "nobody has been told");
+    cluster.label("shop", null);
+    until(() -> assertThat(cluster.draining(pod)).isNotNull());
+    assertThat(cluster.redirection(pod)).isNull();
+    await()
+        .during(TIMES.settle().multipliedBy(10))
+        .atMost(Duration.ofSeconds(20))
+        .until(() -> rules().contains("redirect to :15001"));
+    assertThat(ztunnel.listeners(UID)).isNotEmpty();
+    ztunnel.denies.clear();
+    until(() -> assertThat(rules()).isEmpty());
+    assertThat(ztunnel.requests.getLast()).isEqualTo("del uid-of-a 3600");
+  }
+
+  @Test
+  void aPodThatLeavesAndIsWantedAgainBeforeAnybodyWasToldStays() throws Exception {
+    var ztunnel = ztunnel();
+    cluster.label("shop", "ambient");
+    cluster.put(pod);
+    until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));
+    ztunnel.denies.put(ConfirmWorkload.Fact.WITHOUT_TUNNELS, "nobody has been told");
+    cluster.label("shop", null);
+    until(() -> assertThat(cluster.redirection(pod)).isNull());
+    cluster.label("shop", "ambient");
+    until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));
+    assertThat(ztunnel.requests).noneMatch(request -> request.startsWith("del"));
+    assertThat(rules()).contains("redirect to :15001");
   }
 
   @Test

@@ -3,6 +3,7 @@ package dev.ambit.agent.testing;
 import dev.ambit.linux.NetworkNamespace;
 import dev.ambit.linux.SeqPacketSocket;
 import dev.ambit.protocol.zds.Ack;
+import dev.ambit.protocol.zds.ConfirmWorkload;
 import dev.ambit.protocol.zds.Version;
 import dev.ambit.protocol.zds.WorkloadRequest;
 import dev.ambit.protocol.zds.WorkloadResponse;
@@ -28,6 +29,9 @@ public final class FakeZtunnel implements AutoCloseable {
   /** Pods that it does not take, with what it says then. */
   public final Map<String, String> refuses = new ConcurrentHashMap<>();
 
+  /** What is not so yet of any pod, with what it says then. */
+  public final Map<ConfirmWorkload.Fact, String> denies = new ConcurrentHashMap<>();
+
   public volatile boolean silent;
 
   private final SeqPacketSocket socket;
@@ -35,7 +39,13 @@ public final class FakeZtunnel implements AutoCloseable {
   private final Thread thread;
 
   public FakeZtunnel(Path path) throws IOException {
-    this(path, ZdsHello.newBuilder().setVersion(Version.V1).setTakesTerminating(true).build());
+    this(
+        path,
+        ZdsHello.newBuilder()
+            .setVersion(Version.V1)
+            .setTakesTerminating(true)
+            .setTakesConfirm(true)
+            .build());
   }
 
   public FakeZtunnel(Path path, ZdsHello hello) throws IOException {
@@ -79,6 +89,7 @@ public final class FakeZtunnel implements AutoCloseable {
           }
           case SNAPSHOT_SENT -> requests.add("snapshot");
           case TERMINATING -> requests.add("terminating " + request.getTerminating().getUid());
+          case CONFIRM -> error = denies.getOrDefault(request.getConfirm().getFact(), "");
           case KEEP, PAYLOAD_NOT_SET -> throw new IOException("unexpected " + request);
         }
         if (!silent) {

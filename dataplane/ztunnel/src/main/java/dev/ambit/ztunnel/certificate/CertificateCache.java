@@ -38,6 +38,10 @@ public final class CertificateCache implements Certificates, AutoCloseable {
   private static final int LARGEST_CONCURRENCY = 8;
   private static final Duration FIRST_RETRY = Duration.ofSeconds(1);
   private static final Duration LONGEST_RETRY = Duration.ofSeconds(150);
+
+  /** Where there is none in use, pods wait for it. */
+  private static final Duration LONGEST_RETRY_WITHOUT = Duration.ofSeconds(10);
+
   private static final double RENEWAL_SPREAD = 0.1;
 
   private final CertificateIssuer issuer;
@@ -99,6 +103,21 @@ public final class CertificateCache implements Certificates, AutoCloseable {
       return CompletableFuture.completedFuture(current);
     }
     return request(identity, Urgency.NOW);
+  }
+
+  /** Why there is no valid certificate of {@code identity}; empty where there is one. */
+  public String missing(Identity identity) {
+    TlsIdentity current = held.get(identity);
+    if (current != null && current.expiry().isAfter(clock.instant())) {
+      return "";
+    }
+    synchronized (this) {
+      Entry entry = entries.get(identity);
+      Throwable failure = entry == null ? null : entry.lastFailure;
+      return "no certificate for "
+          + identity
+          + (failure == null ? " has been issued yet" : ": " + CallFailure.describe(failure));
+    }
   }
 
   /**
@@ -300,11 +319,13 @@ public final class CertificateCache implements Certificates, AutoCloseable {
   }
 
   private void retryLater(Entry entry, Throwable failure) {
-    Duration delay = entry.backoff.next();
+    boolean inUse = entry.issued != null && entry.issued.expiry().isAfter(clock.instant());
+    Duration next = entry.backoff.next();
+    Duration delay =
+        inUse || next.compareTo(LONGEST_RETRY_WITHOUT) < 0 ? next : LONGEST_RETRY_WITHOUT;
     entry.lastFailure = failure;
     entry.failedUntil =
         clock.instant().plus(delay.compareTo(FIRST_RETRY) < 0 ? delay : FIRST_RETRY);
-    boolean inUse = entry.issued != null && entry.issued.expiry().isAfter(clock.instant());
     log.atWarn()
         .addKeyValue("identity", entry.identity)
         .addKeyValue("inUse", inUse)

@@ -40,7 +40,10 @@ import org.slf4j.LoggerFactory;
 public final class XdsClient implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(XdsClient.class);
   private static final Duration FIRST_RETRY = Duration.ofMillis(10);
-  private static final Duration LONGEST_RETRY = Duration.ofSeconds(15);
+
+  /** Whoever waits for nodes to have heard, after an absence, counts on this. */
+  private static final Duration LONGEST_RETRY = Duration.ofSeconds(5);
+
   private static final int INVALID_ARGUMENT = 3;
   private static final int NAMED_REJECTIONS = 20;
 

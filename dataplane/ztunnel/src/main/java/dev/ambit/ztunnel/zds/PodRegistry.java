@@ -96,6 +96,12 @@ public final class PodRegistry {
     return start(entry);
   }
 
+  /** The pod of {@code uid}, where it is served or is about to be. */
+  synchronized @Nullable LocalPod pod(String uid) {
+    Entry entry = pods.get(uid);
+    return entry == null ? null : entry.pod;
+  }
+
   /** Whether the pod of {@code uid} was handed over before and is served still. */
   synchronized boolean knows(String uid) {
     return pods.containsKey(uid);

@@ -6,6 +6,7 @@ import dev.ambit.linux.Packet;
 import dev.ambit.linux.SeqPacketSocket;
 import dev.ambit.protocol.zds.Ack;
 import dev.ambit.protocol.zds.AddWorkload;
+import dev.ambit.protocol.zds.ConfirmWorkload;
 import dev.ambit.protocol.zds.DelWorkload;
 import dev.ambit.protocol.zds.Version;
 import dev.ambit.protocol.zds.WorkloadInfo;
@@ -44,6 +45,7 @@ public final class ZdsClient implements PodSource, AutoCloseable {
 
   private final Path path;
   private final PodRegistry pods;
+  private final PodFacts facts;
   private final Duration defaultDrain;
   private final Backoff backoff = new Backoff(Duration.ofMillis(50), Duration.ofSeconds(5));
   private final Thread thread;
@@ -57,12 +59,14 @@ public final class ZdsClient implements PodSource, AutoCloseable {
 
   /**
    * @param path the agent's socket
+   * @param facts for the agent to ask for
    * @param defaultDrain how long connections of a pod that leaves go on, where the agent does not
    *     say
    */
-  public ZdsClient(Path path, PodRegistry pods, Duration defaultDrain) {
+  public ZdsClient(Path path, PodRegistry pods, PodFacts facts, Duration defaultDrain) {
     this.path = path;
     this.pods = pods;
+    this.facts = facts;
     this.defaultDrain = defaultDrain;
     this.thread = Thread.ofPlatform().name("zds").daemon().unstarted(this::run);
   }
@@ -175,6 +179,9 @@ public final class ZdsClient implements PodSource, AutoCloseable {
     private final Set<String> named = new HashSet<>();
     private boolean snapshotOver;
 
+    /** That something is not so yet is no request refused. */
+    private boolean confirming;
+
     Session(SeqPacketSocket socket) {
       this.socket = socket;
     }
@@ -184,6 +191,7 @@ public final class ZdsClient implements PodSource, AutoCloseable {
           ZdsHello.newBuilder()
               .setVersion(Version.V1)
               .setTakesTerminating(true)
+              .setTakesConfirm(true)
               .build()
               .toByteArray());
       while (true) {
@@ -197,7 +205,7 @@ public final class ZdsClient implements PodSource, AutoCloseable {
           log.atInfo().addKeyValue("socket", path).log("connected to the node agent");
         }
         String error = handle(packet);
-        if (!error.isEmpty()) {
+        if (!error.isEmpty() && !confirming) {
           log.atWarn().addKeyValue("reason", error).log("refused a request of the node agent");
         }
         String shortened =
@@ -213,6 +221,7 @@ public final class ZdsClient implements PodSource, AutoCloseable {
     /** Does what a request asks; returns the error, empty where there is none. */
     private String handle(Packet packet) throws IOException {
       WorkloadRequest request;
+      confirming = false;
       try {
         request = WorkloadRequest.parseFrom(packet.data());
       } catch (InvalidProtocolBufferException e) {
@@ -229,6 +238,7 @@ public final class ZdsClient implements PodSource, AutoCloseable {
         case DEL -> delete(request.getDel());
         case SNAPSHOT_SENT -> snapshotSent();
         case TERMINATING -> terminating(request.getTerminating().getUid());
+        case CONFIRM -> confirm(request.getConfirm());
         case PAYLOAD_NOT_SET -> "a request of an unknown kind";
       };
     }
@@ -292,6 +302,16 @@ public final class ZdsClient implements PodSource, AutoCloseable {
     private String terminating(String uid) {
       pods.terminating(uid);
       return "";
+    }
+
+    private String confirm(ConfirmWorkload confirm) {
+      confirming = true;
+      LocalPod pod = pods.pod(confirm.getUid());
+      return switch (confirm.getFact()) {
+        case CERTIFIED -> pod == null ? "the pod is not served" : facts.uncertified(pod);
+        case WITHOUT_TUNNELS -> pod == null ? "" : facts.expectsTunnels(pod);
+        case UNKNOWN, UNRECOGNIZED -> "a fact of an unknown kind";
+      };
     }
 
     private String snapshotSent() {

@@ -141,6 +141,18 @@ class CertificateCacheTest {
   }
 
   @Test
+  void whyACertificateIsMissingIsTold() throws Exception {
+    assertThat(cache.missing(CART)).contains("cart").contains("has been issued yet");
+    calls.fail = true;
+    cache.hold(CART);
+    await().untilAsserted(() -> assertThat(cache.missing(CART)).contains("authority is away"));
+    calls.fail = false;
+    await()
+        .atMost(Duration.ofSeconds(8))
+        .untilAsserted(() -> assertThat(cache.missing(CART)).isEmpty());
+  }
+
+  @Test
   void theLastPodTakesItsCertificateAway() throws Exception {
     cache.hold(CART);
     cache.hold(CART);

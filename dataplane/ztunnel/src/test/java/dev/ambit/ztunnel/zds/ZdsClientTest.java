@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 import dev.ambit.linux.NetworkNamespace;
 import dev.ambit.linux.SeqPacketSocket;
 import dev.ambit.protocol.zds.AddWorkload;
+import dev.ambit.protocol.zds.ConfirmWorkload;
 import dev.ambit.protocol.zds.DelWorkload;
 import dev.ambit.protocol.zds.KeepWorkload;
 import dev.ambit.protocol.zds.SnapshotSent;
@@ -45,6 +46,7 @@ class ZdsClientTest {
   private final FakeRuntime runtime = new FakeRuntime();
   private final Events events = new Events();
   private final PodRegistry pods = new PodRegistry(runtime, events, executor);
+  private final FakeFacts facts = new FakeFacts();
   private SeqPacketSocket.Listener listener;
   private ZdsClient client;
   private @Nullable SeqPacketSocket agent;
@@ -111,6 +113,21 @@ class ZdsClientTest {
     }
   }
 
+  private static final class FakeFacts implements PodFacts {
+    volatile String uncertified = "";
+    volatile String expectsTunnels = "";
+
+    @Override
+    public String uncertified(LocalPod pod) {
+      return uncertified;
+    }
+
+    @Override
+    public String expectsTunnels(LocalPod pod) {
+      return expectsTunnels;
+    }
+  }
+
   private static final class Events implements PodObserver {
     final List<String> seen = new CopyOnWriteArrayList<>();
 
@@ -139,7 +156,7 @@ class ZdsClientTest {
   void setUp() throws IOException {
     Path path = directory.resolve("z.sock");
     listener = SeqPacketSocket.Listener.bind(path);
-    client = new ZdsClient(path, pods, DRAIN);
+    client = new ZdsClient(path, pods, facts, DRAIN);
     client.start();
   }
 
@@ -159,6 +176,7 @@ class ZdsClientTest {
     ZdsHello hello = ZdsHello.parseFrom(accepted.receive(1024).data());
     assertThat(hello.getVersion()).isEqualTo(Version.V1);
     assertThat(hello.getTakesTerminating()).isTrue();
+    assertThat(hello.getTakesConfirm()).isTrue();
   }
 
   private SeqPacketSocket agent() {
@@ -357,6 +375,28 @@ class ZdsClientTest {
   private String terminating(String uid) throws IOException {
     return send(
         WorkloadRequest.newBuilder().setTerminating(TerminatingWorkload.newBuilder().setUid(uid)));
+  }
+
+  private String confirm(String uid, ConfirmWorkload.Fact fact) throws IOException {
+    return send(
+        WorkloadRequest.newBuilder()
+            .setConfirm(ConfirmWorkload.newBuilder().setUid(uid).setFact(fact)));
+  }
+
+  @Test
+  void theAgentIsToldWhatIsSoOfAPod() throws IOException {
+    accept();
+    assertThat(confirm("a", ConfirmWorkload.Fact.CERTIFIED)).isEqualTo("the pod is not served");
+    assertThat(confirm("a", ConfirmWorkload.Fact.WITHOUT_TUNNELS)).isEmpty();
+    add("a", "ns-a");
+    assertThat(confirm("a", ConfirmWorkload.Fact.CERTIFIED)).isEmpty();
+    assertThat(confirm("a", ConfirmWorkload.Fact.WITHOUT_TUNNELS)).isEmpty();
+    facts.uncertified = "the authority is away";
+    facts.expectsTunnels = "nobody has been told";
+    assertThat(confirm("a", ConfirmWorkload.Fact.CERTIFIED)).isEqualTo("the authority is away");
+    assertThat(confirm("a", ConfirmWorkload.Fact.WITHOUT_TUNNELS))
+        .isEqualTo("nobody has been told");
+    assertThat(confirm("a", ConfirmWorkload.Fact.UNKNOWN)).isNotEmpty();
   }
 
   @Test

@@ -104,7 +104,7 @@ public record Assessment(
         release.mtlsStatus(observed),
         release.strictness(),
         acts && spec.stage() == Stage.L7 && release.isComplete(),
-        acts && release.mayRemove(observed.now()),
+        acts && release.mayRemove(observed),
         census,
         progress);
   }

@@ -29,6 +29,8 @@ import java.util.Optional;
  * @param mtls what bears on strict mTLS
  * @param rootNamespace Ambit's own
  * @param policies of the namespace and the root namespace; nothing while that is not known
+ * @param servingSince since when this replica leads and tells ztunnels what is in force; nothing
+ *     while it does not
  */
 public record EnrollmentObservation(
     EnrollmentSource source,
@@ -47,6 +49,7 @@ public record EnrollmentObservation(
     MtlsObservation mtls,
     String rootNamespace,
     Optional<List<JudgedPolicy>> policies,
+    Optional<Instant> servingSince,
     Instant now) {
 
   public EnrollmentObservation {

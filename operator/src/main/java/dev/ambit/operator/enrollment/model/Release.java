@@ -18,6 +18,8 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,7 +37,10 @@ record Release(
     @Nullable WaypointStatus waypoint,
     @Nullable Strictness strictness) {
 
-  /** For so long the control plane may take to tell every ztunnel of a binding's end. */
+  /**
+   * For so long the control plane may take to tell every ztunnel of a binding's end, and they to
+   * come back to one that was away.
+   */
   static final Duration SETTLE = Duration.ofSeconds(10);
 
   /** What to release of an enrollment now. */
@@ -99,7 +104,7 @@ record Release(
 
   /** What was left behind is gone once its Gateway is, or was never the enrollment's. */
   private Release settled(EnrollmentObservation observed) {
-    if (waypoint == null || !mayRemove(observed.now())) {
+    if (waypoint == null || !mayRemove(observed)) {
       return this;
     }
     boolean gone = observed.waypoint().leftovers().isEmpty();
@@ -114,8 +119,11 @@ record Release(
   }
 
   /** Whether a Gateway that nothing is bound to any more may go. */
-  boolean mayRemove(Instant now) {
-    return waypoint == null || !now.isBefore(Instant.parse(waypoint.since()).plus(SETTLE));
+  boolean mayRemove(EnrollmentObservation observed) {
+    return waypoint == null
+        || Stream.of(Optional.of(Instant.parse(waypoint.since())), observed.servingSince())
+            .allMatch(
+                since -> since.isPresent() && !observed.now().isBefore(since.get().plus(SETTLE)));
   }
 
   /** Everything stays as it is, and nothing of the spec is taken up. */

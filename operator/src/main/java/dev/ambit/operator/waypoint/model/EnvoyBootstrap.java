@@ -252,7 +252,11 @@ public record EnvoyBootstrap(
           api_type: DELTA_GRPC
           transport_api_version: V3
           set_node_on_first_message_only: true
-          grpc_services: [{envoy_grpc: {cluster_name: ads}}]
+          grpc_services:
+          - envoy_grpc:
+              cluster_name: ads
+              # As ztunnels, so that both hear of a binding at about the same time.
+              retry_policy: {retry_back_off: {base_interval: 0.5s, max_interval: 5s}}
         # Without a limit: one that has no configuration is not ready.
         cds_config: {ads: {}, initial_fetch_timeout: 0s, resource_api_version: V3}
         lds_config: {ads: {}, initial_fetch_timeout: 0s, resource_api_version: V3}

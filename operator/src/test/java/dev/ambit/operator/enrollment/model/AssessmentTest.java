@@ -158,6 +158,7 @@ class AssessmentTest {
           MtlsObservation.NONE,
           "ambit-system",
           Optional.of(List.of()),
+          Optional.of(Instant.EPOCH),
           now);
     }
 

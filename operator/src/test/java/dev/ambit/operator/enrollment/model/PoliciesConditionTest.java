@@ -64,6 +64,7 @@ class PoliciesConditionTest {
               MtlsObservation.NONE,
               "ambit-system",
               Optional.ofNullable(policies),
+              Optional.of(Instant.EPOCH),
               Instant.EPOCH);
       status = StatusReport.of(observed, Assessment.of(observed), null);
     }

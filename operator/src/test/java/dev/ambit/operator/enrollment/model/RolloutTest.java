@@ -72,6 +72,7 @@ class RolloutTest {
     private List<Finding> findings = List.of();
     private Traffic traffic = Traffic.NONE;
     private WaypointState waypoint = WaypointState.NONE;
+    private Optional<Instant> servingSince = Optional.of(Instant.EPOCH);
     private boolean makeWaypoint;
     private boolean removeLeftovers;
     private @Nullable String label;
@@ -176,6 +177,11 @@ class RolloutTest {
       return this;
     }
 
+    Shop servingSince(@Nullable Instant since) {
+      servingSince = Optional.ofNullable(since);
+      return this;
+    }
+
     Shop after(Duration time) {
       now = now.plus(time);
       return this;
@@ -233,6 +239,7 @@ class RolloutTest {
               MtlsObservation.NONE,
               "ambit-system",
               Optional.of(List.of()),
+              servingSince,
               now);
       var assessment = Assessment.of(observed);
       status = StatusReport.of(observed, assessment, null);
@@ -720,6 +727,21 @@ class RolloutTest {
     assertThat(status.stage()).isEqualTo(Stage.L4);
     assertThat(status.waypoint()).isNull();
     assertThat(shop.redirected).hasSize(4);
+  }
+
+  @Test
+  void anotherOperatorTellsEveryZtunnelBeforeItTakesAwayAWaypoint() {
+    var shop = atL7();
+    shop.stage(Stage.L4).waypoint(ABSENT).look();
+    // Nobody told ztunnels of it meanwhile.
+    shop.servingSince(null).waypoint(ABSENT, "waypoint").after(Duration.ofSeconds(30)).look();
+    assertThat(shop.removeLeftovers).isFalse();
+    shop.servingSince(shop.now).look();
+    assertThat(shop.removeLeftovers).isFalse();
+    shop.after(Duration.ofSeconds(9)).look();
+    assertThat(shop.removeLeftovers).isFalse();
+    shop.after(Duration.ofSeconds(1)).look();
+    assertThat(shop.removeLeftovers).isTrue();
   }
 
   @Test

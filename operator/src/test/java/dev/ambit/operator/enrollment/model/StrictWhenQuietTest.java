@@ -169,6 +169,7 @@ class StrictWhenQuietTest {
               new MtlsObservation(sightings(), policies, udp),
               "ambit-system",
               Optional.empty(),
+              Optional.empty(),
               now);
       status = StatusReport.of(observed, Assessment.of(observed), null);
       return status;
