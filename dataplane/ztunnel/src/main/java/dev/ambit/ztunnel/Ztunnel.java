@@ -438,20 +438,18 @@ public final class Ztunnel {
             adminLoop,
             settings.readiness(),
             new HttpServer.Routes().get("/healthz/ready", request -> ready())));
-    HttpServer.Routes stats = new HttpServer.Routes();
-    stats
-        .get("/metrics", this::scrape)
-        .get("/stats/prometheus", this::scrape)
-        .get("/plaintext", request -> Reply.json(plaintext.write()))
-        .later(
-            "/connections",
-            request -> inspect(() -> Reply.json(ConnectionCounts.write(pods.statuses()))));
-    servers.add(HttpServer.start(adminLoop, settings.stats(), stats));
+    servers.add(
+        HttpServer.start(
+            adminLoop,
+            settings.stats(),
+            reports(new HttpServer.Routes())
+                .get("/metrics", this::scrape)
+                .get("/stats/prometheus", this::scrape)));
     servers.add(
         HttpServer.start(
             adminLoop,
             settings.admin(),
-            new HttpServer.Routes()
+            reports(new HttpServer.Routes())
                 .later("/config_dump", request -> inspect(() -> Reply.json(dump())))
                 .get("/logging", request -> Reply.text(200, LogLevels.describe()))
                 .post("/logging", Ztunnel::setLogging)
@@ -460,6 +458,15 @@ public final class Ztunnel {
                 .later("/debug/pprof/profile", recordings)
                 .later("/debug/heap", request -> inspect(Ztunnel::heap))
                 .later("/debug/pprof/heap", request -> inspect(Ztunnel::heap))));
+  }
+
+  /** For the operator, and for people who reach the loopback alone. */
+  private HttpServer.Routes reports(HttpServer.Routes routes) {
+    return routes
+        .get("/plaintext", request -> Reply.json(plaintext.write()))
+        .later(
+            "/connections",
+            request -> inspect(() -> Reply.json(ConnectionCounts.write(pods.statuses()))));
   }
 
   private Reply ready() {

@@ -2,6 +2,10 @@ package dev.ambit.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.ambit.api.ConnectionPlan;
+import dev.ambit.api.EnrollmentMtls;
+import dev.ambit.api.EnrollmentPlan;
+import dev.ambit.api.Finding;
 import dev.ambit.api.MeshEnrollment;
 import dev.ambit.api.MeshEnrollmentSpec;
 import dev.ambit.api.MtlsMode;
@@ -23,8 +27,13 @@ import dev.ambit.cli.output.Cell;
 import dev.ambit.cli.output.Page;
 import dev.ambit.cli.output.Table;
 import dev.ambit.cli.output.Tone;
+import dev.ambit.operator.enrollment.OpenConnections;
+import dev.ambit.operator.enrollment.ZtunnelAnswers;
 import dev.ambit.operator.enrollment.model.EnrolledPods;
 import dev.ambit.operator.enrollment.model.EnrollmentGateway;
+import dev.ambit.operator.enrollment.model.PlaintextReport;
+import dev.ambit.operator.enrollment.model.PlaintextSightings;
+import dev.ambit.operator.enrollment.model.StrictRefusals;
 import dev.ambit.operator.preflight.PreflightReader;
 import dev.ambit.operator.preflight.model.Plans;
 import dev.ambit.operator.preflight.model.Preflight;
@@ -39,6 +48,7 @@ import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicy;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -109,6 +119,10 @@ final class PlanCommand extends ClusterCommand {
             .toList();
     List<Pod> typed = typed(pods, Pod.class);
     RolloutSpec rollout = rollout(enrollments);
+    EnrolledPods enrolled =
+        new EnrolledPods(asked, Objects.labels(namespace), excluded, typed, Map.of());
+    ZtunnelAnswers ztunnels = new ForwardedZtunnels(environment.adminPort(), cluster);
+    Instant now = environment.clock().instant();
     PreflightFacts facts =
         new PreflightReader(cluster.client(), cluster.rootNamespace())
             .read(
@@ -117,15 +131,23 @@ final class PlanCommand extends ClusterCommand {
                 rollout.steps().size(),
                 mtls(mesh),
                 datagrams(mesh, enrollments),
-                capturable(namespace, excluded, typed),
+                enrolled.capturable(),
                 typed);
     return plan(
-        wanted,
         PodExplanation.Surroundings.of(namespace, excluded, enrollments),
         pods,
-        facts,
-        rollout,
-        wanted == Stage.L7 ? cost(cluster, enrollments, mesh) : null,
+        Plans.of(facts, wanted, rollout)
+            .with(
+                wanted == Stage.L7 ? cost(cluster, enrollments, mesh) : null,
+                new OpenConnections(ztunnels).count(enrolled, now)),
+        wanted == Stage.NONE
+            ? List.of()
+            : StrictRefusals.with(
+                Preflight.of(facts),
+                mtls(enrollments),
+                mtls(enrollments) == EnrollmentMtls.STRICT
+                    ? sightings(ztunnels, enrolled, now)
+                    : PlaintextSightings.NOT_ASKED),
         WaypointStatus.among(cluster.list(Cluster.GATEWAY_API, "gateways", null, "")),
         EnrollmentChange.of(namespace, enrollments, mesh, excluded, wanted.text()));
   }
@@ -167,12 +189,10 @@ final class PlanCommand extends ClusterCommand {
             Set.of(),
             new PreflightFacts.NodeReadiness.Unknown());
     return plan(
-        wanted,
         PodExplanation.Surroundings.of(namespace, excluded, enrollments),
         pods,
-        facts,
-        rollout,
-        null,
+        Plans.of(facts, wanted, rollout),
+        wanted == Stage.NONE ? List.of() : Preflight.of(facts),
         WaypointStatus.among(
             manifests.documents().stream()
                 .filter(each -> Objects.text(each, "/kind").equals("Gateway"))
@@ -203,24 +223,43 @@ final class PlanCommand extends ClusterCommand {
   }
 
   private static PlanView plan(
-      Stage wanted,
       PodExplanation.Surroundings surroundings,
       List<JsonNode> pods,
-      PreflightFacts facts,
-      RolloutSpec rollout,
-      @Nullable WaypointPlan cost,
+      EnrollmentPlan plan,
+      List<Finding> findings,
       List<WaypointStatus> waypoints,
       EnrollmentChange change) {
     return PlanView.of(
         new PlanView.Facts(
             surroundings,
             pods,
-            Plans.of(facts, wanted, rollout).with(cost, null),
-            wanted == Stage.NONE ? List.of() : Preflight.of(facts),
+            plan,
+            findings,
             waypoints,
             change instanceof EnrollmentChange.Contradiction(String message)
                 ? List.of(message)
                 : List.of()));
+  }
+
+  /** What the ztunnels of the namespace's pods have seen of plaintext to them. */
+  private PlaintextSightings sightings(ZtunnelAnswers ztunnels, EnrolledPods pods, Instant now) {
+    Set<String> nodes =
+        pods.redirected().stream()
+            .map(pod -> String.valueOf(pod.getSpec().getNodeName()))
+            .collect(Collectors.toSet());
+    Map<String, List<String>> answers = ztunnels.ask(nodes, "/plaintext");
+    List<PlaintextReport> reports =
+        answers.values().stream()
+            .flatMap(List::stream)
+            .map(Cluster::parse)
+            .map(ledger -> PlaintextReport.read(ledger, now).get(asked))
+            .filter(report -> report != null)
+            .toList();
+    return new PlaintextSightings(
+        now,
+        reports,
+        reports.stream().map(PlaintextReport::instance).collect(Collectors.toSet()),
+        nodes.stream().filter(node -> !answers.containsKey(node)).sorted().toList());
   }
 
   /** What the waypoint would cost that the enrollment of that name has, or would have. */
@@ -270,6 +309,17 @@ final class PlanCommand extends ClusterCommand {
     return PreflightFacts.Datagrams.of(
         mesh.filter(each -> each.at("/spec/udp").asBoolean()).isPresent(),
         asked.map(JsonNode::asBoolean).orElse(null));
+  }
+
+  /** What the enrollment that `ambit enroll` would change says of plaintext. */
+  private static @Nullable EnrollmentMtls mtls(List<JsonNode> enrollments) {
+    return enrollments.stream()
+        .filter(each -> Objects.name(each).equals(WellKnown.DEFAULT_NAME))
+        .map(each -> Objects.text(each, "/spec/mtls"))
+        .filter("Strict"::equals)
+        .map(strict -> EnrollmentMtls.STRICT)
+        .findFirst()
+        .orElse(null);
   }
 
   private static MtlsMode mtls(Optional<JsonNode> mesh) {
@@ -343,6 +393,33 @@ final class PlanCommand extends ClusterCommand {
     }
     if (plan.waypointCost() != null) {
       cost(page, plan.waypointCost());
+    }
+    if (plan.connections() != null) {
+      connections(page, plan.connections());
+    }
+  }
+
+  /** Of pods outside the mesh nobody counts them, and they go on as they are. */
+  private static void connections(Page page, ConnectionPlan open) {
+    List<String> unheard =
+        open.unknown().stream().filter(each -> each.startsWith("node ")).toList();
+    Long tunnelled = open.tunnelled();
+    Long plain = open.plain();
+    if (tunnelled != null && plain != null && tunnelled + plain > 0) {
+      page.gap()
+          .line(
+              "open connections of captured pods: "
+                  + tunnelled
+                  + " in tunnels, "
+                  + plain
+                  + " plain");
+    }
+    if (!unheard.isEmpty()) {
+      page.gap()
+          .line(
+              "open connections are not counted where no ztunnel answers: "
+                  + String.join(", ", unheard),
+              Tone.WARNING);
     }
   }
 

@@ -86,6 +86,47 @@ class PlanCommandTest {
   }
 
   @Test
+  void open_connections_of_pods_in_the_mesh_are_counted_by_their_ztunnels() {
+    assertThat(ambit.run("plan", "shop", "--stage", "none").exits(ExitCode.OK).out())
+        .contains("open connections are not counted where no ztunnel answers: node node-1");
+    ambit.adminAnswers.put(
+        "ambit-ztunnel-a/connections",
+        """
+        {"namespaces": [{"namespace": "bank", "tunnelled": 9, "plain": 9},
+                        {"namespace": "shop", "tunnelled": 3, "plain": 1}]}
+        """);
+    assertThat(ambit.run("plan", "shop", "--stage", "none").exits(ExitCode.OK).out())
+        .contains("open connections of captured pods: 3 in tunnels, 1 plain")
+        .doesNotContain("not counted");
+    assertThat(ambit.run("plan", "shop", "-o", "json").out())
+        .containsPattern("\"tunnelled\" ?: ?3")
+        .containsPattern("\"plain\" ?: ?1");
+  }
+
+  @Test
+  void whom_strict_mtls_would_refuse_is_told_where_it_is_asked_for() {
+    ambit.adminAnswers.put(
+        "ambit-ztunnel-a/plaintext",
+        """
+        {"instance": "one", "namespaces": [{"namespace": "shop", "connections": 4, "pods": [],
+          "senders": [{"address": "10.42.0.9", "kind": "pod", "namespace": "bank",
+            "workload": "teller", "destination": "pod shop/cart", "port": 8080, "protocol": "tcp",
+            "connections": 4, "open": 1, "bytes": 12, "agoMillis": 1000}]}]}
+        """);
+    assertThat(ambit.run("plan", "shop").out()).doesNotContain("StrictRefusesClient");
+    ambit.server.put(
+        """
+        apiVersion: ambit.dev/v1alpha1
+        kind: MeshEnrollment
+        metadata: {name: default, namespace: shop}
+        spec: {stage: L4, mtls: Strict}
+        """);
+    assertThat(ambit.run("plan", "shop").out())
+        .containsPattern("warning +StrictRefusesClient +Pod bank/teller")
+        .contains("plaintext to port 8080 (tcp)");
+  }
+
+  @Test
   void what_would_hold_the_enrollment_is_an_error_and_steps_are_counted() {
     ambit.server.put(
         """

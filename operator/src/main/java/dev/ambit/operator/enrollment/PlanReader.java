@@ -25,7 +25,8 @@ public final class PlanReader {
 
   /** Asks the ztunnels of the root namespace and the API server. */
   public PlanReader(KubernetesClient client, String rootNamespace) {
-    this.connections = new OpenConnections(() -> ZtunnelPods.list(client, rootNamespace));
+    this.connections =
+        new OpenConnections(new CalledZtunnels(() -> ZtunnelPods.list(client, rootNamespace)));
     this.waypoints = new WaypointPlanner(client, rootNamespace);
   }
 

@@ -2,6 +2,7 @@ package dev.ambit.cli.model;
 
 import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.ambit.api.ConnectionPlan;
 import dev.ambit.api.EnrollmentPlan;
 import dev.ambit.api.Finding;
 import dev.ambit.api.PolicyPlan;
@@ -25,6 +26,7 @@ import org.jspecify.annotations.Nullable;
  * @param steps how many pods would be in the mesh after each step
  * @param waypointCost what the waypoint of stage L7 would request; absent where none is asked for,
  *     or no cluster was
+ * @param connections that are open now; absent where no cluster was asked
  * @param contradictions what asks for the contrary, and keeps it from happening
  */
 public record PlanView(
@@ -39,6 +41,7 @@ public record PlanView(
     List<PolicyPlan> policies,
     List<WaypointLine> waypoints,
     @Nullable WaypointPlan waypointCost,
+    @Nullable ConnectionPlan connections,
     List<Finding> findings,
     List<String> contradictions) {
 
@@ -93,6 +96,7 @@ public record PlanView(
         facts.plan().policies(),
         waypoints(facts, !stage.equals(EnrollmentChange.NONE)),
         facts.plan().waypoint(),
+        facts.plan().connections(),
         facts.findings(),
         facts.contradictions());
   }
