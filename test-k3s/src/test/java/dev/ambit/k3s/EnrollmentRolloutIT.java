@@ -8,7 +8,6 @@ import static org.awaitility.Awaitility.await;
 
 import dev.ambit.api.Conditions;
 import dev.ambit.api.Finding;
-import dev.ambit.api.MeshEnrollment;
 import dev.ambit.api.Phase;
 import dev.ambit.api.Stage;
 import io.fabric8.kubernetes.api.model.OwnerReference;
@@ -29,41 +28,13 @@ import org.junit.jupiter.params.provider.ValueSource;
 class EnrollmentRolloutIT {
   private static InstalledAmbit ambit;
   private static Sample sample;
+  private static Enrollments enrollments;
 
   @BeforeAll
   static void install(TwoNodeCluster cluster) {
     ambit = InstalledAmbit.on(cluster);
     sample = new Sample(ambit.client());
-  }
-
-  private static void enroll(String namespace, String spec) {
-    sample.apply(
-        """
-        apiVersion: ambit.dev/v1alpha1
-        kind: MeshEnrollment
-        metadata: {namespace: %s, name: default}
-        spec: {%s}
-        """
-            .formatted(namespace, spec));
-  }
-
-  private static MeshEnrollment awaitPhase(String namespace, Phase phase) {
-    return ambit.awaitEnrollment(
-        namespace, "default", "is " + phase.text(), e -> e.getStatus().phase() == phase);
-  }
-
-  private static String reason(MeshEnrollment enrollment, String type) {
-    return Conditions.find(enrollment.getStatus().conditions(), type).orElseThrow().getReason();
-  }
-
-  private static long redirected(String namespace) {
-    return ambit.client().pods().inNamespace(namespace).list().getItems().stream()
-        .filter(pod -> pod.getMetadata().getAnnotations() != null)
-        .filter(
-            pod ->
-                "enabled"
-                    .equals(pod.getMetadata().getAnnotations().get(InstalledAmbit.REDIRECTION)))
-        .count();
+    enrollments = new Enrollments(ambit, sample);
   }
 
   @Test
@@ -75,27 +46,28 @@ class EnrollmentRolloutIT {
     sample.talk("steps", "talker", ambit.node(0), address, 8080);
     sample.loop("steps", "looper", ambit.node(0), address, 8080);
 
-    enroll("steps", "stage: L4, rollout: {steps: [{pods: 50%, bake: 1h}, {pods: 100%}]}");
-    var baking = awaitPhase("steps", Phase.BAKING);
+    enrollments.apply(
+        "steps", "stage: L4, rollout: {steps: [{pods: 50%, bake: 1h}, {pods: 100%}]}");
+    var baking = enrollments.awaitPhase("steps", Phase.BAKING);
     assertThat(pods(baking).captured()).isEqualTo(2);
     assertThat(pods(baking).proven()).isEqualTo(2);
     assertThat(pods(baking).held()).isEqualTo(2);
     assertThat(baking.getStatus().stage()).isEqualTo(Stage.NONE);
-    assertThat(redirected("steps")).isEqualTo(2);
+    assertThat(enrollments.redirected("steps")).isEqualTo(2);
     sample.assertGoesOn("steps", "talker");
     sample.assertGoesOn("steps", "looper");
 
     // Paused, it does not even begin what would come at once.
-    enroll(
+    enrollments.apply(
         "steps",
         "stage: L4, paused: true, rollout: {steps: [{pods: 50%, bake: 1s}, {pods: 100%}]}");
-    var paused = awaitPhase("steps", Phase.PAUSED);
+    var paused = enrollments.awaitPhase("steps", Phase.PAUSED);
     assertThat(pods(paused).captured()).isEqualTo(2);
 
-    enroll(
+    enrollments.apply(
         "steps",
         "stage: L4, paused: false, rollout: {steps: [{pods: 50%, bake: 1s}, {pods: 100%}]}");
-    var done = awaitPhase("steps", Phase.DONE);
+    var done = enrollments.awaitPhase("steps", Phase.DONE);
     assertThat(done.getStatus().stage()).isEqualTo(Stage.L4);
     assertThat(pods(done).proven()).isEqualTo(4);
     assertThat(isTrue(done.getStatus().conditions(), Conditions.PROVEN)).isTrue();
@@ -103,10 +75,8 @@ class EnrollmentRolloutIT {
     sample.assertGoesOn("steps", "talker");
     sample.assertGoesOn("steps", "looper");
 
-    enroll("steps", "stage: None");
-    await("no pod marked as captured")
-        .atMost(Duration.ofSeconds(90))
-        .until(() -> redirected("steps") == 0);
+    enrollments.apply("steps", "stage: None");
+    enrollments.awaitOut("steps");
     sample.assertGoesOn("steps", "talker");
     sample.assertGoesOn("steps", "looper");
   }
@@ -122,7 +92,7 @@ class EnrollmentRolloutIT {
     sample.talk("ladder", "talker", ambit.node(1), host, 9090);
     var waypoint = new Waypoint(ambit, sample, "ladder", "gate");
 
-    enroll(
+    enrollments.apply(
         "ladder",
         "stage: L7, waypoint: {name: gate}, rollout: {steps: [{pods: 40%, bake: 1s}, {pods: 100%}]}");
     await("stage L7")
@@ -146,23 +116,21 @@ class EnrollmentRolloutIT {
     sample.assertGoesOn("ladder", "looper");
     sample.assertGoesOn("ladder", "talker");
 
-    enroll("ladder", "stage: L4, waypoint: {name: gate}");
+    enrollments.apply("ladder", "stage: L4, waypoint: {name: gate}");
     await("the Gateway is gone")
         .atMost(Waypoint.PATIENCE)
         .until(
             () ->
                 ambit.client().resources(Gateway.class).inNamespace("ladder").withName("gate").get()
                     == null);
-    var l4 = awaitPhase("ladder", Phase.DONE);
+    var l4 = enrollments.awaitPhase("ladder", Phase.DONE);
     assertThat(l4.getStatus().stage()).isEqualTo(Stage.L4);
     waypoint.awaitPassed("client", host, false);
     sample.assertGoesOn("ladder", "looper");
     sample.assertGoesOn("ladder", "talker");
 
-    enroll("ladder", "stage: None");
-    await("no pod marked as captured")
-        .atMost(Duration.ofSeconds(90))
-        .until(() -> redirected("ladder") == 0);
+    enrollments.apply("ladder", "stage: None");
+    enrollments.awaitOut("ladder");
     sample.assertGoesOn("ladder", "looper");
     sample.assertGoesOn("ladder", "talker");
   }
@@ -179,8 +147,8 @@ class EnrollmentRolloutIT {
         metadata: {namespace: dry, name: get-only}
         spec: {rules: [{to: [{operation: {methods: [GET]}}]}]}
         """);
-    enroll("dry", "stage: L4, dryRun: true");
-    var planned = awaitPhase("dry", Phase.PLANNED);
+    enrollments.apply("dry", "stage: L4, dryRun: true");
+    var planned = enrollments.awaitPhase("dry", Phase.PLANNED);
     var status = planned.getStatus();
     assertThat(isTrue(status.conditions(), Conditions.READY)).isTrue();
     assertThat(isTrue(status.conditions(), Conditions.PREFLIGHT_PASSED)).isFalse();
@@ -191,7 +159,7 @@ class EnrollmentRolloutIT {
     assertThat(plan.join()).isEqualTo(2);
     assertThat(plan.policies()).hasSize(1);
     assertThat(status.inForce()).isNull();
-    assertThat(redirected("dry")).isZero();
+    assertThat(enrollments.redirected("dry")).isZero();
   }
 
   @Test
@@ -207,11 +175,12 @@ class EnrollmentRolloutIT {
           podSelector: {}
           ingress: [{ports: [{port: 8080}]}]
         """);
-    enroll("held", "stage: L4");
-    var held = awaitPhase("held", Phase.PREFLIGHT);
-    assertThat(reason(held, Conditions.PREFLIGHT_PASSED)).isEqualTo("NetworkPolicyBlocksHbone");
+    enrollments.apply("held", "stage: L4");
+    var held = enrollments.awaitPhase("held", Phase.PREFLIGHT);
+    assertThat(Enrollments.reason(held, Conditions.PREFLIGHT_PASSED))
+        .isEqualTo("NetworkPolicyBlocksHbone");
     assertThat(isTrue(held.getStatus().conditions(), Conditions.STALLED)).isTrue();
-    assertThat(redirected("held")).isZero();
+    assertThat(enrollments.redirected("held")).isZero();
 
     ambit
         .client()
@@ -219,9 +188,9 @@ class EnrollmentRolloutIT {
         .inNamespace("held")
         .withName("only-8080")
         .delete();
-    var done = awaitPhase("held", Phase.DONE);
+    var done = enrollments.awaitPhase("held", Phase.DONE);
     assertThat(isTrue(done.getStatus().conditions(), Conditions.PREFLIGHT_PASSED)).isTrue();
-    assertThat(redirected("held")).isEqualTo(1);
+    assertThat(enrollments.redirected("held")).isEqualTo(1);
   }
 
   @Test
@@ -240,12 +209,12 @@ class EnrollmentRolloutIT {
     var address = server.getStatus().getPodIP();
     assertThat(sample.request("abort", "client", address, 8080, "x").succeeded()).isTrue();
 
-    enroll(
+    enrollments.apply(
         "abort",
         """
         stage: L4, rollout: {steps: [{pods: 100%, bake: 1h}],
         abortAbove: {failedConnections: 10%, minimumConnections: 3}}""");
-    awaitPhase("abort", Phase.BAKING);
+    enrollments.awaitPhase("abort", Phase.BAKING);
     await("the rollout is given up")
         .atMost(Duration.ofSeconds(120))
         .until(
@@ -255,9 +224,9 @@ class EnrollmentRolloutIT {
                   Objects.requireNonNull(ambit.enrollment("abort", "default")).getStatus().phase();
               return phase == Phase.ROLLING_BACK || phase == Phase.STALLED;
             });
-    var aborted = awaitPhase("abort", Phase.STALLED);
-    assertThat(reason(aborted, Conditions.STALLED)).isEqualTo("RolloutAborted");
-    assertThat(redirected("abort")).isZero();
+    var aborted = enrollments.awaitPhase("abort", Phase.STALLED);
+    assertThat(Enrollments.reason(aborted, Conditions.STALLED)).isEqualTo("RolloutAborted");
+    assertThat(enrollments.redirected("abort")).isZero();
     await("traffic passes as before")
         .atMost(InstalledAmbit.SOON)
         .until(() -> sample.request("abort", "client", address, 8080, "x").succeeded());
@@ -267,10 +236,10 @@ class EnrollmentRolloutIT {
   void a_captured_pod_is_proven_by_a_handshake() {
     sample.namespace("proof", Map.of());
     sample.client("proof", "pod", ambit.node(0));
-    enroll("proof", "stage: L4");
-    var done = awaitPhase("proof", Phase.DONE);
+    enrollments.apply("proof", "stage: L4");
+    var done = enrollments.awaitPhase("proof", Phase.DONE);
     assertThat(pods(done).proven()).isEqualTo(1);
-    assertThat(reason(done, Conditions.PROVEN)).isEqualTo("HandshakesSucceed");
+    assertThat(Enrollments.reason(done, Conditions.PROVEN)).isEqualTo("HandshakesSucceed");
   }
 
   @ParameterizedTest
@@ -297,7 +266,7 @@ class EnrollmentRolloutIT {
 
   private static int code(String spec) {
     try {
-      enroll("default", spec);
+      enrollments.apply("default", spec);
       return 0;
     } catch (KubernetesClientException e) {
       return e.getCode();

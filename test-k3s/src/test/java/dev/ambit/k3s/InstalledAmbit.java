@@ -8,6 +8,7 @@ import dev.ambit.api.PodCounts;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.readiness.Readiness;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -62,6 +63,16 @@ final class InstalledAmbit {
       cluster.load(Checkout.root().resolve(".build/images/" + image + ".tar"));
     }
     installGatewayApi();
+    installChart();
+  }
+
+  /** Takes Ambit away as a user does; {@link #installChart} brings it back. */
+  void uninstallChart() {
+    helm("uninstall", "ambit", "--namespace", ROOT, "--wait", "--timeout", "5m");
+  }
+
+  /** Installs Ambit by its chart and waits until its mesh is ready. */
+  void installChart() {
     helm(
         "upgrade",
         "--install",
@@ -202,6 +213,30 @@ final class InstalledAmbit {
         .inNamespace(pod.getMetadata().getNamespace())
         .withName(pod.getMetadata().getName())
         .getLog();
+  }
+
+  /** How many replicas of the operator serve, those that end aside. */
+  long readyOperators() {
+    return client
+        .pods()
+        .inNamespace(ROOT)
+        .withLabel("app.kubernetes.io/name", "ambit-operator")
+        .list()
+        .getItems()
+        .stream()
+        .filter(pod -> pod.getMetadata().getDeletionTimestamp() == null)
+        .filter(Readiness::isPodReady)
+        .count();
+  }
+
+  /** Kills both replicas of the operator; others are made in their place. */
+  void killOperators() {
+    client
+        .pods()
+        .inNamespace(ROOT)
+        .withLabel("app.kubernetes.io/name", "ambit-operator")
+        .withGracePeriod(0)
+        .delete();
   }
 
   /** Lines of the access log of a node's ztunnel that hold all the texts. */

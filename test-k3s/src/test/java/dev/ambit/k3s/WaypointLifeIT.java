@@ -280,7 +280,7 @@ class WaypointLifeIT {
       await("two operators")
           .atMost(Waypoint.PATIENCE)
           .pollInterval(Duration.ofMillis(500))
-          .until(() -> readyOperators() == 2);
+          .until(() -> ambit.readyOperators() == 2);
     }
     ambit
         .client()
@@ -300,20 +300,6 @@ class WaypointLifeIT {
             .require();
     var holder = lease.getSpec().getHolderIdentity();
     return holder == null || holder.isEmpty() ? "nobody" : holder;
-  }
-
-  private static long readyOperators() {
-    return ambit
-        .client()
-        .pods()
-        .inNamespace(InstalledAmbit.ROOT)
-        .withLabel("app.kubernetes.io/name", "ambit-operator")
-        .list()
-        .getItems()
-        .stream()
-        .filter(pod -> pod.getMetadata().getDeletionTimestamp() == null)
-        .filter(Readiness::isPodReady)
-        .count();
   }
 
   /** As the generation that there is now. */
