@@ -7,6 +7,7 @@ import dev.ambit.operator.enrollment.PlanReader;
 import dev.ambit.operator.enrollment.SecurityPolicies;
 import dev.ambit.operator.enrollment.ZtunnelLedgers;
 import dev.ambit.operator.enrollment.ZtunnelMetrics;
+import dev.ambit.operator.enrollment.ZtunnelReports;
 import dev.ambit.operator.mesh.AmbientMeshReconciler;
 import dev.ambit.operator.mesh.RootCertificateReconciler;
 import dev.ambit.operator.mesh.RootCertificates;
@@ -124,8 +125,7 @@ public final class LeaderTerm implements AutoCloseable {
             equipment.enrollments(),
             new PreflightReader(equipment.client(), namespace),
             new PlanReader(equipment.client(), namespace),
-            traffic,
-            plaintext,
+            new ZtunnelReports(traffic, plaintext),
             proofs,
             equipment.policies(),
             clock));

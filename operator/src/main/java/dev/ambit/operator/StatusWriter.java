@@ -5,7 +5,6 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.javaoperatorsdk.operator.processing.event.ResourceID;
 import java.util.Map;
-import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
@@ -27,12 +26,24 @@ public final class StatusWriter<S> {
    * @param cached the status of {@code object}, which is as cached
    */
   public @Nullable S current(HasMetadata object, @Nullable S cached) {
-    Write<S> write = writes.get(ResourceID.fromResource(object));
+    ResourceID id = ResourceID.fromResource(object);
+    Write<S> write = writes.get(id);
+    if (write == null) {
+      return cached;
+    }
     boolean behind =
-        write != null
-            && write.uid().equals(object.getMetadata().getUid())
+        write.uid().equals(object.getMetadata().getUid())
             && write.seenVersion().equals(object.getMetadata().getResourceVersion());
-    return behind ? Objects.requireNonNull(write).status() : cached;
+    if (!behind) {
+      writes.remove(id, write);
+      return cached;
+    }
+    return write.status();
+  }
+
+  /** An object is no more. */
+  public void forget(HasMetadata object) {
+    writes.remove(ResourceID.fromResource(object));
   }
 
   /**
@@ -46,7 +57,7 @@ public final class StatusWriter<S> {
       FieldManager.applyStatus(client, applied);
     } catch (KubernetesClientException e) {
       if (NamespaceGone.isCauseOf(e)) {
-        writes.remove(ResourceID.fromResource(object));
+        forget(object);
         return;
       }
       throw e;

@@ -29,6 +29,9 @@ class StatusWriterTest {
     assertThat(statuses.current(object("u", "1"), "cached")).isEqualTo("written");
     assertThat(statuses.current(object("u", "2"), "seen")).isEqualTo("seen");
     assertThat(statuses.current(object("another", "1"), null)).isNull();
+    statuses.remember(object("u", "2"), "written");
+    statuses.forget(object("u", "2"));
+    assertThat(statuses.current(object("u", "2"), "seen")).isEqualTo("seen");
   }
 
   @Test

@@ -4,7 +4,6 @@ import dev.ambit.api.AmbientMesh;
 import dev.ambit.api.AmbientMeshSpec;
 import dev.ambit.api.Conditions;
 import dev.ambit.api.EffectiveEnrollment;
-import dev.ambit.api.EnrollmentMtls;
 import dev.ambit.api.EnrollmentPlan;
 import dev.ambit.api.Finding;
 import dev.ambit.api.InForce;
@@ -32,7 +31,6 @@ import dev.ambit.operator.enrollment.model.Proof;
 import dev.ambit.operator.enrollment.model.Rhythm;
 import dev.ambit.operator.enrollment.model.StatusReport;
 import dev.ambit.operator.enrollment.model.StrictRefusals;
-import dev.ambit.operator.enrollment.model.Traffic;
 import dev.ambit.operator.enrollment.model.WaypointState;
 import dev.ambit.operator.model.MtlsPolicies;
 import dev.ambit.operator.preflight.PreflightReader;
@@ -77,7 +75,7 @@ import org.slf4j.LoggerFactory;
  * Says of every MeshEnrollment where its namespace is, and releases it step by step. Capturing is
  * the node agents' work.
  */
-@ControllerConfiguration(name = "meshenrollment")
+@ControllerConfiguration(name = "meshenrollment", triggerReconcilerOnAllEvents = true)
 public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment> {
   private static final Logger LOG = LoggerFactory.getLogger(MeshEnrollmentReconciler.class);
   private static final String BY_NAMESPACE = "ambit-namespace";
@@ -87,8 +85,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
   private final EnrollmentMetrics metrics;
   private final PreflightReader preflight;
   private final PlanReader plans;
-  private final TrafficCounts traffic;
-  private final PlaintextWatch plaintext;
+  private final ZtunnelReports ztunnels;
   private final Proofs proofs;
   private final SecurityPolicies policies;
   private final InstantSource clock;
@@ -112,8 +109,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
    *
    * @param preflight reads what is checked
    * @param plans reads what plans tell besides
-   * @param traffic what ztunnels count
-   * @param plaintext what ztunnels have seen of plaintext
+   * @param ztunnels what ztunnels tell of namespaces
    * @param proofs proves captured pods
    * @param policies what policies there are, and what waypoints make of them
    */
@@ -123,8 +119,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
       EnrollmentMetrics metrics,
       PreflightReader preflight,
       PlanReader plans,
-      TrafficCounts traffic,
-      PlaintextWatch plaintext,
+      ZtunnelReports ztunnels,
       Proofs proofs,
       SecurityPolicies policies,
       InstantSource clock) {
@@ -132,8 +127,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
     this.policies = policies;
     this.preflight = preflight;
     this.plans = plans;
-    this.traffic = traffic;
-    this.plaintext = plaintext;
+    this.ztunnels = ztunnels;
     this.rootNamespace = rootNamespace;
     this.events = events;
     this.metrics = metrics;
@@ -248,17 +242,14 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
       MeshEnrollment enrollment, Context<MeshEnrollment> context) {
     String namespaceName = namespace(enrollment);
     Optional<Namespace> namespace =
-        caches.namespaces().flatMap(source -> source.get(new ResourceID(namespaceName)));
-    if (namespace.isEmpty()
-        || namespace.get().getMetadata().getDeletionTimestamp() != null
+        caches
+            .namespaces()
+            .flatMap(source -> source.get(new ResourceID(namespaceName)))
+            .filter(each -> each.getMetadata().getDeletionTimestamp() == null);
+    if (context.isPrimaryResourceDeleted()
+        || namespace.isEmpty()
         || enrollment.getMetadata().getDeletionTimestamp() != null) {
-      metrics.remove(namespaceName);
-      checked.remove(ResourceID.fromResource(enrollment));
-      var unused = traffic.forget(namespaceName);
-      var unwatched = plaintext.forget(namespaceName);
-      if (namespace.isEmpty()) {
-        proofs.targets(namespaceName, List.of());
-      }
+      forget(enrollment, namespace.isPresent() ? others(enrollment, context) : List.of());
       return UpdateControl.noUpdate();
     }
     MeshEnrollmentStatus before =
@@ -296,6 +287,27 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
     }
     return UpdateControl.<MeshEnrollment>noUpdate()
         .rescheduleAfter(Rhythm.next(assessment, clock.instant()));
+  }
+
+  /** Nothing goes on for an enrollment that is no more, nor for a namespace that has no other. */
+  private void forget(MeshEnrollment enrollment, List<MeshEnrollment> others) {
+    ResourceID id = ResourceID.fromResource(enrollment);
+    checked.remove(id);
+    statuses.forget(enrollment);
+    ztunnels.forget(id);
+    if (others.stream().allMatch(MeshEnrollment::onlyPlans)) {
+      metrics.remove(namespace(enrollment));
+    }
+    if (others.isEmpty()) {
+      proofs.targets(namespace(enrollment), List.of());
+    }
+  }
+
+  private static List<MeshEnrollment> others(
+      MeshEnrollment enrollment, Context<MeshEnrollment> context) {
+    return context.getPrimaryCache().byIndex(BY_NAMESPACE, namespace(enrollment)).stream()
+        .filter(each -> !each.getMetadata().getName().equals(enrollment.getMetadata().getName()))
+        .toList();
   }
 
   /** Where it fails, the status says that there is no Gateway, and it is tried again. */
@@ -461,12 +473,8 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
       Checked checked,
       Context<MeshEnrollment> context) {
     DataplaneMode mode = DataplaneMode.of(pods.namespaceLabels());
-    PlaintextSightings sightings = plaintext(source, before, pods.namespace());
-    List<MeshEnrollment> others =
-        context.getPrimaryCache().byIndex(BY_NAMESPACE, pods.namespace()).stream()
-            .filter(
-                each -> !each.getMetadata().getName().equals(enrollment.getMetadata().getName()))
-            .toList();
+    ResourceID id = ResourceID.fromResource(enrollment);
+    PlaintextSightings sightings = ztunnels.plaintext(id, source, before);
     Optional<List<JudgedPolicy>> known = policies.of(pods.namespace());
     if (servingSince == null && known.isPresent()) {
       servingSince = clock.instant();
@@ -477,7 +485,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         before,
         mode,
         pods.namespaceLabels().getOrDefault(WellKnown.DATAPLANE_MODE, ""),
-        EffectiveEnrollment.inForce(others)
+        EffectiveEnrollment.inForce(others(enrollment, context))
             .map(InForce::cut)
             .orElseGet(() -> EnrollmentObservation.cutOf(mode)),
         pods.excludedNamespaces().contains(namespace.getMetadata().getName()),
@@ -486,7 +494,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         pods,
         waypoint,
         StrictRefusals.with(checked.findings(), enrollment.effectiveSpec().mtls(), sightings),
-        traffic(source, before, pods.namespace()),
+        ztunnels.traffic(id, source, before),
         new MtlsObservation(sightings, checked.mtls(), carriesUdp(enrollment)),
         rootNamespace,
         known,
@@ -494,38 +502,8 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         clock.instant());
   }
 
-  /** Counted only while a rollout turns on it. */
-  private Traffic traffic(EnrollmentSource source, MeshEnrollmentStatus before, String namespace) {
-    boolean wanted =
-        source instanceof EnrollmentSource.User(MeshEnrollmentSpec spec)
-            && spec.stage() != Stage.NONE
-            && !spec.dryRun()
-            && spec.effectiveRollout().abortAbove() != null
-            && (before.rollout() == null || !before.rollout().complete());
-    return wanted ? traffic.since(namespace) : traffic.forget(namespace);
-  }
-
   private boolean carriesUdp(MeshEnrollment enrollment) {
     return meshSpec().udp() && !Boolean.FALSE.equals(enrollment.effectiveSpec().udp());
-  }
-
-  /** Asked for only while strict mTLS is asked for and not in force. */
-  private PlaintextSightings plaintext(
-      EnrollmentSource source, MeshEnrollmentStatus before, String namespace) {
-    MeshEnrollmentSpec spec =
-        switch (source) {
-          case EnrollmentSource.User(MeshEnrollmentSpec user) -> user;
-          case EnrollmentSource.Plan(MeshEnrollmentSpec plan) -> plan;
-          case EnrollmentSource.Labels ignored -> null;
-          case EnrollmentSource.Superseded ignored -> null;
-        };
-    boolean wanted =
-        spec != null
-            && spec.stage() != Stage.NONE
-            && spec.mtls() != null
-            && spec.mtls() != EnrollmentMtls.PERMISSIVE
-            && (before.inForce() == null || before.inForce().mtls() != EnrollmentMtls.STRICT);
-    return wanted ? plaintext.of(namespace) : plaintext.forget(namespace);
   }
 
   private static EnrollmentSource source(

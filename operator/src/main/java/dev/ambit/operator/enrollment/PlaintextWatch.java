@@ -7,6 +7,6 @@ public interface PlaintextWatch {
   /** What they told last; they are asked on, from the first call. */
   PlaintextSightings of(String namespace);
 
-  /** No more is asked of a namespace: {@link PlaintextSightings#NOT_ASKED}. */
-  PlaintextSightings forget(String namespace);
+  /** No more is asked of a namespace. */
+  void forget(String namespace);
 }

@@ -7,6 +7,6 @@ public interface TrafficCounts {
   /** What was counted since this was last asked; the first time, from now on. */
   Traffic since(String namespace);
 
-  /** No more is asked of a namespace: {@link Traffic#NONE}. */
-  Traffic forget(String namespace);
+  /** No more is asked of a namespace. */
+  void forget(String namespace);
 }

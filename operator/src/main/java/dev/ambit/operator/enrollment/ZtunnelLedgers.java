@@ -80,9 +80,8 @@ public final class ZtunnelLedgers implements PlaintextWatch, AutoCloseable {
   }
 
   @Override
-  public synchronized PlaintextSightings forget(String namespace) {
+  public synchronized void forget(String namespace) {
     watched.remove(namespace);
-    return PlaintextSightings.NOT_ASKED;
   }
 
   private synchronized Set<String> asked() {

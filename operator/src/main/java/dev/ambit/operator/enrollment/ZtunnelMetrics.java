@@ -80,9 +80,8 @@ public final class ZtunnelMetrics implements TrafficCounts, AutoCloseable {
   }
 
   @Override
-  public synchronized Traffic forget(String namespace) {
+  public synchronized void forget(String namespace) {
     watches.remove(namespace);
-    return Traffic.NONE;
   }
 
   /** Asks each ztunnel once. */

@@ -187,6 +187,7 @@ public final class ClusterMeshEnrollmentReconciler implements Reconciler<Cluster
     String name = fleet.getMetadata().getName();
     boolean deleting = fleet.getMetadata().getDeletionTimestamp() != null;
     if (context.isPrimaryResourceDeleted() || (deleting && !hasFinalizer(fleet))) {
+      statuses.forget(fleet);
       return UpdateControl.noUpdate();
     }
     Optional<AmbientMesh> mesh = mesh();
