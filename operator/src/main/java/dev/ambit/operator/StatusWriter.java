@@ -1,6 +1,8 @@
 package dev.ambit.operator;
 
 import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
+import io.fabric8.kubernetes.client.CustomResource;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.javaoperatorsdk.operator.processing.event.ResourceID;
@@ -44,6 +46,21 @@ public final class StatusWriter<S> {
   /** An object is no more. */
   public void forget(HasMetadata object) {
     writes.remove(ResourceID.fromResource(object));
+  }
+
+  /**
+   * Another object of that name, so that applying it owns the status and nothing else.
+   *
+   * @param fresh empty
+   */
+  public static <S, R extends CustomResource<?, S>> R applied(R fresh, R object, S status) {
+    fresh.setMetadata(
+        new ObjectMetaBuilder()
+            .withNamespace(object.getMetadata().getNamespace())
+            .withName(object.getMetadata().getName())
+            .build());
+    fresh.setStatus(status);
+    return fresh;
   }
 
   /**

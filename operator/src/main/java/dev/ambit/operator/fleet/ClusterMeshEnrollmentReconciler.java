@@ -4,11 +4,9 @@ import dev.ambit.api.AmbientMesh;
 import dev.ambit.api.AmbientMeshSpec;
 import dev.ambit.api.ClusterMeshEnrollment;
 import dev.ambit.api.ClusterMeshEnrollmentStatus;
-import dev.ambit.api.Conditions;
 import dev.ambit.api.EffectiveEnrollment;
 import dev.ambit.api.MeshEnrollment;
 import dev.ambit.api.MeshEnrollmentSpec;
-import dev.ambit.api.WaveStatus;
 import dev.ambit.api.WellKnown;
 import dev.ambit.operator.EventRecorder;
 import dev.ambit.operator.FieldManager;
@@ -19,13 +17,13 @@ import dev.ambit.operator.fleet.model.FleetAction;
 import dev.ambit.operator.fleet.model.FleetChild;
 import dev.ambit.operator.fleet.model.FleetEnrollment;
 import dev.ambit.operator.fleet.model.FleetNamespace;
+import dev.ambit.operator.fleet.model.FleetNews;
 import dev.ambit.operator.fleet.model.FleetObservation;
 import dev.ambit.operator.fleet.model.FleetPlan;
-import dev.ambit.operator.fleet.model.FleetProgress;
 import dev.ambit.operator.fleet.model.FleetStatusReport;
 import dev.ambit.operator.fleet.model.Standing;
+import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Namespace;
-import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.javaoperatorsdk.operator.api.config.informer.InformerEventSourceConfiguration;
@@ -38,6 +36,7 @@ import io.javaoperatorsdk.operator.api.reconciler.UpdateControl;
 import io.javaoperatorsdk.operator.processing.event.ResourceID;
 import io.javaoperatorsdk.operator.processing.event.source.EventSource;
 import io.javaoperatorsdk.operator.processing.event.source.IndexerResourceCache;
+import io.javaoperatorsdk.operator.processing.event.source.filter.OnUpdateFilter;
 import io.javaoperatorsdk.operator.processing.event.source.informer.InformerEventSource;
 import java.time.Duration;
 import java.time.InstantSource;
@@ -92,17 +91,11 @@ public final class ClusterMeshEnrollmentReconciler implements Reconciler<Cluster
       EventSourceContext<ClusterMeshEnrollment> context) {
     IndexerResourceCache<ClusterMeshEnrollment> fleets = context.getPrimaryCache();
     var namespaces =
-        new InformerEventSource<>(
-            InformerEventSourceConfiguration.from(Namespace.class, ClusterMeshEnrollment.class)
-                .withName("namespaces")
-                .withSecondaryToPrimaryMapper(namespace -> all(fleets))
-                .withPrimaryToSecondaryMapper(primary -> Set.of())
-                .withOnUpdateFilter(
-                    (now, before) ->
-                        !labels(now).equals(labels(before))
-                            || isDeleted(now.getMetadata().getDeletionTimestamp())
-                                != isDeleted(before.getMetadata().getDeletionTimestamp()))
-                .build(),
+        concerningAll(
+            Namespace.class,
+            "namespaces",
+            (now, before) ->
+                !labels(now).equals(labels(before)) || isDeleted(now) != isDeleted(before),
             context);
     var enrollments =
         new InformerEventSource<>(
@@ -116,34 +109,37 @@ public final class ClusterMeshEnrollmentReconciler implements Reconciler<Cluster
     enrollments.addIndexers(
         Map.of(BY_NAMESPACE, enrollment -> List.of(enrollment.getMetadata().getNamespace())));
     var meshes =
-        new InformerEventSource<>(
-            InformerEventSourceConfiguration.from(AmbientMesh.class, ClusterMeshEnrollment.class)
-                .withName("mesh")
-                .withSecondaryToPrimaryMapper(mesh -> all(fleets))
-                .withPrimaryToSecondaryMapper(primary -> Set.of())
-                .withOnUpdateFilter(
-                    (now, before) ->
-                        !Objects.equals(
-                            now.getMetadata().getGeneration(),
-                            before.getMetadata().getGeneration()))
-                .build(),
-            context);
+        concerningAll(
+            AmbientMesh.class, "mesh", ClusterMeshEnrollmentReconciler::asksForOther, context);
     var siblings =
-        new InformerEventSource<>(
-            InformerEventSourceConfiguration.from(
-                    ClusterMeshEnrollment.class, ClusterMeshEnrollment.class)
-                .withName("siblings")
-                .withSecondaryToPrimaryMapper(fleet -> all(fleets))
-                .withPrimaryToSecondaryMapper(primary -> Set.of())
-                .withOnUpdateFilter(
-                    (now, before) ->
-                        !Objects.equals(
-                            now.getMetadata().getGeneration(),
-                            before.getMetadata().getGeneration()))
-                .build(),
+        concerningAll(
+            ClusterMeshEnrollment.class,
+            "siblings",
+            ClusterMeshEnrollmentReconciler::asksForOther,
             context);
     caches = new Caches(namespaces, enrollments, meshes);
     return List.of(namespaces, enrollments, meshes, siblings);
+  }
+
+  private static <T extends HasMetadata>
+      InformerEventSource<T, ClusterMeshEnrollment> concerningAll(
+          Class<T> kind,
+          String name,
+          OnUpdateFilter<T> filter,
+          EventSourceContext<ClusterMeshEnrollment> context) {
+    IndexerResourceCache<ClusterMeshEnrollment> fleets = context.getPrimaryCache();
+    return new InformerEventSource<>(
+        InformerEventSourceConfiguration.from(kind, ClusterMeshEnrollment.class)
+            .withName(name)
+            .withSecondaryToPrimaryMapper(object -> all(fleets))
+            .withPrimaryToSecondaryMapper(primary -> Set.of())
+            .withOnUpdateFilter(filter)
+            .build(),
+        context);
+  }
+
+  private static boolean asksForOther(HasMetadata now, HasMetadata before) {
+    return !Objects.equals(now.getMetadata().getGeneration(), before.getMetadata().getGeneration());
   }
 
   private static Set<ResourceID> all(IndexerResourceCache<ClusterMeshEnrollment> fleets) {
@@ -169,8 +165,8 @@ public final class ClusterMeshEnrollmentReconciler implements Reconciler<Cluster
         || now.inForce().isPresent() != before.inForce().isPresent();
   }
 
-  private static boolean isDeleted(@Nullable String timestamp) {
-    return timestamp != null;
+  private static boolean isDeleted(HasMetadata object) {
+    return object.getMetadata().getDeletionTimestamp() != null;
   }
 
   private static Map<String, String> labels(Namespace namespace) {
@@ -185,14 +181,13 @@ public final class ClusterMeshEnrollmentReconciler implements Reconciler<Cluster
   public UpdateControl<ClusterMeshEnrollment> reconcile(
       ClusterMeshEnrollment fleet, Context<ClusterMeshEnrollment> context) {
     String name = fleet.getMetadata().getName();
-    boolean deleting = fleet.getMetadata().getDeletionTimestamp() != null;
+    boolean deleting = isDeleted(fleet);
     if (context.isPrimaryResourceDeleted() || (deleting && !hasFinalizer(fleet))) {
       statuses.forget(fleet);
       return UpdateControl.noUpdate();
     }
     Optional<AmbientMesh> mesh = mesh();
-    boolean installed =
-        mesh.filter(each -> each.getMetadata().getDeletionTimestamp() == null).isPresent();
+    boolean installed = mesh.filter(each -> !isDeleted(each)).isPresent();
     if (!deleting && installed != hasFinalizer(fleet)) {
       // What this writes comes back as an event.
       var unused =
@@ -219,8 +214,12 @@ public final class ClusterMeshEnrollmentReconciler implements Reconciler<Cluster
     plan.actions().forEach(action -> perform(action, fleet, context.getClient()));
     ClusterMeshEnrollmentStatus after = FleetStatusReport.of(observed, plan);
     if (!after.equals(before)) {
-      statuses.write(context.getClient(), fleet, withStatus(fleet, after), after);
-      tell(fleet, before, after, plan.progress());
+      statuses.write(
+          context.getClient(),
+          fleet,
+          StatusWriter.applied(new ClusterMeshEnrollment(), fleet, after),
+          after);
+      FleetNews.of(before, after).forEach(news -> tell(fleet, news));
     }
     if (deleting && observed.namespaces().stream().noneMatch(FleetNamespace::hasChild)) {
       var unused = PrimaryUpdateAndCacheUtils.removeFinalizer(context, WellKnown.FLEET_FINALIZER);
@@ -257,7 +256,7 @@ public final class ClusterMeshEnrollmentReconciler implements Reconciler<Cluster
     caches()
         .namespaces()
         .list()
-        .filter(namespace -> namespace.getMetadata().getDeletionTimestamp() == null)
+        .filter(namespace -> !isDeleted(namespace))
         .forEach(
             namespace -> {
               String at = namespace.getMetadata().getName();
@@ -363,44 +362,16 @@ public final class ClusterMeshEnrollmentReconciler implements Reconciler<Cluster
     return caches().enrollments().get(new ResourceID(WellKnown.FLEET_NAME, namespace));
   }
 
-  private void tell(
-      ClusterMeshEnrollment fleet,
-      ClusterMeshEnrollmentStatus before,
-      ClusterMeshEnrollmentStatus after,
-      FleetProgress progress) {
-    String was =
-        Conditions.find(before.conditions(), Conditions.READY)
-            .map(condition -> condition.getReason())
-            .orElse("");
-    String waveBefore = before.wave() == null ? "" : before.wave().name();
-    WaveStatus wave = after.wave();
-    boolean nextWave = wave != null && !wave.name().equals(waveBefore);
-    if (was.equals(progress.reason()) && !nextWave) {
-      return;
-    }
+  private void tell(ClusterMeshEnrollment fleet, FleetNews news) {
     LOG.atInfo()
         .addKeyValue("name", fleet.getMetadata().getName())
-        .addKeyValue("reason", progress.reason())
-        .addKeyValue("message", progress.message())
+        .addKeyValue("reason", news.reason())
+        .addKeyValue("message", news.message())
         .log("fleet moved on");
-    if (progress instanceof FleetProgress.Stalled) {
-      events.warning(fleet, progress.reason(), progress.message());
+    if (news.warning()) {
+      events.warning(fleet, news.reason(), news.message());
     } else {
-      events.normal(fleet, progress.reason(), progress.message());
+      events.normal(fleet, news.reason(), news.message());
     }
-    boolean conflictBefore = Conditions.holds(before.conditions(), FleetStatusReport.CONFLICT);
-    Conditions.find(after.conditions(), FleetStatusReport.CONFLICT)
-        .filter(condition -> !conflictBefore)
-        .ifPresent(
-            condition -> events.warning(fleet, condition.getReason(), condition.getMessage()));
-  }
-
-  /** A fresh object, so that applying it owns the status and nothing else. */
-  private static ClusterMeshEnrollment withStatus(
-      ClusterMeshEnrollment fleet, ClusterMeshEnrollmentStatus status) {
-    ClusterMeshEnrollment applied = new ClusterMeshEnrollment();
-    applied.setMetadata(new ObjectMetaBuilder().withName(fleet.getMetadata().getName()).build());
-    applied.setStatus(status);
-    return applied;
   }
 }

@@ -30,7 +30,6 @@ import dev.ambit.operator.waypoint.telemetry.model.Providers;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.HasMetadata;
-import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Secret;
 import io.fabric8.kubernetes.api.model.apps.DaemonSet;
@@ -180,7 +179,8 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
         MeshStatusReport.of(
             before, observed, progress, mesh.getMetadata().getGeneration(), clock.instant());
     if (!after.equals(before)) {
-      statuses.write(context.getClient(), mesh, withStatus(mesh, after), after);
+      statuses.write(
+          context.getClient(), mesh, StatusWriter.applied(new AmbientMesh(), mesh, after), after);
       tell(mesh, before, progress);
       tellRevocations(mesh, before, after);
     }
@@ -390,17 +390,9 @@ public final class AmbientMeshReconciler implements Reconciler<AmbientMesh>, Cle
             || Conditions.find(before.conditions(), Conditions.READY)
                 .filter(condition -> "NodesNotClean".equals(condition.getReason()))
                 .isEmpty();
-    statuses.write(client, mesh, withStatus(mesh, after), after);
+    statuses.write(client, mesh, StatusWriter.applied(new AmbientMesh(), mesh, after), after);
     if (first) {
       events.normal(mesh, "Leaving", waiting.message());
     }
-  }
-
-  /** A fresh object, so that applying it owns the status and nothing else. */
-  private static AmbientMesh withStatus(AmbientMesh mesh, AmbientMeshStatus status) {
-    AmbientMesh applied = new AmbientMesh();
-    applied.setMetadata(new ObjectMetaBuilder().withName(mesh.getMetadata().getName()).build());
-    applied.setStatus(status);
-    return applied;
   }
 }

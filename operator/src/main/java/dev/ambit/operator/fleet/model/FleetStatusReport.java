@@ -90,23 +90,18 @@ public final class FleetStatusReport {
   }
 
   private static List<HeldNamespace> held(FleetObservation observed, FleetPlan plan) {
-    Stream<HeldNamespace> failed =
-        observed.namespaces().stream()
-            .filter(each -> place(plan, each) instanceof Place.Failed)
-            .map(
-                each -> {
-                  Place.Failed why = (Place.Failed) place(plan, each);
-                  return new HeldNamespace(each.name(), why.reason(), why.message());
-                });
-    Stream<HeldNamespace> held =
-        observed.namespaces().stream()
-            .filter(each -> place(plan, each) instanceof Place.Held)
-            .map(
-                each -> {
-                  Place.Held why = (Place.Held) place(plan, each);
-                  return new HeldNamespace(each.name(), why.reason(), why.message());
-                });
-    return Stream.concat(failed, held).limit(MOST_LISTED).toList();
+    List<HeldNamespace> failed = new ArrayList<>();
+    List<HeldNamespace> held = new ArrayList<>();
+    for (FleetNamespace each : observed.namespaces()) {
+      switch (place(plan, each)) {
+        case Place.Failed(String reason, String message) ->
+            failed.add(new HeldNamespace(each.name(), reason, message));
+        case Place.Held(String reason, String message) ->
+            held.add(new HeldNamespace(each.name(), reason, message));
+        case Place.Done _, Place.Moving _, Place.Waiting _, Place.Leaving _ -> {}
+      }
+    }
+    return Stream.concat(failed.stream(), held.stream()).limit(MOST_LISTED).toList();
   }
 
   private static List<Wanted> conditions(FleetObservation observed, FleetProgress progress) {
