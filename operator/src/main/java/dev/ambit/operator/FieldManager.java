@@ -13,18 +13,24 @@ public final class FieldManager {
 
   /** Server-side apply: takes the fields that {@code wanted} has, and leaves all others alone. */
   public static <T extends HasMetadata> T apply(KubernetesClient client, T wanted) {
-    return client.resource(wanted).patch(serverSideApply());
+    return client.resource(wanted).patch(serverSideApply(NAME));
   }
 
   /** The same for the status of {@code wanted} alone. */
   public static <T extends HasMetadata> T applyStatus(KubernetesClient client, T wanted) {
-    return client.resource(wanted).subresource("status").patch(serverSideApply());
+    return applyStatus(client, wanted, NAME);
   }
 
-  private static PatchContext serverSideApply() {
+  /** The same for a status that the operator owns a part of under another name. */
+  public static <T extends HasMetadata> T applyStatus(
+      KubernetesClient client, T wanted, String name) {
+    return client.resource(wanted).subresource("status").patch(serverSideApply(name));
+  }
+
+  private static PatchContext serverSideApply(String name) {
     return new PatchContext.Builder()
         .withPatchType(PatchType.SERVER_SIDE_APPLY)
-        .withFieldManager(NAME)
+        .withFieldManager(name)
         .withForce(true)
         .build();
   }

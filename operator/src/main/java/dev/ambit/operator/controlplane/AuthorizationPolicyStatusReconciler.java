@@ -1,5 +1,6 @@
 package dev.ambit.operator.controlplane;
 
+import dev.ambit.operator.FieldManager;
 import dev.ambit.operator.model.PolicyReport;
 import dev.ambit.operator.model.PolicyTranslator;
 import dev.ambit.operator.model.Revision;
@@ -7,8 +8,6 @@ import io.fabric8.istio.api.api.meta.v1alpha1.IstioCondition;
 import io.fabric8.istio.api.api.meta.v1alpha1.IstioConditionBuilder;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicyBuilder;
-import io.fabric8.kubernetes.client.dsl.base.PatchContext;
-import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import io.javaoperatorsdk.operator.api.reconciler.Context;
 import io.javaoperatorsdk.operator.api.reconciler.ControllerConfiguration;
 import io.javaoperatorsdk.operator.api.reconciler.Reconciler;
@@ -89,16 +88,7 @@ public final class AuthorizationPolicyStatusReconciler implements Reconciler<Aut
             .withConditions(conditions)
             .endStatus()
             .build();
-    context
-        .getClient()
-        .resource(applied)
-        .subresource("status")
-        .patch(
-            new PatchContext.Builder()
-                .withPatchType(PatchType.SERVER_SIDE_APPLY)
-                .withFieldManager(FIELD_MANAGER)
-                .withForce(true)
-                .build());
+    FieldManager.applyStatus(context.getClient(), applied, FIELD_MANAGER);
   }
 
   private static Optional<IstioCondition> present(AuthorizationPolicy policy) {

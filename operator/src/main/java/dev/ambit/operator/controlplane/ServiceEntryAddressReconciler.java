@@ -1,6 +1,7 @@
 package dev.ambit.operator.controlplane;
 
 import dev.ambit.operator.EventRecorder;
+import dev.ambit.operator.FieldManager;
 import dev.ambit.operator.NamespaceGone;
 import dev.ambit.operator.model.AddressLedger;
 import dev.ambit.operator.model.AddressLedger.HostAddress;
@@ -9,8 +10,6 @@ import io.fabric8.istio.api.api.networking.v1alpha3.ServiceEntryAddress;
 import io.fabric8.istio.api.networking.v1.ServiceEntry;
 import io.fabric8.istio.api.networking.v1.ServiceEntryBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientException;
-import io.fabric8.kubernetes.client.dsl.base.PatchContext;
-import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import io.javaoperatorsdk.operator.api.reconciler.Context;
 import io.javaoperatorsdk.operator.api.reconciler.ControllerConfiguration;
 import io.javaoperatorsdk.operator.api.reconciler.EventSourceContext;
@@ -101,16 +100,7 @@ public final class ServiceEntryAddressReconciler implements Reconciler<ServiceEn
             .endStatus()
             .build();
     try {
-      context
-          .getClient()
-          .resource(applied)
-          .subresource("status")
-          .patch(
-              new PatchContext.Builder()
-                  .withPatchType(PatchType.SERVER_SIDE_APPLY)
-                  .withFieldManager(FIELD_MANAGER)
-                  .withForce(true)
-                  .build());
+      FieldManager.applyStatus(context.getClient(), applied, FIELD_MANAGER);
     } catch (KubernetesClientException e) {
       if (NamespaceGone.isCauseOf(e)) {
         return;

@@ -1,6 +1,7 @@
 package dev.ambit.operator.controlplane;
 
 import dev.ambit.operator.EventRecorder;
+import dev.ambit.operator.FieldManager;
 import dev.ambit.operator.NamespaceGone;
 import dev.ambit.operator.model.BoundObject;
 import dev.ambit.operator.model.ObjectCondition;
@@ -29,8 +30,6 @@ import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.ServiceBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
-import io.fabric8.kubernetes.client.dsl.base.PatchContext;
-import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
@@ -61,6 +60,7 @@ final class StatusConditionWriter implements AutoCloseable {
 
   private static final Logger LOG = LoggerFactory.getLogger(StatusConditionWriter.class);
   private static final Duration SETTLE = Duration.ofMillis(100);
+  private static final Duration AGAIN = Duration.ofMillis(200);
   private static final Duration RETRY = Duration.ofSeconds(5);
 
   private final Consumer<HasMetadata> patch;
@@ -98,7 +98,22 @@ final class StatusConditionWriter implements AutoCloseable {
     this.objects = objects;
     this.events = events;
     this.clock = clock;
-    this.subscription = conditions.onChange(object -> enqueue(object, SETTLE));
+    this.subscription =
+        conditions.onChange(
+            object -> {
+              if (conditions.isKnown()) {
+                enqueue(object, SETTLE);
+              }
+            });
+    schedule(this::begin, Duration.ZERO);
+  }
+
+  private void begin() {
+    if (!conditions.isKnown()) {
+      // To say a part of it, or to take back what was said, would be to say that it is not so.
+      schedule(this::begin, AGAIN);
+      return;
+    }
     conditions.objects().forEach(object -> enqueue(object, SETTLE));
     // What an earlier leader said may be true no longer.
     objects
@@ -109,27 +124,22 @@ final class StatusConditionWriter implements AutoCloseable {
 
   /** Server-side apply of a status. */
   static Consumer<HasMetadata> applyBy(KubernetesClient client) {
-    return applied ->
-        client
-            .resource(applied)
-            .subresource("status")
-            .patch(
-                new PatchContext.Builder()
-                    .withPatchType(PatchType.SERVER_SIDE_APPLY)
-                    .withFieldManager(FIELD_MANAGER)
-                    .withForce(true)
-                    .build());
+    return applied -> FieldManager.applyStatus(client, applied, FIELD_MANAGER);
   }
 
   private void enqueue(BoundObject object, Duration delay) {
-    if (!queued.add(object)) {
-      return;
+    if (queued.add(object) && !schedule(() -> run(object), delay)) {
+      queued.remove(object);
     }
+  }
+
+  private boolean schedule(Runnable task, Duration delay) {
     try {
-      executor.schedule(() -> run(object), delay.toMillis(), TimeUnit.MILLISECONDS);
+      executor.schedule(task, delay.toMillis(), TimeUnit.MILLISECONDS);
+      return true;
     } catch (RejectedExecutionException e) {
       // The term is over, and another leader says it.
-      queued.remove(object);
+      return false;
     }
   }
 

@@ -14,6 +14,7 @@ import java.util.function.Consumer;
 final class StatusConditions {
   private final Map<BoundObject, List<ObjectCondition>> wanted = new ConcurrentHashMap<>();
   private final List<Consumer<BoundObject>> listeners = new CopyOnWriteArrayList<>();
+  private volatile boolean known;
 
   void put(BoundObject object, List<ObjectCondition> conditions) {
     if (conditions.isEmpty()) {
@@ -22,6 +23,15 @@ final class StatusConditions {
       wanted.put(object, conditions);
     }
     listeners.forEach(listener -> listener.accept(object));
+  }
+
+  /** All that there is to say has been found out once. */
+  void known() {
+    known = true;
+  }
+
+  boolean isKnown() {
+    return known;
   }
 
   /** What is to be said on an object; empty for nothing. */

@@ -37,6 +37,8 @@ final class WaypointConditions {
     Set<BoundObject> over = new HashSet<>(before.keySet());
     over.removeAll(next.keySet());
     over.forEach(object -> conditions.put(object, List.of()));
+    // What the mesh itself makes of objects is said as they come, which all have by now.
+    conditions.known();
   }
 
   private static BoundObject key(ObjectReference object) {

@@ -24,6 +24,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** What the leader writes to objects' status, and when. */
@@ -44,6 +45,11 @@ class StatusConditionWriterTest {
   private final List<HasMetadata> written = Collections.synchronizedList(new ArrayList<>());
   private final AtomicInteger failures = new AtomicInteger();
 
+  @BeforeEach
+  void everythingIsKnown() {
+    conditions.known();
+  }
+
   private void create(Condition... present) {
     client
         .resource(
@@ -63,6 +69,10 @@ class StatusConditionWriterTest {
   }
 
   private StatusConditionWriter writer() {
+    return writer(conditions);
+  }
+
+  private StatusConditionWriter writer(StatusConditions conditions) {
     return new StatusConditionWriter(
         applied -> {
           if (failures.getAndDecrement() > 0) {
@@ -200,6 +210,28 @@ class StatusConditionWriterTest {
     failures.set(1);
     try (StatusConditionWriter writer = writer()) {
       conditions.put(CART, List.of(BOUND));
+      await().atMost(PATIENCE).until(() -> written.size() == 1);
+    }
+  }
+
+  @Test
+  void nothingIsTakenBackBeforeAllIsKnown() throws Exception {
+    create(
+        new ConditionBuilder()
+            .withType(BOUND.type())
+            .withStatus("True")
+            .withReason(BOUND.reason())
+            .withMessage(BOUND.message())
+            .withLastTransitionTime("2026-01-01T00:00:00Z")
+            .build());
+    StatusConditions early = new StatusConditions();
+    try (StatusConditionWriter writer = writer(early)) {
+      early.put(CART, List.of(NOT_READY));
+      await().during(Duration.ofSeconds(1)).atMost(PATIENCE).until(written::isEmpty);
+      early.put(CART, List.of(BOUND));
+      early.known();
+      await().during(Duration.ofSeconds(1)).atMost(PATIENCE).until(written::isEmpty);
+      early.put(CART, List.of(NOT_READY));
       await().atMost(PATIENCE).until(() -> written.size() == 1);
     }
   }
