@@ -81,7 +81,8 @@ class SimulateCommandTest {
             simulate(
                     POLICY.replace(
                         "selector: {matchLabels: {app: cart}}",
-                        "targetRefs: [{kind: ServiceEntry, name: cart, group: networking.istio.io}]"))
+                        "targetRefs: [{kind: ServiceEntry, name: cart, group:"
+                            + " networking.istio.io}]"))
                 .exits(ExitCode.REFUSED)
                 .err())
         .contains("is attached to a ServiceEntry");
@@ -89,14 +90,14 @@ class SimulateCommandTest {
 
   private static String attached(String rules) {
     return """
-        apiVersion: security.istio.io/v1
-        kind: AuthorizationPolicy
-        metadata: {name: readers, namespace: shop}
-        spec:
-          targetRefs: [{kind: Service, name: prices, group: ''}]
-          action: ALLOW
-          rules: %s
-        """
+    apiVersion: security.istio.io/v1
+    kind: AuthorizationPolicy
+    metadata: {name: readers, namespace: shop}
+    spec:
+      targetRefs: [{kind: Service, name: prices, group: ''}]
+      action: ALLOW
+      rules: %s
+    """
         .formatted(rules);
   }
 
@@ -121,12 +122,12 @@ class SimulateCommandTest {
 
   private static String request(String account, String method, String path, String details) {
     return """
-        {"filter_chain": "http|shop/prices.shop.svc.cluster.local|8080", "method": "%s",\
-         "path": "%s", "authority": "prices:8080", "response_code_details": "%s",\
-         "downstream_remote_address": "10.42.0.7:40000", "source_workload": "%s",\
-         "source_workload_namespace": "shop",\
-         "source_principal": "spiffe://cluster.local/ns/shop/sa/%s"}\
-        """
+    {"filter_chain": "http|shop/prices.shop.svc.cluster.local|8080", "method": "%s",\
+     "path": "%s", "authority": "prices:8080", "response_code_details": "%s",\
+     "downstream_remote_address": "10.42.0.7:40000", "source_workload": "%s",\
+     "source_workload_namespace": "shop",\
+     "source_principal": "spiffe://cluster.local/ns/shop/sa/%s"}\
+    """
         .formatted(method, path, details, account, account)
         .strip();
   }
@@ -148,6 +149,23 @@ class SimulateCommandTest {
                     + " {to: [{operation: {methods: [GET], paths: ['/public/*']}}]}]"))
         .exits(ExitCode.FINDINGS)
         .printed("simulate-requests.txt");
+  }
+
+  @Test
+  void what_is_only_tried_denies_nothing_however_it_is_written() throws Exception {
+    waypoint(request("guest", "GET", "/", "via_upstream"));
+    ambit.server.put(
+        """
+        apiVersion: security.istio.io/v1
+        kind: AuthorizationPolicy
+        metadata: {name: tried, namespace: shop, annotations: {istio.io/dry-run: "True"}}
+        spec:
+          targetRefs: [{kind: Service, name: prices, group: ''}]
+          action: DENY
+          rules: [{}]
+        """);
+    assertThat(simulate(attached("[{}]")).exits(ExitCode.OK).out())
+        .contains("0 that were let in would have been denied.");
   }
 
   @Test

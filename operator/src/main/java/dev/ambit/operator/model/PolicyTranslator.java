@@ -16,12 +16,10 @@ import io.fabric8.istio.api.api.security.v1beta1.RuleFrom;
 import io.fabric8.istio.api.api.security.v1beta1.RuleTo;
 import io.fabric8.istio.api.api.security.v1beta1.Source;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
-import io.fabric8.kubernetes.api.model.HasMetadata;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,11 +29,6 @@ import org.jspecify.annotations.Nullable;
  * refused. Each such part is reported.
  */
 public final class PolicyTranslator {
-  private static final String DRY_RUN = "istio.io/dry-run";
-
-  /** What Istio takes for true; a policy with anything else is enforced. */
-  private static final Set<String> TRUE = Set.of("1", "t", "T", "TRUE", "true", "True");
-
   private final String namespace;
   private final TrustDomains trustDomains;
   private final TermBuilder.Side side;
@@ -66,7 +59,8 @@ public final class PolicyTranslator {
     if (spec != null && isForWaypoints(policy)) {
       return rejected(
           spec.getTargetRef() != null ? "spec.targetRef" : "spec.targetRefs",
-          "policies attached to Gateways and Services are for waypoints; use spec.selector for ztunnels");
+          "policies attached to Gateways and Services are for waypoints; use spec.selector for"
+              + " ztunnels");
     }
     return switch (action) {
       case CUSTOM -> custom(policy, rootNamespace, namespace, trustDomains);
@@ -90,7 +84,8 @@ public final class PolicyTranslator {
     denying.findings.add(
         new Finding(
             "spec.action",
-            "CUSTOM needs an external authorizer, which is layer 7; what the rules match is denied"));
+            "CUSTOM needs an external authorizer, which is layer 7; what the rules match is"
+                + " denied"));
     return denying.run(policy, rootNamespace);
   }
 
@@ -105,12 +100,6 @@ public final class PolicyTranslator {
     return spec != null
         && (spec.getTargetRef() != null
             || (spec.getTargetRefs() != null && !spec.getTargetRefs().isEmpty()));
-  }
-
-  /** Whether a policy is only to be tried. */
-  public static boolean isDryRun(HasMetadata policy) {
-    return policy.getMetadata().getAnnotations() != null
-        && TRUE.contains(policy.getMetadata().getAnnotations().getOrDefault(DRY_RUN, ""));
   }
 
   /** The labels that a policy selects workloads by; empty where it is for all. */
@@ -132,7 +121,7 @@ public final class PolicyTranslator {
                   case ALLOW -> Action.ALLOW;
                   case DENY -> Action.DENY;
                 })
-            .setDryRun(isDryRun(policy));
+            .setDryRun(DryRun.is(policy));
     if (policy.getSpec() != null) {
       unknownFields("spec", policy.getSpec().getAdditionalProperties(), null);
       List<Rule> rules = orEmpty(policy.getSpec().getRules());

@@ -55,9 +55,7 @@ final class RequiredWaypoint {
   /** What a policy that is for waypoints to enforce is attached to; empty for all others. */
   static Set<String> attachedTo(AuthorizationPolicy policy, String rootNamespace) {
     var spec = policy.getSpec();
-    return spec == null
-            || spec.getAction() == AuthorizationPolicyAction.AUDIT
-            || PolicyTranslator.isDryRun(policy)
+    return spec == null || spec.getAction() == AuthorizationPolicyAction.AUDIT || DryRun.is(policy)
         ? Set.of()
         : attachedTo(policy, spec.getTargetRef(), spec.getTargetRefs(), rootNamespace);
   }

@@ -1,5 +1,6 @@
 package dev.ambit.cli.model;
 
+import dev.ambit.operator.model.DryRun;
 import dev.ambit.operator.model.TrustDomains;
 import dev.ambit.operator.waypoint.security.model.PolicyTrial;
 import dev.ambit.operator.waypoint.security.model.PolicyTrial.Outcome;
@@ -66,11 +67,11 @@ public record RequestSimulation(
       List<WaypointLog> logs,
       List<AuthorizationPolicy> existing,
       TrustDomains trustDomains) {
-    List<String> replaced = policies.stream().map(RequestSimulation::name).toList();
+    List<String> replaced = policies.stream().map(Simulation::name).toList();
     List<AuthorizationPolicy> others =
         existing.stream()
-            .filter(policy -> !replaced.contains(name(policy)))
-            .filter(policy -> !isDryRun(policy))
+            .filter(policy -> !replaced.contains(Simulation.name(policy)))
+            .filter(policy -> !DryRun.is(policy))
             .toList();
     Counter counter = new Counter();
     Map<List<AuthorizationPolicy>, PolicyTrial> trials = new HashMap<>();
@@ -194,14 +195,5 @@ public record RequestSimulation(
     return Stream.concat(
         Stream.ofNullable(spec.getTargetRef()),
         spec.getTargetRefs() == null ? Stream.empty() : spec.getTargetRefs().stream());
-  }
-
-  private static boolean isDryRun(AuthorizationPolicy policy) {
-    var annotations = policy.getMetadata().getAnnotations();
-    return annotations != null && "true".equals(annotations.get("istio.io/dry-run"));
-  }
-
-  private static String name(AuthorizationPolicy policy) {
-    return policy.getMetadata().getNamespace() + "/" + policy.getMetadata().getName();
   }
 }

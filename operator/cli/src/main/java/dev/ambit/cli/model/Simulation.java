@@ -218,17 +218,11 @@ public record Simulation(
     String namespace = policy.policy().getMetadata().getNamespace();
     boolean here =
         namespace.equals(line.namespace()) || namespace.equals(surroundings.rootNamespace());
-    return here && labels.entrySet().containsAll(selector(policy.policy()).entrySet());
+    return here
+        && labels.entrySet().containsAll(PolicyTranslator.selector(policy.policy()).entrySet());
   }
 
-  private static Map<String, String> selector(AuthorizationPolicy policy) {
-    var spec = policy.getSpec();
-    return spec == null || spec.getSelector() == null || spec.getSelector().getMatchLabels() == null
-        ? Map.of()
-        : spec.getSelector().getMatchLabels();
-  }
-
-  private static String name(AuthorizationPolicy policy) {
+  static String name(AuthorizationPolicy policy) {
     return policy.getMetadata().getNamespace() + "/" + policy.getMetadata().getName();
   }
 }

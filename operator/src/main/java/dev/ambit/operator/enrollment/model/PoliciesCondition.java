@@ -4,6 +4,7 @@ import dev.ambit.api.Conditions;
 import dev.ambit.api.Conditions.Wanted;
 import dev.ambit.api.Stage;
 import dev.ambit.capture.PodNumber;
+import dev.ambit.operator.model.DryRun;
 import dev.ambit.operator.model.ObjectCondition;
 import dev.ambit.operator.model.PolicyReport;
 import dev.ambit.operator.model.PolicyTranslator;
@@ -76,10 +77,11 @@ final class PoliciesCondition {
     List<String> otherwise = new ArrayList<>();
     int byZtunnels = 0;
     int byWaypoints = 0;
+    List<Pod> capturable = observed.pods().capturable();
     List<JudgedPolicy> ordered =
         policies.stream().sorted(Comparator.comparing(each -> name(each.policy()))).toList();
     for (JudgedPolicy policy : ordered) {
-      switch (fate(policy, observed)) {
+      switch (fate(policy, capturable, observed)) {
         case Fate.Irrelevant ignored -> {}
         case Fate.Enforced(boolean atZtunnels) -> {
           byZtunnels += atZtunnels ? 1 : 0;
@@ -135,31 +137,32 @@ final class PoliciesCondition {
         + ". See the policies' own status.";
   }
 
-  private static Fate fate(JudgedPolicy judged, EnrollmentObservation observed) {
+  private static Fate fate(
+      JudgedPolicy judged, List<Pod> capturable, EnrollmentObservation observed) {
     HasMetadata policy = judged.policy();
     boolean own = observed.pods().namespace().equals(policy.getMetadata().getNamespace());
-    if (!Revision.isOurs(policy) || PolicyTranslator.isDryRun(policy)) {
+    if (!Revision.isOurs(policy) || DryRun.is(policy)) {
       return new Fate.Irrelevant();
     }
     boolean forZtunnels =
         policy instanceof AuthorizationPolicy authorization
             && !PolicyTranslator.isForWaypoints(authorization);
     if (forZtunnels) {
-      return atZtunnels((AuthorizationPolicy) policy, observed);
+      return atZtunnels((AuthorizationPolicy) policy, capturable, observed.rootNamespace());
     }
     // What the root namespace attaches is for waypoints of a class, and concerns who has one.
     return own || observed.asked() == Stage.L7 ? atWaypoints(judged) : new Fate.Irrelevant();
   }
 
-  private static Fate atZtunnels(AuthorizationPolicy policy, EnrollmentObservation observed) {
+  private static Fate atZtunnels(
+      AuthorizationPolicy policy, List<Pod> capturable, String rootNamespace) {
     Map<String, String> selector = PolicyTranslator.selector(policy);
     boolean bears =
-        selector.isEmpty()
-            || observed.pods().capturable().stream().anyMatch(pod -> selects(selector, pod));
+        selector.isEmpty() || capturable.stream().anyMatch(pod -> selects(selector, pod));
     if (!bears) {
       return new Fate.Irrelevant();
     }
-    PolicyReport report = PolicyTranslator.translate(policy, observed.rootNamespace()).report();
+    PolicyReport report = PolicyTranslator.translate(policy, rootNamespace).report();
     return switch (report.verdict()) {
       case ACCEPTED -> new Fate.Enforced(true);
       case STRICTER -> new Fate.Otherwise(report.message());

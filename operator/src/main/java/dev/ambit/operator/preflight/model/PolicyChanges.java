@@ -4,8 +4,10 @@ import dev.ambit.api.Finding;
 import dev.ambit.api.PolicyPlan;
 import dev.ambit.api.Severity;
 import dev.ambit.api.Stage;
+import dev.ambit.operator.model.DryRun;
 import dev.ambit.operator.model.PolicyReport;
 import dev.ambit.operator.model.PolicyTranslator;
+import dev.ambit.operator.model.Revision;
 import io.fabric8.istio.api.api.security.v1beta1.AuthorizationPolicyAction;
 import io.fabric8.istio.api.api.security.v1beta1.PeerAuthenticationMutualTLSMode;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
@@ -75,8 +77,8 @@ public final class PolicyChanges {
                   Severity.WARNING,
                   PreflightReasons.POLICY_SEES_WAYPOINT,
                   policy,
-                  "The policy names clients by their identity or address, and ztunnels enforce it: what"
-                      + " comes through a waypoint has the waypoint's. So it would "
+                  "The policy names clients by their identity or address, and ztunnels enforce it:"
+                      + " what comes through a waypoint has the waypoint's. So it would "
                       + (action(policy) == AuthorizationPolicyAction.ALLOW
                           ? "no longer allow those clients' requests to services, or allow all that"
                               + " the waypoint lets through."
@@ -90,9 +92,9 @@ public final class PolicyChanges {
                   Severity.WARNING,
                   PreflightReasons.POLICY_TAKES_EFFECT,
                   policy,
-                  "Nobody enforces the policy on pods outside the mesh; the ztunnel does on captured"
-                      + " ones. Clients outside the mesh have no identity, so rules with principals,"
-                      + " namespaces or serviceAccounts do not match them."));
+                  "Nobody enforces the policy on pods outside the mesh; the ztunnel does on"
+                      + " captured ones. Clients outside the mesh have no identity, so rules with"
+                      + " principals, namespaces or serviceAccounts do not match them."));
       case Fate.Stricter(PolicyReport report) -> {
         boolean denies = action(policy) == AuthorizationPolicyAction.ALLOW;
         yield Optional.of(
@@ -185,6 +187,9 @@ public final class PolicyChanges {
               name(policy), inMesh ? ZTUNNEL : NOBODY, wouldBe ? ZTUNNEL : NOBODY, false));
     }
     for (RequestAuthentication policy : facts.requestAuthentications()) {
+      if (!Revision.isOurs(policy)) {
+        continue;
+      }
       plans.add(
           new PolicyPlan(
               name(policy),
@@ -217,16 +222,8 @@ public final class PolicyChanges {
 
   private static List<AuthorizationPolicy> bearing(PreflightFacts facts) {
     return facts.authorizationPolicies().stream()
-        .filter(
-            policy ->
-                bears(
-                    policy,
-                    policy.getSpec() == null
-                            || policy.getSpec().getSelector() == null
-                            || policy.getSpec().getSelector().getMatchLabels() == null
-                        ? Map.of()
-                        : policy.getSpec().getSelector().getMatchLabels(),
-                    facts))
+        .filter(policy -> !DryRun.is(policy))
+        .filter(policy -> bears(policy, PolicyTranslator.selector(policy), facts))
         .toList();
   }
 
@@ -234,7 +231,8 @@ public final class PolicyChanges {
   private static boolean bears(
       HasMetadata policy, Map<String, String> selector, PreflightFacts facts) {
     String namespace = policy.getMetadata().getNamespace();
-    if (!facts.namespace().equals(namespace) && !facts.rootNamespace().equals(namespace)) {
+    boolean here = facts.namespace().equals(namespace) || facts.rootNamespace().equals(namespace);
+    if (!here || !Revision.isOurs(policy)) {
       return false;
     }
     return selector.isEmpty()

@@ -212,7 +212,9 @@ class PreflightTest {
     requestAuthentications.add(
         read(
             RequestAuthentication.class,
-            "apiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {name: tokens}"));
+            "apiVersion: security.istio.io/v1\n"
+                + "kind: RequestAuthentication\n"
+                + "metadata: {name: tokens}"));
     assertThat(Plans.of(facts(), Stage.L7, RolloutSpec.AT_ONCE).policies())
         .contains(
             new PolicyPlan(
@@ -273,10 +275,12 @@ class PreflightTest {
         "podSelector: {}, ingress: [{ports: [{port: 8080}]}]",
         "podSelector: {}, ingress: [{from: [{podSelector: {}}], ports: [{port: 8080}]}]",
         "podSelector: {matchLabels: {app: cart}}, ingress: [{ports: [{port: http}]}]",
-        "podSelector: {}, ingress: [{ports: [{port: 8080}]}, {from: [{podSelector: {}}], ports: [{port: 15008}]}]",
+        "podSelector: {}, ingress: [{ports: [{port: 8080}]}, {from: [{podSelector: {}}], ports:"
+            + " [{port: 15008}]}]",
         "podSelector: {}, ingress: [{ports: [{port: 15000, endPort: 15007}]}]",
         "podSelector: {}, ingress: [{ports: [{port: 15008, protocol: UDP}, {port: 8080}]}]",
-        "podSelector: {}, policyTypes: [Egress], egress: [{to: [{podSelector: {}}], ports: [{port: 8080}]}]",
+        "podSelector: {}, policyTypes: [Egress], egress: [{to: [{podSelector: {}}], ports: [{port:"
+            + " 8080}]}]",
       })
   void aNetworkPolicyThatNamesPortsAndNotThatOfTunnelsIsAnError(String spec) {
     assertThat(pod("cart", "containers: []").networkPolicy(spec).found())
@@ -288,17 +292,21 @@ class PreflightTest {
   @ValueSource(
       strings = {
         "podSelector: {}, ingress: [{}]",
-        "podSelector: {}, ingress: [{from: [{podSelector: {}}]}, {from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ambit-system}}}]}]",
+        "podSelector: {}, ingress: [{from: [{podSelector: {}}]}, {from: [{namespaceSelector:"
+            + " {matchLabels: {kubernetes.io/metadata.name: ambit-system}}}]}]",
         "podSelector: {}, ingress: [{from: [{namespaceSelector: {}}]}]",
         "podSelector: {}, ingress: [{ports: [{port: 8080}, {port: 15008}]}]",
         "podSelector: {}, ingress: [{ports: [{port: 8080}]}, {ports: [{port: 15008}]}]",
         "podSelector: {}, ingress: [{ports: [{port: 15001, endPort: 15010}]}]",
         "podSelector: {}, ingress: [{ports: [{protocol: TCP}]}]",
         "podSelector: {matchLabels: {app: other}}, ingress: [{ports: [{port: 8080}]}]",
-        "podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [cart]}]}, ingress: [{ports: [{port: 8080}]}]",
+        "podSelector: {matchExpressions: [{key: app, operator: NotIn, values: [cart]}]}, ingress:"
+            + " [{ports: [{port: 8080}]}]",
         // Addresses outside the cluster speak no HBONE.
-        "podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24}}], ports: [{port: 8080}]}, {from: [{namespaceSelector: {}}]}]",
-        "podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: 53, protocol: UDP}, {port: 53}]}]",
+        "podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 192.0.2.0/24}}], ports: [{port:"
+            + " 8080}]}, {from: [{namespaceSelector: {}}]}]",
+        "podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: 53, protocol: UDP},"
+            + " {port: 53}]}]",
         "podSelector: {}, policyTypes: [Egress]",
       })
   void aNetworkPolicyThatLetsTunnelsPassOrConcernsNoneIsNot(String spec) {
@@ -311,7 +319,8 @@ class PreflightTest {
         "podSelector: {}, policyTypes: [Ingress]",
         "podSelector: {}, ingress: [{from: [{podSelector: {}}]}]",
         "podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {team: a}}}]}]",
-        "podSelector: {}, ingress: [{from: [{namespaceSelector: {}, podSelector: {matchLabels: {app: web}}}]}]",
+        "podSelector: {}, ingress: [{from: [{namespaceSelector: {}, podSelector: {matchLabels:"
+            + " {app: web}}}]}]",
       })
   void theOperatorMustReachTheTunnelToo(String spec) {
     assertThat(pod("cart", "containers: []").networkPolicy(spec).found())
@@ -326,7 +335,8 @@ class PreflightTest {
         "true  | podSelector: {}, policyTypes: [Ingress]",
         "true  | podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]",
         "false | podSelector: {}, ingress: [{}]",
-        "false | podSelector: {}, ingress: [{from: [{podSelector: {}}]}, {from: [{ipBlock: {cidr: 169.254.7.127/32}}]}]",
+        "false | podSelector: {}, ingress: [{from: [{podSelector: {}}]}, {from: [{ipBlock: {cidr:"
+            + " 169.254.7.127/32}}]}]",
         "false | podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 169.254.0.0/16}}]}]",
         "false | podSelector: {}, policyTypes: [Egress]",
       })
@@ -447,6 +457,32 @@ class PreflightTest {
         .containsExactly(
             "Error PolicyDeniesAtL4 at AuthorizationPolicy shop/policy-0",
             "Warning PolicyStricterAtL4 at AuthorizationPolicy shop/policy-1");
+  }
+
+  @Test
+  void policiesThatAreOnlyTriedOrAnotherControlPlanesHoldNothing() {
+    pod("cart", "containers: []")
+        .policy("rules: [{to: [{operation: {methods: [GET]}}]}]")
+        .policy("rules: [{to: [{operation: {methods: [GET]}}]}]");
+    authorizationPolicies
+        .getFirst()
+        .getMetadata()
+        .setAnnotations(java.util.Map.of("istio.io/dry-run", "true"));
+    authorizationPolicies
+        .getLast()
+        .getMetadata()
+        .setLabels(java.util.Map.of("istio.io/rev", "other"));
+    peerAuthentications.add(
+        read(
+            PeerAuthentication.class,
+            """
+            apiVersion: security.istio.io/v1
+            kind: PeerAuthentication
+            metadata: {name: strict, labels: {istio.io/rev: other}}
+            spec: {mtls: {mode: STRICT}}
+            """));
+    assertThat(found()).isEmpty();
+    assertThat(Plans.of(facts(), Stage.L4, RolloutSpec.AT_ONCE).policies()).isEmpty();
   }
 
   @Test

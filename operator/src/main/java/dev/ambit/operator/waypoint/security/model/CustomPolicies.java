@@ -1,5 +1,6 @@
 package dev.ambit.operator.waypoint.security.model;
 
+import dev.ambit.operator.model.DryRun;
 import io.fabric8.istio.api.api.security.v1beta1.AuthorizationPolicyAction;
 import io.fabric8.istio.api.api.security.v1beta1.AuthorizationPolicyProvider;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;

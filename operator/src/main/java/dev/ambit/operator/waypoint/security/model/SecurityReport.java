@@ -1,5 +1,6 @@
 package dev.ambit.operator.waypoint.security.model;
 
+import dev.ambit.operator.model.DryRun;
 import dev.ambit.operator.model.ObjectCondition;
 import dev.ambit.operator.waypoint.model.MeshService;
 import dev.ambit.operator.waypoint.model.MeshServices;

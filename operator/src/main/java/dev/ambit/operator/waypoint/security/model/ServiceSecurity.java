@@ -1,5 +1,6 @@
 package dev.ambit.operator.waypoint.security.model;
 
+import dev.ambit.operator.model.DryRun;
 import dev.ambit.operator.waypoint.model.Backend;
 import dev.ambit.operator.waypoint.model.MeshServices;
 import io.envoyproxy.envoy.config.cluster.v3.Cluster;

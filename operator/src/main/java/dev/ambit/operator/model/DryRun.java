@@ -1,11 +1,11 @@
-package dev.ambit.operator.waypoint.security.model;
+package dev.ambit.operator.model;
 
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import java.util.Map;
 import java.util.Set;
 
 /** Whether a policy is only to be tried: the annotation {@code istio.io/dry-run}. */
-final class DryRun {
+public final class DryRun {
   private static final String ANNOTATION = "istio.io/dry-run";
 
   /** What Istio takes for true; a policy with anything else is enforced. */
@@ -13,7 +13,8 @@ final class DryRun {
 
   private DryRun() {}
 
-  static boolean is(HasMetadata policy) {
+  /** Whether it is. */
+  public static boolean is(HasMetadata policy) {
     Map<String, String> annotations = policy.getMetadata().getAnnotations();
     return annotations != null && TRUE.contains(annotations.getOrDefault(ANNOTATION, ""));
   }
