@@ -6,6 +6,7 @@ import dev.ambit.api.Conditions;
 import dev.ambit.api.MeshEnrollment;
 import dev.ambit.api.MeshEnrollmentStatus;
 import dev.ambit.api.WellKnown;
+import dev.ambit.operator.model.Names;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
@@ -34,6 +35,7 @@ public final class Uninstall {
   static final String REFUSE = "refuse";
 
   private static final Duration LOOK = Duration.ofMillis(500);
+  private static final int MOST_NAMED = 20;
 
   private Uninstall() {}
 
@@ -64,8 +66,8 @@ public final class Uninstall {
         .addKeyValue("name", WellKnown.DEFAULT_NAME)
         .addKeyValue("enrolled", enrolled(client))
         .log(
-            "there is an AmbientMesh, which is not this release's own, so the operator stays: delete"
-                + " it where it comes from, wait until it is gone, and uninstall again");
+            "there is an AmbientMesh, which is not this release's own, so the operator stays:"
+                + " delete it where it comes from, wait until it is gone, and uninstall again");
     return false;
   }
 
@@ -96,7 +98,7 @@ public final class Uninstall {
     }
     if (!left.isEmpty()) {
       LOG.atError()
-          .addKeyValue("left", some(left))
+          .addKeyValue("left", Names.some(left, MOST_NAMED))
           .log(
               "the operator has not taken these away, so it stays: see its log, and uninstall"
                   + " again");
@@ -116,13 +118,14 @@ public final class Uninstall {
 
   /** Namespaces with captured pods. */
   private static String enrolled(KubernetesClient client) {
-    return some(
+    return Names.some(
         client.resources(MeshEnrollment.class).inAnyNamespace().list().getItems().stream()
             .filter(Uninstall::hasCapturedPods)
             .map(enrollment -> enrollment.getMetadata().getNamespace())
             .distinct()
             .sorted()
-            .toList());
+            .toList(),
+        MOST_NAMED);
   }
 
   private static boolean hasCapturedPods(MeshEnrollment enrollment) {
@@ -177,11 +180,5 @@ public final class Uninstall {
       }
       // The cluster has no such kind.
     }
-  }
-
-  private static String some(List<String> names) {
-    int shown = Math.min(20, names.size());
-    String first = String.join(", ", names.subList(0, shown));
-    return names.size() > shown ? first + " and " + (names.size() - shown) + " more" : first;
   }
 }

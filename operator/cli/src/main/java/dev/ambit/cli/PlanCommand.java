@@ -34,6 +34,7 @@ import dev.ambit.operator.enrollment.model.EnrollmentGateway;
 import dev.ambit.operator.enrollment.model.PlaintextReport;
 import dev.ambit.operator.enrollment.model.PlaintextSightings;
 import dev.ambit.operator.enrollment.model.StrictRefusals;
+import dev.ambit.operator.model.Names;
 import dev.ambit.operator.preflight.PreflightReader;
 import dev.ambit.operator.preflight.model.Plans;
 import dev.ambit.operator.preflight.model.Preflight;
@@ -66,7 +67,8 @@ import picocli.CommandLine.Parameters;
         "Says what would change were a namespace at another stage: pods, policies, waypoints."
             + " Nothing is touched. With --file, of manifests, and no cluster is asked.",
     footer =
-        "%nEnds with 1 where something keeps it from happening: an error, or what asks for the contrary.")
+        "%nEnds with 1 where something keeps it from happening: an error, or what asks for the"
+            + " contrary.")
 final class PlanCommand extends ClusterCommand {
   private static final int MOST_NAMES = 10;
   private static final Set<String> COMPLETED = Set.of("Succeeded", "Failed");
@@ -170,6 +172,8 @@ final class PlanCommand extends ClusterCommand {
     List<JsonNode> pods = manifests.pods();
     List<Pod> typed = typed(pods, Pod.class);
     List<Pod> capturable = capturable(namespace, excluded, typed);
+    Set<String> names =
+        capturable.stream().map(pod -> pod.getMetadata().getName()).collect(Collectors.toSet());
     RolloutSpec rollout = rollout(enrollments);
     PreflightFacts facts =
         new PreflightFacts(
@@ -180,7 +184,7 @@ final class PlanCommand extends ClusterCommand {
             mtls(mesh),
             datagrams(mesh, enrollments),
             capturable,
-            typed.stream().filter(pod -> !capturable.contains(pod)).toList(),
+            typed.stream().filter(pod -> !names.contains(pod.getMetadata().getName())).toList(),
             typed(manifests.of("Service", asked), Service.class),
             typed(manifests.of("NetworkPolicy", asked), NetworkPolicy.class),
             typed(both(manifests, "AuthorizationPolicy", root), AuthorizationPolicy.class),
@@ -452,15 +456,7 @@ final class PlanCommand extends ClusterCommand {
 
   private static void names(Page page, String what, List<String> names) {
     if (!names.isEmpty()) {
-      page.gap()
-          .line(
-              "would "
-                  + what
-                  + ": "
-                  + String.join(", ", names.subList(0, Math.min(MOST_NAMES, names.size())))
-                  + (names.size() > MOST_NAMES
-                      ? " and " + (names.size() - MOST_NAMES) + " more"
-                      : ""));
+      page.gap().line("would " + what + ": " + Names.some(names, MOST_NAMES));
     }
   }
 }

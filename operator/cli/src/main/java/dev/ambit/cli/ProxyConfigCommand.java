@@ -11,6 +11,7 @@ import dev.ambit.operator.waypoint.life.model.WaypointLabels;
 import java.io.IOException;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -19,8 +20,8 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "proxy-config",
     description =
-        "Shows what a ztunnel has been told: workloads, services or policies; or what a waypoint has:"
-            + " listeners, clusters, routes or endpoints; or all of either as JSON.")
+        "Shows what a ztunnel has been told: workloads, services or policies; or what a waypoint"
+            + " has: listeners, clusters, routes or endpoints; or all of either as JSON.")
 final class ProxyConfigCommand extends ClusterCommand {
   /** What is shown. */
   enum What {
@@ -121,160 +122,119 @@ final class ProxyConfigCommand extends ClusterCommand {
   }
 
   private void listeners(List<EnvoyDump.ListenerLine> lines) {
-    print(
+    show(
         lines,
-        page -> {
-          Table table = new Table("LISTENER", "ADDRESS", "MATCH", "FILTERS", "ROUTES");
-          lines.forEach(
-              line ->
-                  table.row(
-                      line.listener(),
-                      line.address(),
-                      line.match(),
-                      String.join(",", line.filters()),
-                      line.routes()));
-          page.table(table);
-        });
+        new Table("LISTENER", "ADDRESS", "MATCH", "FILTERS", "ROUTES"),
+        (table, line) ->
+            table.row(
+                line.listener(),
+                line.address(),
+                line.match(),
+                String.join(",", line.filters()),
+                line.routes()));
   }
 
   private void clusters(List<EnvoyDump.ClusterLine> lines) {
-    print(
+    show(
         lines,
-        page -> {
-          Table table = new Table("CLUSTER", "TYPE", "POLICY", "ENDPOINTS", "TLS");
-          lines.forEach(
-              line ->
-                  table.row(
-                      Cell.of(line.cluster(), Tone.PLAIN),
-                      Cell.of(line.type(), Tone.PLAIN),
-                      Cell.of(line.policy(), Tone.PLAIN),
-                      Cell.of(
-                          line.healthy() + "/" + line.endpoints(),
-                          line.healthy() < line.endpoints() ? Tone.WARNING : Tone.PLAIN),
-                      Cell.of(line.tls(), Tone.PLAIN)));
-          page.table(table);
-        });
+        new Table("CLUSTER", "TYPE", "POLICY", "ENDPOINTS", "TLS"),
+        (table, line) ->
+            table.row(
+                line.cluster(),
+                line.type(),
+                line.policy(),
+                Cell.of(
+                    line.healthy() + "/" + line.endpoints(),
+                    line.healthy() < line.endpoints() ? Tone.WARNING : Tone.PLAIN),
+                line.tls()));
   }
 
   private void routes(List<EnvoyDump.RouteLine> lines) {
-    print(
+    show(
         lines,
-        page -> {
-          Table table = new Table("ROUTES", "DOMAINS", "MATCH", "TO", "ROUTE");
-          lines.forEach(
-              line ->
-                  table.row(
-                      line.routes(),
-                      String.join(",", line.domains()),
-                      line.match(),
-                      line.to(),
-                      line.name()));
-          page.table(table);
-        });
+        new Table("ROUTES", "DOMAINS", "MATCH", "TO", "ROUTE"),
+        (table, line) ->
+            table.row(
+                line.routes(),
+                String.join(",", line.domains()),
+                line.match(),
+                line.to(),
+                line.name()));
   }
 
   private void endpoints(List<EnvoyDump.EndpointLine> lines) {
-    print(
+    show(
         lines,
-        page -> {
-          Table table = new Table("CLUSTER", "ADDRESS", "HEALTH", "WEIGHT", "LOCALITY");
-          lines.forEach(
-              line ->
-                  table.row(
-                      Cell.of(line.cluster(), Tone.PLAIN),
-                      Cell.of(line.address(), Tone.PLAIN),
-                      Cell.of(
-                          line.health(),
-                          line.health().equals("HEALTHY") ? Tone.PLAIN : Tone.WARNING),
-                      Cell.of(line.weight(), Tone.PLAIN),
-                      Cell.of(line.locality(), Tone.PLAIN)));
-          page.table(table);
-        });
+        new Table("CLUSTER", "ADDRESS", "HEALTH", "WEIGHT", "LOCALITY"),
+        (table, line) ->
+            table.row(
+                line.cluster(),
+                line.address(),
+                Cell.of(line.health(), line.health().equals("HEALTHY") ? Tone.PLAIN : Tone.WARNING),
+                line.weight(),
+                line.locality()));
+  }
+
+  private void workloads(ZtunnelDump dump) {
+    show(
+        dump.workloads().stream().filter(line -> wanted(line.namespace())).toList(),
+        new Table(
+            "NAMESPACE",
+            "WORKLOAD",
+            "ADDRESSES",
+            "NODE",
+            "PROTOCOL",
+            "STATUS",
+            "WAYPOINT",
+            "POLICIES"),
+        (table, line) ->
+            table.row(
+                line.namespace(),
+                line.name(),
+                String.join(",", line.addresses()),
+                line.node(),
+                line.protocol(),
+                Cell.of(line.status(), line.status().equals("Healthy") ? Tone.PLAIN : Tone.WARNING),
+                line.waypoint(),
+                String.join(",", line.policies())));
+  }
+
+  private void services(ZtunnelDump dump) {
+    show(
+        dump.services().stream().filter(line -> wanted(line.namespace())).toList(),
+        new Table(
+            "NAMESPACE", "SERVICE", "ADDRESSES", "PORTS", "ENDPOINTS", "WAYPOINT", "HOSTNAME"),
+        (table, line) ->
+            table.row(
+                line.namespace(),
+                line.name(),
+                String.join(",", line.addresses()),
+                line.ports(),
+                line.healthy() + "/" + line.endpoints(),
+                line.waypoint(),
+                line.hostname()));
+  }
+
+  private void policies(ZtunnelDump dump) {
+    show(
+        dump.policies().stream().filter(line -> wanted(line.namespace())).toList(),
+        new Table("NAMESPACE", "POLICY", "SCOPE", "ACTION", "DRY RUN", "RULES"),
+        (table, line) ->
+            table.row(
+                line.namespace(),
+                line.name(),
+                line.scope(),
+                line.action(),
+                line.dryRun() ? "yes" : "no",
+                line.rules()));
   }
 
   private boolean wanted(String namespace) {
     return askedNamespace() == null || namespace.equals(askedNamespace());
   }
 
-  private void workloads(ZtunnelDump dump) {
-    List<ZtunnelDump.WorkloadLine> lines =
-        dump.workloads().stream().filter(line -> wanted(line.namespace())).toList();
-    print(
-        lines,
-        page -> {
-          Table table =
-              new Table(
-                  "NAMESPACE",
-                  "WORKLOAD",
-                  "ADDRESSES",
-                  "NODE",
-                  "PROTOCOL",
-                  "STATUS",
-                  "WAYPOINT",
-                  "POLICIES");
-          lines.forEach(
-              line ->
-                  table.row(
-                      line.namespace(),
-                      line.name(),
-                      String.join(",", line.addresses()),
-                      line.node(),
-                      line.protocol(),
-                      Cell.of(
-                          line.status(),
-                          line.status().equals("Healthy") ? Tone.PLAIN : Tone.WARNING),
-                      line.waypoint(),
-                      String.join(",", line.policies())));
-          page.table(table);
-        });
-  }
-
-  private void services(ZtunnelDump dump) {
-    List<ZtunnelDump.ServiceLine> lines =
-        dump.services().stream().filter(line -> wanted(line.namespace())).toList();
-    print(
-        lines,
-        page -> {
-          Table table =
-              new Table(
-                  "NAMESPACE",
-                  "SERVICE",
-                  "ADDRESSES",
-                  "PORTS",
-                  "ENDPOINTS",
-                  "WAYPOINT",
-                  "HOSTNAME");
-          lines.forEach(
-              line ->
-                  table.row(
-                      line.namespace(),
-                      line.name(),
-                      String.join(",", line.addresses()),
-                      line.ports(),
-                      line.healthy() + "/" + line.endpoints(),
-                      line.waypoint(),
-                      line.hostname()));
-          page.table(table);
-        });
-  }
-
-  private void policies(ZtunnelDump dump) {
-    List<ZtunnelDump.PolicyLine> lines =
-        dump.policies().stream().filter(line -> wanted(line.namespace())).toList();
-    print(
-        lines,
-        page -> {
-          Table table = new Table("NAMESPACE", "POLICY", "SCOPE", "ACTION", "DRY RUN", "RULES");
-          lines.forEach(
-              line ->
-                  table.row(
-                      line.namespace(),
-                      line.name(),
-                      line.scope(),
-                      line.action(),
-                      line.dryRun() ? "yes" : "no",
-                      line.rules()));
-          page.table(table);
-        });
+  private <T> void show(List<T> lines, Table table, BiConsumer<Table, T> row) {
+    lines.forEach(line -> row.accept(table, line));
+    print(lines, page -> page.table(table));
   }
 }

@@ -48,7 +48,8 @@ final class SimulateCommand extends ClusterCommand {
       paramLabel = "FILE",
       required = true,
       description =
-          "YAML with one or more AuthorizationPolicies; they take the place of those of the same name.")
+          "YAML with one or more AuthorizationPolicies; they take the place of those of the same"
+              + " name.")
   @SuppressWarnings("NullAway.Init") // set by the parser
   private Path file;
 
@@ -264,8 +265,9 @@ final class SimulateCommand extends ClusterCommand {
   }
 
   private void requests(Page page, RequestSimulation simulation) {
-    simulation.notes().forEach(note -> page.line(note, Tone.WARNING));
-    page.line(
+    summary(
+        page,
+        simulation.notes(),
         simulation.seen()
             + " requests were seen in the last "
             + TimeConverter.text(since)
@@ -276,17 +278,9 @@ final class SimulateCommand extends ClusterCommand {
                 ? "."
                 : "; of "
                     + simulation.undecided()
-                    + " the log does not have what a rule turns on."));
-    page.line(
-        simulation.wouldDeny() + " that were let in would have been denied.",
-        simulation.wouldDeny() == 0 ? Tone.GOOD : Tone.BAD);
-    if (simulation.wouldAllow() > 0) {
-      page.line(
-          simulation.wouldAllow() + " that were denied would have been let in.", Tone.WARNING);
-    }
-    if (simulation.changes().isEmpty()) {
-      return;
-    }
+                    + " the log does not have what a rule turns on."),
+        simulation.wouldDeny(),
+        simulation.wouldAllow());
     Table table =
         new Table(
             "REQUESTS",
@@ -306,21 +300,21 @@ final class SimulateCommand extends ClusterCommand {
                 table.row(
                     change.requests(),
                     change.source(),
-                    Cell.of(change.identity()),
+                    change.identity(),
                     change.service(),
                     change.port(),
                     change.method(),
                     change.path(),
                     change.was(),
-                    Cell.of(
-                        change.would(), change.would().equals("Denied") ? Tone.BAD : Tone.WARNING),
+                    verdict(change.would()),
                     change.by()));
-    page.gap().table(table);
+    changes(page, table);
   }
 
   private void connections(Page page, Simulation simulation) {
-    simulation.notes().forEach(note -> page.line(note, Tone.WARNING));
-    page.line(
+    summary(
+        page,
+        simulation.notes(),
         simulation.seen()
             + " connections were seen in the last "
             + TimeConverter.text(since)
@@ -329,17 +323,9 @@ final class SimulateCommand extends ClusterCommand {
             + " of them to pods that this is for"
             + (simulation.unknown() == 0
                 ? "."
-                : "; " + simulation.unknown() + " to pods that are no more were passed over."));
-    page.line(
-        simulation.wouldDeny() + " that were let in would have been denied.",
-        simulation.wouldDeny() == 0 ? Tone.GOOD : Tone.BAD);
-    if (simulation.wouldAllow() > 0) {
-      page.line(
-          simulation.wouldAllow() + " that were denied would have been let in.", Tone.WARNING);
-    }
-    if (simulation.changes().isEmpty()) {
-      return;
-    }
+                : "; " + simulation.unknown() + " to pods that are no more were passed over."),
+        simulation.wouldDeny(),
+        simulation.wouldAllow());
     Table table =
         new Table("CONNECTIONS", "FROM", "IDENTITY", "TO", "PORT", "WAS", "WOULD BE", "BY");
     simulation
@@ -349,13 +335,34 @@ final class SimulateCommand extends ClusterCommand {
                 table.row(
                     change.connections(),
                     change.source(),
-                    Cell.of(change.identity()),
+                    change.identity(),
                     change.destination(),
                     change.port(),
                     change.was(),
-                    Cell.of(
-                        change.would(), change.would().equals("Denied") ? Tone.BAD : Tone.WARNING),
+                    verdict(change.would()),
                     change.by()));
-    page.gap().table(table);
+    changes(page, table);
+  }
+
+  private static void summary(
+      Page page, List<String> notes, String seen, int wouldDeny, int wouldAllow) {
+    notes.forEach(note -> page.line(note, Tone.WARNING));
+    page.line(seen);
+    page.line(
+        wouldDeny + " that were let in would have been denied.",
+        wouldDeny == 0 ? Tone.GOOD : Tone.BAD);
+    if (wouldAllow > 0) {
+      page.line(wouldAllow + " that were denied would have been let in.", Tone.WARNING);
+    }
+  }
+
+  private static Cell verdict(String would) {
+    return Cell.of(would, would.equals("Denied") ? Tone.BAD : Tone.WARNING);
+  }
+
+  private static void changes(Page page, Table table) {
+    if (!table.isEmpty()) {
+      page.gap().table(table);
+    }
   }
 }

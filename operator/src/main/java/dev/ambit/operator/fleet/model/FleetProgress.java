@@ -2,6 +2,7 @@ package dev.ambit.operator.fleet.model;
 
 import dev.ambit.api.Stage;
 import dev.ambit.api.Wave;
+import dev.ambit.operator.model.Names;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
@@ -134,7 +135,7 @@ public sealed interface FleetProgress {
               + " namespaces are stalled, more than spec.maxFailed ("
               + most
               + ") allows, so no further one begins: "
-              + some(failed)
+              + Names.some(failed)
               + ". See status.held and their MeshEnrollments.");
     }
     if (observed.spec().paused() && !complete) {
@@ -155,7 +156,7 @@ public sealed interface FleetProgress {
           "NamespacesFailed",
           failed.size()
               + " namespaces are stalled, and all others are done: "
-              + some(failed)
+              + Names.some(failed)
               + ".");
     }
     List<String> conflicts = conflicts(observed);
@@ -177,7 +178,7 @@ public sealed interface FleetProgress {
     return "Another ClusterMeshEnrollment, which is older, selects "
         + conflicts.size()
         + " of the namespaces too and decides for them: "
-        + some(conflicts)
+        + Names.some(conflicts)
         + ". Make the selectors exclude each other; status.held names the other one.";
   }
 
@@ -187,11 +188,5 @@ public sealed interface FleetProgress {
         .map(Map.Entry::getKey)
         .sorted()
         .toList();
-  }
-
-  private static String some(List<String> names) {
-    int shown = Math.min(5, names.size());
-    String first = String.join(", ", names.subList(0, shown));
-    return names.size() > shown ? first + " and " + (names.size() - shown) + " more" : first;
   }
 }

@@ -1,5 +1,6 @@
 package dev.ambit.operator.mesh.model;
 
+import dev.ambit.operator.model.Names;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -8,6 +9,9 @@ import java.util.List;
 public sealed interface CleanupProgress {
   /** Beyond the time that open connections may take: what an agent needs to do its part. */
   Duration GRACE = Duration.ofMinutes(2);
+
+  /** Nodes and namespaces that messages name. */
+  int MOST_NAMED = 10;
 
   /** Nothing of the mesh is left on any node. */
   record Clean() implements CleanupProgress {}
@@ -39,7 +43,8 @@ public sealed interface CleanupProgress {
     }
     StringBuilder left = new StringBuilder();
     if (!nodes.unclean().isEmpty()) {
-      left.append("agents have not cleaned these nodes: ").append(some(nodes.unclean()));
+      left.append("agents have not cleaned these nodes: ")
+          .append(Names.some(nodes.unclean(), MOST_NAMED));
     }
     if (missing > 0) {
       left.append(left.isEmpty() ? "" : "; ").append(missing).append(" nodes have no agent");
@@ -57,15 +62,11 @@ public sealed interface CleanupProgress {
             + "."
             + (nodes.enrolled().isEmpty()
                 ? ""
-                : " Namespaces with captured pods: " + some(nodes.enrolled()) + ".")
+                : " Namespaces with captured pods: "
+                    + Names.some(nodes.enrolled(), MOST_NAMED)
+                    + ".")
             + " At "
             + deadline
             + " the mesh is removed nevertheless.");
-  }
-
-  private static String some(List<String> names) {
-    int shown = Math.min(10, names.size());
-    String first = String.join(", ", names.subList(0, shown));
-    return names.size() > shown ? first + " and " + (names.size() - shown) + " more" : first;
   }
 }

@@ -4,6 +4,7 @@ import dev.ambit.api.Finding;
 import dev.ambit.api.MtlsMode;
 import dev.ambit.api.Severity;
 import dev.ambit.api.WellKnown;
+import dev.ambit.operator.model.Names;
 import dev.ambit.operator.preflight.model.PreflightFacts.NodeReadiness;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.ContainerPort;
@@ -28,9 +29,6 @@ public final class Preflight {
           15006, "connections to the pod that are in no tunnel",
           15008, "tunnels (HBONE)",
           15053, "DNS");
-
-  /** Pods of one finding that are named; there may be hundreds of the same ReplicaSet. */
-  private static final int MOST_NAMED = 5;
 
   private static final String PRIMARY_NETWORK = "v1.multus-cni.io/default-network";
   private static final String SECOND_NETWORKS = "k8s.v1.cni.cncf.io/networks";
@@ -78,11 +76,7 @@ public final class Preflight {
   }
 
   static String names(List<Pod> pods) {
-    List<String> names = pods.stream().map(pod -> pod.getMetadata().getName()).sorted().toList();
-    String first = String.join(", ", names.subList(0, Math.min(MOST_NAMED, names.size())));
-    return names.size() > MOST_NAMED
-        ? first + " and " + (names.size() - MOST_NAMED) + " more"
-        : first;
+    return Names.some(pods.stream().map(pod -> pod.getMetadata().getName()).sorted().toList());
   }
 
   private void nodes() {
@@ -119,7 +113,8 @@ public final class Preflight {
             + component
             + " is ready on the node, so that "
             + names(pods)
-            + " there cannot be captured. Look at that pod; the DaemonSet runs on Linux nodes only.");
+            + " there cannot be captured. Look at that pod; the DaemonSet runs on Linux nodes"
+            + " only.");
   }
 
   private void leftOut() {
@@ -130,8 +125,8 @@ public final class Preflight {
                 Severity.WARNING,
                 PreflightReasons.HOST_NETWORK,
                 pod,
-                "The pod uses its node's network and stays outside the mesh: it talks plaintext, and"
-                    + " no policy of the mesh holds for what it receives."));
+                "The pod uses its node's network and stays outside the mesh: it talks plaintext,"
+                    + " and no policy of the mesh holds for what it receives."));
       } else if (pod.getMetadata().getAnnotations() != null
           && pod.getMetadata().getAnnotations().containsKey(WellKnown.SIDECAR_STATUS)) {
         findings.add(
@@ -220,9 +215,10 @@ public final class Preflight {
                 pod,
                 "The pod's first network is "
                     + primary.strip()
-                    + ", which the CNI configuration that Ambit's plugin is chained to does not make: a"
-                    + " pod like it is captured only after it has started, and what it sends before is"
-                    + " plain. Chain ambit-cni into that network too, or label the pod "
+                    + ", which the CNI configuration that Ambit's plugin is chained to does not"
+                    + " make: a pod like it is captured only after it has started, and what it"
+                    + " sends before is plain. Chain ambit-cni into that network too, or label the"
+                    + " pod "
                     + WellKnown.DATAPLANE_MODE
                     + "=none."));
       }
@@ -235,9 +231,9 @@ public final class Preflight {
                 pod,
                 "RuntimeClass "
                     + runtime
-                    + ": a sandbox with a network stack of its own, such as gVisor's, sends past the"
-                    + " rules in the pod's network namespace, so that its traffic would stay plain."
-                    + " Try one such pod first."));
+                    + ": a sandbox with a network stack of its own, such as gVisor's, sends past"
+                    + " the rules in the pod's network namespace, so that its traffic would stay"
+                    + " plain. Try one such pod first."));
       }
       String second =
           Objects.requireNonNullElse(pod.getMetadata().getAnnotations(), Map.<String, String>of())
