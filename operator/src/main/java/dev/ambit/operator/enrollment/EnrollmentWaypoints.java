@@ -14,7 +14,11 @@ import io.fabric8.kubernetes.api.model.gatewayapi.v1.Gateway;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.net.HttpURLConnection;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -22,7 +26,12 @@ import org.slf4j.LoggerFactory;
 public final class EnrollmentWaypoints {
   private static final Logger LOG = LoggerFactory.getLogger(EnrollmentWaypoints.class);
 
-  private EnrollmentWaypoints() {}
+  /** Where many pods come and go, the enrollment is looked at with each. */
+  private static final Duration KNOWN_FOR = Duration.ofSeconds(1);
+
+  private final Map<String, Known> known = new ConcurrentHashMap<>();
+
+  private record Known(Instant at, List<Gateway> gateways) {}
 
   /** Whether an enrollment has anything to do with waypoints, so that it is worth to look. */
   static boolean concern(MeshEnrollment enrollment, MeshEnrollmentStatus before) {
@@ -38,11 +47,12 @@ public final class EnrollmentWaypoints {
    *
    * @param instances what handshakes with the pods of the waypoint that is asked for have shown
    */
-  static WaypointState read(
+  WaypointState read(
       KubernetesClient client,
       MeshEnrollment enrollment,
       MeshEnrollmentStatus before,
-      List<Proof> instances) {
+      List<Proof> instances,
+      Instant now) {
     String namespace = enrollment.getMetadata().getNamespace();
     boolean asked = enrollment.effectiveSpec().stage() == Stage.L7;
     String wanted = asked ? enrollment.effectiveSpec().effectiveWaypoint().name() : "";
@@ -50,7 +60,7 @@ public final class EnrollmentWaypoints {
         before.inForce() == null || before.inForce().waypoint() == null
             ? ""
             : before.inForce().waypoint();
-    List<Gateway> gateways = list(client, namespace);
+    List<Gateway> gateways = gateways(client, namespace, now);
     Gateway gateway =
         gateways.stream()
             .filter(each -> each.getMetadata().getName().equals(wanted))
@@ -62,7 +72,21 @@ public final class EnrollmentWaypoints {
             .map(each -> each.getMetadata().getName())
             .filter(name -> !name.equals(wanted) && !name.equals(bound))
             .toList();
-    return new WaypointState(EnrollmentGateway.state(gateway, instances), leftovers);
+    return new WaypointState(
+        EnrollmentGateway.state(gateway, instances),
+        gateway != null && EnrollmentGateway.isMade(enrollment, gateway),
+        leftovers);
+  }
+
+  private List<Gateway> gateways(KubernetesClient client, String namespace, Instant now) {
+    known.values().removeIf(each -> !now.isBefore(each.at().plus(KNOWN_FOR)));
+    Known recent = known.get(namespace);
+    if (recent != null) {
+      return recent.gateways();
+    }
+    List<Gateway> gateways = list(client, namespace);
+    known.put(namespace, new Known(now, gateways));
+    return gateways;
   }
 
   private static List<Gateway> list(KubernetesClient client, String namespace) {
@@ -77,7 +101,7 @@ public final class EnrollmentWaypoints {
   }
 
   /** Makes the Gateway that is asked for, unless somebody else's is there. */
-  static void make(KubernetesClient client, MeshEnrollment enrollment) {
+  void make(KubernetesClient client, MeshEnrollment enrollment) {
     Gateway wanted = EnrollmentGateway.of(enrollment);
     Gateway actual =
         client
@@ -85,9 +109,8 @@ public final class EnrollmentWaypoints {
             .inNamespace(wanted.getMetadata().getNamespace())
             .withName(wanted.getMetadata().getName())
             .get();
-    if (actual != null
-        && (!EnrollmentGateway.isOf(enrollment, actual)
-            || EnrollmentGateway.isUpToDate(actual, wanted))) {
+    known.remove(wanted.getMetadata().getNamespace());
+    if (actual != null && EnrollmentGateway.isMade(enrollment, actual)) {
       return;
     }
     FieldManager.apply(client, wanted);
@@ -98,14 +121,17 @@ public final class EnrollmentWaypoints {
   }
 
   /** Takes away Gateways that the enrollment made. */
-  static void remove(KubernetesClient client, String namespace, List<String> names) {
-    for (String name : names) {
-      client.resources(Gateway.class).inNamespace(namespace).withName(name).delete();
-      LOG.atInfo()
-          .addKeyValue("namespace", namespace)
-          .addKeyValue("name", name)
-          .log("deleted the Gateway of an enrollment");
-    }
+  void remove(KubernetesClient client, String namespace, List<String> names) {
+    names.forEach(name -> remove(client, namespace, name));
+    known.remove(namespace);
+  }
+
+  private static void remove(KubernetesClient client, String namespace, String name) {
+    client.resources(Gateway.class).inNamespace(namespace).withName(name).delete();
+    LOG.atInfo()
+        .addKeyValue("namespace", namespace)
+        .addKeyValue("name", name)
+        .log("deleted the Gateway of an enrollment");
   }
 
   /** Takes away those of all enrollments. */
@@ -130,8 +156,6 @@ public final class EnrollmentWaypoints {
         .forEach(
             gateway ->
                 remove(
-                    client,
-                    gateway.getMetadata().getNamespace(),
-                    List.of(gateway.getMetadata().getName())));
+                    client, gateway.getMetadata().getNamespace(), gateway.getMetadata().getName()));
   }
 }

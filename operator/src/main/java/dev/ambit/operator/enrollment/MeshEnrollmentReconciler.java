@@ -40,7 +40,6 @@ import dev.ambit.operator.preflight.model.PreflightFacts;
 import dev.ambit.operator.proof.Proofs;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Namespace;
-import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
@@ -89,6 +88,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
   private final Proofs proofs;
   private final SecurityPolicies policies;
   private final InstantSource clock;
+  private final EnrollmentWaypoints waypoints = new EnrollmentWaypoints();
   private final Map<ResourceID, Checked> checked = new ConcurrentHashMap<>();
   private final StatusWriter<MeshEnrollmentStatus> statuses = new StatusWriter<>();
 
@@ -264,16 +264,20 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
     Checked checked = check(enrollment, source, pods);
     WaypointState waypoint =
         source instanceof EnrollmentSource.User && EnrollmentWaypoints.concern(enrollment, before)
-            ? EnrollmentWaypoints.read(
-                context.getClient(), enrollment, before, instances(pods, enrollment))
+            ? waypoints.read(
+                context.getClient(),
+                enrollment,
+                before,
+                instances(pods, enrollment),
+                clock.instant())
             : WaypointState.NONE;
     EnrollmentObservation observed =
         observe(enrollment, before, source, namespace.get(), pods, waypoint, checked, context);
     Assessment assessment = Assessment.of(observed);
     if (assessment.removeLeftovers()) {
-      EnrollmentWaypoints.remove(context.getClient(), namespaceName, waypoint.leftovers());
+      waypoints.remove(context.getClient(), namespaceName, waypoint.leftovers());
     }
-    if (assessment.makeWaypoint()) {
+    if (assessment.makeWaypoint() && !waypoint.made()) {
       makeWaypoint(context.getClient(), enrollment);
     }
     MeshEnrollmentStatus after = StatusReport.of(observed, assessment, checked.plan());
@@ -282,7 +286,11 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
       metrics.set(namespaceName, progress.stage(), progress.phase(), assessment.census().counts());
     }
     if (!after.equals(before)) {
-      statuses.write(context.getClient(), enrollment, withStatus(enrollment, after), after);
+      statuses.write(
+          context.getClient(),
+          enrollment,
+          StatusWriter.applied(new MeshEnrollment(), enrollment, after),
+          after);
       tell(enrollment, namespace.get(), observed, progress, after);
     }
     return UpdateControl.<MeshEnrollment>noUpdate()
@@ -313,7 +321,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
   /** Where it fails, the status says that there is no Gateway, and it is tried again. */
   private void makeWaypoint(KubernetesClient client, MeshEnrollment enrollment) {
     try {
-      EnrollmentWaypoints.make(client, enrollment);
+      waypoints.make(client, enrollment);
     } catch (KubernetesClientException e) {
       LOG.atWarn()
           .addKeyValue("namespace", namespace(enrollment))
@@ -364,9 +372,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
     String trustDomain = meshSpec().trustDomain();
     List<Proofs.Target> targets =
         Stream.concat(
-                pods.redirected().stream()
-                    .filter(pod -> !pods.waypoints().contains(pod))
-                    .map(pod -> target(pod, false, trustDomain)),
+                pods.workloads().stream().map(pod -> target(pod, false, trustDomain)),
                 pods.waypoints().stream().map(pod -> target(pod, true, trustDomain)))
             .filter(target -> !target.ip().isEmpty())
             .toList();
@@ -409,9 +415,10 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
       Instant at,
       List<Finding> findings,
       @Nullable EnrollmentPlan plan,
+      PlanReader.@Nullable Counted counted,
       MtlsPolicies mtls) {
     static final Checked NOTHING =
-        new Checked(-1, Instant.EPOCH, List.of(), null, MtlsPolicies.NONE);
+        new Checked(-1, Instant.EPOCH, List.of(), null, null, MtlsPolicies.NONE);
   }
 
   private Checked check(MeshEnrollment enrollment, EnrollmentSource source, EnrolledPods pods) {
@@ -430,9 +437,8 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
     Checked last = checked.getOrDefault(id, Checked.NOTHING);
     Instant now = clock.instant();
     MeshEnrollmentStatus status = enrollment.getStatus();
-    boolean settled = status != null && status.phase() == Phase.DONE;
     if (last.generation() == enrollment.getMetadata().getGeneration()
-        && now.isBefore(last.at().plus(settled ? Rhythm.SETTLED : Rhythm.AGAIN))) {
+        && now.isBefore(last.at().plus(Rhythm.findings(status == null ? null : status.phase())))) {
       return last;
     }
     PreflightFacts facts =
@@ -444,20 +450,25 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
             PreflightFacts.Datagrams.of(meshSpec().udp(), spec.udp()),
             pods.capturable(),
             pods.pods());
+    PlanReader.Counted counted = null;
+    EnrollmentPlan plan = null;
+    if (spec.dryRun()) {
+      EnrollmentPlan told = status == null ? null : status.plan();
+      counted =
+          plans.connections(last.counted(), told == null ? null : told.connections(), pods, now);
+      plan =
+          Plans.of(facts, spec.stage(), spec.effectiveRollout())
+              .with(
+                  spec.stage() == Stage.L7 ? plans.waypoint(enrollment, meshSpec()) : null,
+                  counted.connections());
+    }
     Checked next =
         new Checked(
             enrollment.getMetadata().getGeneration(),
             now,
             spec.stage() == Stage.NONE ? List.of() : Preflight.of(facts),
-            spec.dryRun()
-                ? plans.complete(
-                    Plans.of(facts, spec.stage(), spec.effectiveRollout()),
-                    last.plan(),
-                    enrollment,
-                    meshSpec(),
-                    pods,
-                    now)
-                : null,
+            plan,
+            counted,
             MtlsPolicies.of(pods.namespace(), facts.peerAuthentications(), facts.capturable()));
     checked.put(id, next);
     return next;
@@ -595,17 +606,5 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
 
   private void normal(MeshEnrollment enrollment, String reason, Progress progress) {
     events.normal(enrollment, reason, progress.message());
-  }
-
-  /** A fresh object, so that applying it owns the status and nothing else. */
-  private static MeshEnrollment withStatus(MeshEnrollment enrollment, MeshEnrollmentStatus status) {
-    MeshEnrollment applied = new MeshEnrollment();
-    applied.setMetadata(
-        new ObjectMetaBuilder()
-            .withNamespace(namespace(enrollment))
-            .withName(enrollment.getMetadata().getName())
-            .build());
-    applied.setStatus(status);
-    return applied;
   }
 }

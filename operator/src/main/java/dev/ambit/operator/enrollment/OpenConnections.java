@@ -29,11 +29,17 @@ public final class OpenConnections {
 
   /** Asks the ztunnels of the nodes where the namespace has pods. */
   public ConnectionPlan count(EnrolledPods pods, Instant now) {
-    List<Pod> inside = pods.redirected();
     Set<String> nodes = new HashSet<>();
-    inside.forEach(pod -> nodes.add(String.valueOf(pod.getSpec().getNodeName())));
+    Set<String> inside = new HashSet<>();
+    for (Pod pod : pods.redirected()) {
+      inside.add(pod.getMetadata().getName());
+      nodes.add(String.valueOf(pod.getSpec().getNodeName()));
+    }
     List<String> unknown = new ArrayList<>();
-    long outside = pods.capturable().stream().filter(pod -> !inside.contains(pod)).count();
+    long outside =
+        pods.capturable().stream()
+            .filter(pod -> !inside.contains(pod.getMetadata().getName()))
+            .count();
     if (outside > 0) {
       unknown.add(outside + " pods outside the mesh");
     }

@@ -2,9 +2,8 @@ package dev.ambit.operator.enrollment;
 
 import dev.ambit.api.AmbientMeshSpec;
 import dev.ambit.api.ConnectionPlan;
-import dev.ambit.api.EnrollmentPlan;
 import dev.ambit.api.MeshEnrollment;
-import dev.ambit.api.Stage;
+import dev.ambit.api.WaypointPlan;
 import dev.ambit.operator.enrollment.model.EnrolledPods;
 import dev.ambit.operator.enrollment.model.EnrollmentGateway;
 import dev.ambit.operator.waypoint.life.WaypointPlanner;
@@ -17,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * Adds to a plan what has to be asked for: connections that are open, and what a waypoint costs.
  */
 public final class PlanReader {
-  /** They change all the time, and each change is a write. */
+  /** They change all the time, each change is a write, and ztunnels are asked for them. */
   private static final Duration COUNTED_EVERY = Duration.ofMinutes(1);
 
   private final OpenConnections connections;
@@ -31,24 +30,29 @@ public final class PlanReader {
   }
 
   /**
-   * The same plan with them.
+   * Connections as they were counted.
    *
-   * @param last the plan before this one, whose count may do
+   * @param at when last
    */
-  EnrollmentPlan complete(
-      EnrollmentPlan plan,
-      @Nullable EnrollmentPlan last,
-      MeshEnrollment enrollment,
-      AmbientMeshSpec mesh,
-      EnrolledPods pods,
-      Instant now) {
-    ConnectionPlan counted = last == null ? null : last.connections();
-    boolean recent =
-        counted != null && now.isBefore(Instant.parse(counted.asOf()).plus(COUNTED_EVERY));
-    return plan.with(
-        plan.stage() == Stage.L7
-            ? waypoints.plan(EnrollmentGateway.of(enrollment), mesh.waypoint())
-            : null,
-        recent ? counted : connections.count(pods, now));
+  record Counted(Instant at, ConnectionPlan connections) {}
+
+  /**
+   * Counts connections, where it is time to.
+   *
+   * @param last from the last time; null where there is none
+   * @param told what the status says of them, which is not said again where it is still so
+   */
+  Counted connections(
+      @Nullable Counted last, @Nullable ConnectionPlan told, EnrolledPods pods, Instant now) {
+    if (last != null && now.isBefore(last.at().plus(COUNTED_EVERY))) {
+      return last;
+    }
+    ConnectionPlan counted = connections.count(pods, now);
+    return new Counted(now, told != null && counted.saysAs(told) ? told : counted);
+  }
+
+  /** What the waypoint costs that the enrollment has, or would have. */
+  WaypointPlan waypoint(MeshEnrollment enrollment, AmbientMeshSpec mesh) {
+    return waypoints.plan(EnrollmentGateway.of(enrollment), mesh.waypoint());
   }
 }

@@ -85,6 +85,13 @@ public record EnrolledPods(
         .toList();
   }
 
+  /** Captured pods that are no instances of waypoints. */
+  public List<Pod> workloads() {
+    return redirected().stream()
+        .filter(pod -> !PodFacts.of(pod).labels().containsKey(EnrollmentGateway.INSTANCE_OF))
+        .toList();
+  }
+
   /** Captured pods, as far as annotations say so. */
   public List<Pod> redirected() {
     return pods.stream()

@@ -103,8 +103,15 @@ public final class EnrollmentGateway {
                         && Boolean.TRUE.equals(owner.getController()));
   }
 
-  /** Whether the enrollment's own Gateway is as it is to be. */
-  public static boolean isUpToDate(Gateway actual, Gateway wanted) {
+  /**
+   * Whether nothing is to be done about a Gateway: it is as the enrollment asks for it, or somebody
+   * else's.
+   */
+  public static boolean isMade(MeshEnrollment enrollment, Gateway actual) {
+    return !isOf(enrollment, actual) || isAs(actual, of(enrollment));
+  }
+
+  private static boolean isAs(Gateway actual, Gateway wanted) {
     return Objects.equals(label(actual), label(wanted))
         && Objects.equals(parameters(actual), parameters(wanted))
         && Objects.equals(settings(actual), settings(wanted));

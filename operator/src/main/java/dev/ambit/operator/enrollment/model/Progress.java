@@ -4,6 +4,7 @@ import dev.ambit.api.Finding;
 import dev.ambit.api.Phase;
 import dev.ambit.api.Severity;
 import dev.ambit.api.Stage;
+import dev.ambit.operator.model.Names;
 import dev.ambit.operator.preflight.model.PreflightReasons;
 import java.time.Instant;
 import java.util.List;
@@ -132,8 +133,8 @@ public sealed interface Progress {
           + (unproven.size() + proven)
           + " captured pods have not shown their identity in a handshake with port 15008: "
           + Names.some(unproven)
-          + ". It is tried again. If this lasts, see whether a NetworkPolicy keeps the operator from"
-          + " that port, and what the ztunnel of their node logs.";
+          + ". It is tried again. If this lasts, see whether a NetworkPolicy keeps the operator"
+          + " from that port, and what the ztunnel of their node logs.";
     }
   }
 

@@ -4,6 +4,7 @@ import dev.ambit.api.MeshEnrollmentSpec;
 import dev.ambit.api.MtlsStatus;
 import dev.ambit.api.PlaintextSender;
 import dev.ambit.operator.enrollment.model.PlaintextReport.Watched;
+import dev.ambit.operator.model.Names;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodCondition;
 import java.time.Duration;

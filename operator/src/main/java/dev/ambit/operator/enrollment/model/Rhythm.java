@@ -1,17 +1,22 @@
 package dev.ambit.operator.enrollment.model;
 
 import dev.ambit.api.EnrollmentMtls;
+import dev.ambit.api.Phase;
 import dev.ambit.api.Stage;
 import java.time.Duration;
 import java.time.Instant;
+import org.jspecify.annotations.Nullable;
 
 /** When an enrollment is looked at again though nothing that is watched has changed. */
 public final class Rhythm {
   /** While it is on its way, or waits for something that nobody tells of. */
-  public static final Duration AGAIN = Duration.ofSeconds(10);
+  private static final Duration AGAIN = Duration.ofSeconds(10);
+
+  /** Of a plan, which nobody waits for, and of which a fleet may have hundreds. */
+  private static final Duration PLANNED = Duration.ofMinutes(1);
 
   /** Where it has arrived: findings may have changed. */
-  public static final Duration SETTLED = Duration.ofMinutes(10);
+  private static final Duration SETTLED = Duration.ofMinutes(10);
 
   /** What became of policies is known without asking anybody. */
   private static final Duration POLICIES = Duration.ofMinutes(1);
@@ -28,6 +33,26 @@ public final class Rhythm {
 
   private Rhythm() {}
 
+  /** How long what preflight has found may do. */
+  public static Duration findings(@Nullable Phase phase) {
+    return switch (phase) {
+      case DONE -> SETTLED;
+      case PLANNED -> PLANNED;
+      case null -> AGAIN;
+      case PREFLIGHT,
+          CAPTURING,
+          PROVING,
+          BAKING,
+          BINDING_WAYPOINT,
+          UNBINDING_WAYPOINT,
+          PAUSED,
+          ROLLING_BACK,
+          LEAVING,
+          STALLED ->
+          AGAIN;
+    };
+  }
+
   /** The time until the next look. */
   public static Duration next(Assessment assessment, Instant now) {
     Duration next = next(assessment.progress(), now);
@@ -43,7 +68,7 @@ public final class Rhythm {
       case Progress.Done done when done.stage() == Stage.L7 -> WAYPOINT;
       case Progress.Done done when done.stage() == Stage.NONE -> SETTLED;
       case Progress.Done ignored -> POLICIES;
-      case Progress.Planned ignored -> AGAIN;
+      case Progress.Planned ignored -> PLANNED;
       case Progress.Preflight ignored -> AGAIN;
       case Progress.Capturing ignored -> TRAFFIC;
       case Progress.Proving ignored -> TRAFFIC;

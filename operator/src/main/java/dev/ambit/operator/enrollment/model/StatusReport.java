@@ -10,6 +10,7 @@ import dev.ambit.api.Phase;
 import dev.ambit.api.Stage;
 import dev.ambit.api.Transition;
 import dev.ambit.capture.PodNumber;
+import dev.ambit.operator.model.Names;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -198,7 +199,8 @@ public final class StatusReport {
                   Conditions.WAYPOINT_READY,
                   false,
                   "NoGateway",
-                  "The Gateway does not exist. The operator makes it once all pods are in the mesh.");
+                  "The Gateway does not exist. The operator makes it once all pods are in the"
+                      + " mesh.");
           case WaypointState.Wanted.NotReady(String problem) ->
               new Wanted(Conditions.WAYPOINT_READY, false, "WaypointNotReady", problem + ".");
           case WaypointState.Wanted.Ready ignored ->

@@ -9,6 +9,7 @@ import dev.ambit.api.PlaintextSender;
 import dev.ambit.api.Stage;
 import dev.ambit.capture.PodNumber;
 import dev.ambit.operator.model.MtlsPolicies;
+import dev.ambit.operator.model.Names;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;

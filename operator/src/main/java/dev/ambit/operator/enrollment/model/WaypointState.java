@@ -6,11 +6,13 @@ import java.util.List;
  * The waypoints of a namespace as its enrollment sees them.
  *
  * @param wanted the one that is asked for
+ * @param made whether nothing is to be made of it: its Gateway is as it is asked for, or somebody
+ *     else's
  * @param leftovers names of Gateways that the enrollment owns and does not ask for
  */
-public record WaypointState(Wanted wanted, List<String> leftovers) {
+public record WaypointState(Wanted wanted, boolean made, List<String> leftovers) {
   /** Nothing is there, and nothing is asked for. */
-  public static final WaypointState NONE = new WaypointState(new Wanted.Absent(), List.of());
+  public static final WaypointState NONE = new WaypointState(new Wanted.Absent(), false, List.of());
 
   public WaypointState {
     leftovers = List.copyOf(leftovers);

@@ -173,7 +173,7 @@ class RolloutTest {
     }
 
     Shop waypoint(WaypointState.Wanted wanted, String... leftovers) {
-      waypoint = new WaypointState(wanted, List.of(leftovers));
+      waypoint = new WaypointState(wanted, true, List.of(leftovers));
       return this;
     }
 
