@@ -10,10 +10,11 @@ import org.jspecify.annotations.Nullable;
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record AccessLogFormat(
     @JsonPropertyDescription(
-            "A line of text, with Envoy's command operators, such as %RESPONSE_CODE%.")
+            "A line of text, with Envoy's command operators, such as %RESPONSE_CODE%. Absent:"
+                + " Istio's.")
         @Size(min = 1, max = 4096)
         @Nullable String text,
     @JsonPropertyDescription(
-            "Fields and Envoy's command operators: an object of JSON in a file, attributes over OTLP."
-                + " Empty means Istio's default fields, and who talks to whom.")
+            "Fields and Envoy's command operators: an object of JSON in a file, attributes over"
+                + " OTLP. Empty means Istio's default fields, and who talks to whom.")
         @Nullable Map<String, String> labels) {}

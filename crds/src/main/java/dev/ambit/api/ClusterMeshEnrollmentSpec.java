@@ -19,27 +19,30 @@ public record ClusterMeshEnrollmentSpec(
                 + " selects all. Those that the AmbientMesh excludes are left out.")
         @Nullable NamespaceSelector namespaces,
     @JsonPropertyDescription(
-            "The order in which namespaces move. A namespace is of the first wave that takes it; one"
-                + " that no wave takes does not move. Absent: all are of one wave.")
+            "The order in which namespaces move. A namespace is of the first wave that takes it;"
+                + " one that no wave takes does not move. Absent: all are of one wave.")
         @Size(max = 20)
         @ValidationRule(
             value = "self.all(w, self.exists_one(o, o.name == w.name))",
             message = "each wave has a name of its own")
         List<Wave> waves,
-    @JsonPropertyDescription("How many namespaces may be on their way at once.")
+    @JsonPropertyDescription(
+            "How many namespaces may be on their way at once. One that is stalled does not count;"
+                + " where it goes on by itself, one more may be on its way for a time.")
         @Default("5")
         @Min(1)
         @Max(1000)
         Integer maxConcurrent,
     @JsonPropertyDescription(
-            "How many namespaces may be stalled, by a rollout that was given up, by errors of preflight"
-                + " or otherwise, before no further one begins.")
+            "How many namespaces may be stalled, by a rollout that was given up, by errors of"
+                + " preflight or otherwise, before no further one begins.")
         @Default("0")
         @Min(0)
         @Max(100_000)
         Integer maxFailed,
     @JsonPropertyDescription(
-            "The spec of each namespace's MeshEnrollment. A change of it goes through the waves again.")
+            "The spec of each namespace's MeshEnrollment. A change of it goes through the waves"
+                + " again.")
         MeshEnrollmentSpec template,
     @JsonPropertyDescription(
             "Whether the fleet stays where it is: no namespace begins, those on their way stay at"

@@ -21,10 +21,12 @@ public record ClusterMeshEnrollmentStatus(
     @JsonPropertyDescription("Namespaces that are on their way, in their order; at most 50.")
         List<MovingNamespace> moving,
     @JsonPropertyDescription(
-            "Namespaces that do not move and are not done, and why, those that failed first; at most"
-                + " 50.")
+            "Namespaces that do not move and are not done, and why, those that failed first; at"
+                + " most 50.")
         List<HeldNamespace> held,
-    @JsonPropertyDescription("Ready, Reconciling and Stalled, as kstatus defines them.")
+    @JsonPropertyDescription(
+            "Ready, Reconciling and Stalled, as kstatus defines them, and Conflict while another"
+                + " fleet has some of the namespaces.")
         List<Condition> conditions) {
 
   public ClusterMeshEnrollmentStatus {

@@ -19,9 +19,9 @@ import org.jspecify.annotations.Nullable;
     message = "give replicas for a fixed number, or autoscaling, and not both")
 public record EnrollmentWaypoint(
     @JsonPropertyDescription(
-            "At stage L7, the name of the Gateway in this namespace that its traffic goes through. One"
-                + " that is there is used as it is; else the operator makes it, and takes it away again"
-                + " when the namespace leaves stage L7.")
+            "At stage L7, the name of the Gateway in this namespace that its traffic goes through."
+                + " One that is there is used as it is; else the operator makes it, and takes it"
+                + " away again when the namespace leaves stage L7.")
         @Default("waypoint")
         @Size(min = 1, max = 63)
         @Pattern("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
@@ -33,13 +33,13 @@ public record EnrollmentWaypoint(
         @Default("service")
         WaypointFor traffic,
     @JsonPropertyDescription(
-            "ConfigMap in this namespace with further parameters of a Gateway that the operator makes."
-                + " What it says comes after replicas, autoscaling and resources, and wins.")
+            "ConfigMap in this namespace with further parameters of a Gateway that the operator"
+                + " makes. What it says comes after replicas, autoscaling and resources, and wins.")
         @Size(min = 1, max = 253)
         @Nullable String parameters,
     @JsonPropertyDescription(
-            "How many instances a waypoint has whose Gateway the operator makes. Absent: as autoscaling"
-                + " says, else the AmbientMesh's spec.waypoint.")
+            "How many instances a waypoint has whose Gateway the operator makes. Absent: as"
+                + " autoscaling says, else the AmbientMesh's spec.waypoint.")
         @Min(1)
         @Max(1000)
         @Nullable Integer replicas,
@@ -48,14 +48,15 @@ public record EnrollmentWaypoint(
                 + " AmbientMesh's spec.waypoint.")
         @Nullable WaypointAutoscaling autoscaling,
     @JsonPropertyDescription(
-            "Resources of its instances' Envoy. Absent: the AmbientMesh's spec.waypoint.resources.")
+            "Resources of its instances' Envoy, in place of those that they would have. Absent: the"
+                + " AmbientMesh's spec.waypoint.resources.")
         @Nullable ResourceRequirements resources,
     @JsonPropertyDescription(
             "What becomes of traffic to this namespace's services and pods while the waypoint that"
                 + " they are bound to cannot be used: it is refused (Reject), or it goes to them"
                 + " without the waypoint (Bypass), and what that was to enforce is not. Absent:"
-                + " Reject. The label ambit.dev/waypoint-when-missing on the namespace or the object"
-                + " wins over it.")
+                + " Reject. The label ambit.dev/waypoint-when-missing on the namespace or the"
+                + " object wins over it.")
         @Nullable WhenMissing whenMissing) {
 
   static final EnrollmentWaypoint DEFAULTS = named(null);

@@ -14,23 +14,25 @@ import org.jspecify.annotations.Nullable;
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record MeshEnrollmentSpec(
     @JsonPropertyDescription(
-            "Where this namespace should be: None (outside the mesh), L4, or L7 (bound to a waypoint).")
+            "Where this namespace should be: None (outside the mesh), L4, or L7 (bound to a"
+                + " waypoint).")
         @Default("L4")
         Stage stage,
     @JsonPropertyDescription(
-            "How the namespace's pods are taken into the mesh. Absent: all at once. Pods leave it all"
-                + " at once.")
+            "How the namespace's pods are taken into the mesh. Absent: all at once. Pods leave it"
+                + " all at once.")
         @Nullable RolloutSpec rollout,
     @JsonPropertyDescription(
             "Whether this namespace's captured pods accept plaintext. Absent: what the AmbientMesh"
                 + " says. Of it and a PeerAuthentication of the namespace the stricter one holds; a"
-                + " PeerAuthentication that selects pods wins over both. Strict takes effect once all"
-                + " pods are captured and proven; StrictWhenQuiet once no plaintext has arrived for"
-                + " quietFor besides, and then stays so.")
+                + " PeerAuthentication that selects pods wins over both. Strict takes effect once"
+                + " all pods are captured and proven; StrictWhenQuiet once no plaintext has arrived"
+                + " for quietFor besides, and then stays so.")
         @Nullable EnrollmentMtls mtls,
     @JsonPropertyDescription(
             "For how long no plaintext must have arrived at any pod of the namespace before"
-                + " StrictWhenQuiet refuses it, such as 90s or 36h; at most 720h. Absent: 24h.")
+                + " StrictWhenQuiet refuses it, such as 90s or 36h; at most 720h. Absent: 24h. With"
+                + " UDP in the mesh at least 10 minutes.")
         @Size(min = 2, max = 12)
         @ValidationRule(
             value =
@@ -39,9 +41,9 @@ public record MeshEnrollmentSpec(
             message = "quietFor is a duration from 1s to 720h, such as 90s or 36h")
         @Nullable String quietFor,
     @JsonPropertyDescription(
-            "Whether UDP of this namespace's pods is carried in the mesh, where the AmbientMesh carries"
-                + " any. With false it is left as it is, plain, and neither policies nor strict mTLS"
-                + " hold for it. Absent: as the AmbientMesh says.")
+            "Whether UDP of this namespace's pods is carried in the mesh, where the AmbientMesh"
+                + " carries any. With false it is left as it is, plain, and neither policies nor"
+                + " strict mTLS hold for it. Absent: as the AmbientMesh says.")
         @Nullable Boolean udp,
     @JsonPropertyDescription("What this namespace wants of its waypoints.")
         @Nullable EnrollmentWaypoint waypoint,

@@ -22,9 +22,9 @@ public record MeshEnrollmentStatus(
     @JsonPropertyDescription("Pods that are left out, and why; at most 50 of them.")
         List<ExcludedPod> excluded,
     @JsonPropertyDescription(
-            "What has been released of the spec, which node agents and the control plane go by. Absent"
-                + " on a mirror, on a dry run that has never been more, and on an object that does not"
-                + " count.")
+            "What has been released of the spec, which node agents and the control plane go by."
+                + " Absent on a mirror, on a dry run that has never been more, and on an object"
+                + " that does not count.")
         @Nullable InForce inForce,
     @JsonPropertyDescription("How far the rollout is.") @Nullable RolloutStatus rollout,
     @JsonPropertyDescription("How far the binding to the waypoint is, at stage L7 and after it.")
@@ -37,7 +37,8 @@ public record MeshEnrollmentStatus(
         @Nullable EnrollmentPlan plan,
     @JsonPropertyDescription(
             "Ready, Reconciling and Stalled, as kstatus defines them, PreflightPassed, Captured,"
-                + " Proven, WaypointReady, PoliciesEnforced and MtlsStrict.")
+                + " Proven, at stage L7 WaypointReady, PoliciesEnforced, and, where spec.mtls is"
+                + " given, MtlsStrict.")
         List<Condition> conditions,
     @JsonPropertyDescription("The last ten transitions, the newest first.")
         List<Transition> history) {

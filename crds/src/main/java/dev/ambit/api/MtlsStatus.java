@@ -16,16 +16,19 @@ public record MtlsStatus(
                 + " all of them are in the mesh.")
         @Nullable String quietSince,
     @JsonPropertyDescription(
-            "When senders, connections and plaintext were read; at most a minute ago"
-                + " while plaintext is watched.")
+            "When senders, connections and plaintext were told; at most a minute behind what"
+                + " ztunnels know, while plaintext is watched.")
         @Nullable String asOf,
     @JsonPropertyDescription("How many senders of plaintext ztunnels know of.") int senders,
-    @JsonPropertyDescription("Their connections.") long connections,
+    @JsonPropertyDescription(
+            "Plain connections and flows that the pods' ztunnels have let in since they run.")
+        long connections,
     @JsonPropertyDescription("The ten of them that were heard of last.")
         List<PlaintextSender> plaintext,
     @JsonPropertyDescription(
             "Runs of ztunnels that quietSince rests on. Where one of them ends while pods of the"
-                + " namespace are with it, what it saw last is unknown, and quietSince begins anew.")
+                + " namespace are with it, what it saw last is unknown, and quietSince begins"
+                + " anew.")
         List<String> witnesses) {
 
   /** Nothing is known yet. */

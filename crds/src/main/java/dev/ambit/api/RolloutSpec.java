@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 public record RolloutSpec(
     @JsonPropertyDescription(
             "The shares of the namespace's pods, growing, the last of them 100%. Each is taken once"
-                + " the one before has been in the mesh for its bake time.")
+                + " the one before has been in the mesh for its bake time. Absent: all at once.")
         @Size(min = 1, max = 20)
         @ValidationRule(
             value = "self[size(self) - 1].pods == '100%'",
@@ -27,8 +27,8 @@ public record RolloutSpec(
             "When the rollout is given up. Absent: failed connections do not stop it.")
         @Nullable AbortThreshold abortAbove,
     @JsonPropertyDescription(
-            "What becomes of the pods that are in the mesh when the rollout is given up: they leave it"
-                + " again (Rollback), or stay while no more are taken (Hold).")
+            "What becomes of the pods that are in the mesh when the rollout is given up: they leave"
+                + " it again (Rollback), or stay while no more are taken (Hold).")
         @Default("Rollback")
         OnAbort onAbort) {
 

@@ -13,7 +13,9 @@ import org.jspecify.annotations.Nullable;
 /** A step of a rollout. */
 @JsonInclude(JsonInclude.Include.NON_NULL)
 public record RolloutStep(
-    @JsonPropertyDescription("The share of the pods that are in the mesh then, such as 10%.")
+    @JsonPropertyDescription(
+            "The share of the pods that are in the mesh then, such as 10%; rounded up to whole"
+                + " pods.")
         @Required
         @Size(min = 2, max = 4)
         @ValidationRule(
@@ -21,8 +23,8 @@ public record RolloutStep(
             message = "a share is a whole number from 1 to 100 with a percent sign, such as 10%")
         String pods,
     @JsonPropertyDescription(
-            "How long they are to be in the mesh before the next step, such as 90s or 1h30m; at most"
-                + " 168h. Absent: no longer than it takes to prove them.")
+            "How long they are to be in the mesh before the next step, such as 90s or 1h30m; at"
+                + " most 168h. Absent: no longer than it takes to prove them.")
         @Size(min = 2, max = 12)
         @ValidationRule(
             value =

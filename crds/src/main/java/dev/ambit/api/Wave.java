@@ -23,12 +23,13 @@ public record Wave(
         @Pattern("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
         String name,
     @JsonPropertyDescription(
-            "Which of the fleet's namespaces it takes, by their labels. Absent, as the share is: all"
-                + " that are left.")
+            "Which of the fleet's namespaces it takes, by their labels. Absent, as the share is:"
+                + " all that are left.")
         @Nullable NamespaceSelector namespaces,
     @JsonPropertyDescription(
-            "So much of the fleet's namespaces are in this wave and those before it, such as 10%."
-                + " Which ones is decided by a number made of a namespace's name.")
+            "So much of the fleet's namespaces, rounded up, are in this wave and those before it,"
+                + " such as 10%; a smaller share than before takes none. Which ones is decided by a"
+                + " number made of a namespace's name.")
         @Size(min = 2, max = 4)
         @ValidationRule(
             value = "self.matches('^([1-9][0-9]?|100)%$')",

@@ -19,23 +19,20 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** The reference for users has every field of our kinds, with its default. */
 class ReferenceTest {
   private static final Path CHART = Path.of("..", "helm", "ambit", "crds");
-  private static final Path REFERENCE = Path.of("..", "docs", "reference.md");
+  private static final Path REFERENCE = Path.of("..", "docs", "api.md");
 
-  /**
-   * Fields whose inside is Kubernetes' own and documented there, and the template of a fleet, which
-   * is the spec of a MeshEnrollment.
-   */
-  private static final List<String> FOREIGN = List.of("env", "resources", "conditions", "template");
+  /** Fields whose inside is Kubernetes' own and documented there. */
+  private static final List<String> FOREIGN = List.of("env", "resources", "conditions");
 
   private record Field(String path, @Nullable JsonNode byDefault) {}
 
   @ParameterizedTest
   @CsvSource({
-    "ambit.dev_ambientmeshes.yaml, ## AmbientMesh",
-    "ambit.dev_meshenrollments.yaml, ## MeshEnrollment",
-    "ambit.dev_clustermeshenrollments.yaml, ## ClusterMeshEnrollment"
+    "ambit.dev_ambientmeshes.yaml, AmbientMesh",
+    "ambit.dev_meshenrollments.yaml, MeshEnrollment",
+    "ambit.dev_clustermeshenrollments.yaml, ClusterMeshEnrollment"
   })
-  void everyFieldHasARowWithItsDefault(String file, String heading) throws IOException {
+  void everyFieldHasARowWithItsDefault(String file, String kind) throws IOException {
     var definition =
         Serialization.unmarshal(
             Files.readString(CHART.resolve(file)), CustomResourceDefinition.class);
@@ -44,10 +41,13 @@ class ReferenceTest {
     collect("", root, fields);
     assertThat(fields).hasSizeGreaterThan(10);
 
-    var rows = rows(heading);
+    String text = Files.readString(REFERENCE);
     assertThat(fields)
-        .as("fields without a row, or with another default, under \"%s\" of %s", heading, REFERENCE)
-        .allSatisfy(field -> assertThat(rows).anyMatch(row -> tells(row, field)));
+        .as("fields of %s without a row, or with another default, in %s", kind, REFERENCE)
+        .allSatisfy(
+            field ->
+                assertThat(rows(text, kind + "." + parent(field.path())))
+                    .anyMatch(row -> tells(row, field)));
   }
 
   private static void collect(String prefix, JSONSchemaProps schema, List<Field> into) {
@@ -65,11 +65,14 @@ class ReferenceTest {
     }
   }
 
-  private static List<String> rows(String heading) throws IOException {
-    String text = Files.readString(REFERENCE);
-    int begin = text.indexOf("\n" + heading + "\n");
-    assertThat(begin).as("the heading \"%s\" of %s", heading, REFERENCE).isNotNegative();
-    int end = text.indexOf("\n## ", begin + 1);
+  private static String parent(String path) {
+    return path.substring(0, path.lastIndexOf('.'));
+  }
+
+  private static List<String> rows(String text, String section) {
+    int begin = text.indexOf("\n### `" + section + "`\n");
+    assertThat(begin).as("the section of %s in %s", section, REFERENCE).isNotNegative();
+    int end = text.indexOf("\n##", begin + 1);
     return text.substring(begin, end < 0 ? text.length() : end)
         .lines()
         .filter(line -> line.startsWith("| `"))
@@ -77,7 +80,8 @@ class ReferenceTest {
   }
 
   private static boolean tells(String row, Field field) {
-    if (!row.startsWith("| `" + field.path() + "` |")) {
+    String name = field.path().substring(field.path().lastIndexOf('.') + 1);
+    if (!row.startsWith("| `" + name + "` |")) {
       return false;
     }
     JsonNode byDefault = field.byDefault();
