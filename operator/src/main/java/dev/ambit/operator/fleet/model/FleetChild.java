@@ -42,7 +42,7 @@ public record FleetChild(
         && status.phase() == other.status().phase()
         && hasArrived() == other.hasArrived()
         && stalled().equals(other.stalled())
-        && unreadySince().equals(other.unreadySince());
+        && stuckSince().equals(other.stuckSince());
   }
 
   /** Whether it asks for that, paused or not. */
@@ -109,12 +109,19 @@ public record FleetChild(
     return spec.stage() == Stage.NONE && !spec.dryRun() && !spec.paused();
   }
 
-  /** Since when it has not been ready. */
-  Optional<Instant> unreadySince() {
-    return isObserved()
-        ? Conditions.find(status.conditions(), Conditions.READY)
-            .filter(condition -> "False".equals(condition.getStatus()))
-            .map(condition -> Instant.parse(condition.getLastTransitionTime()))
-        : Optional.empty();
+  /** Since when it has been where it is, and not ready: since its last step at the earliest. */
+  Optional<Instant> stuckSince() {
+    if (!isObserved()) {
+      return Optional.empty();
+    }
+    Instant step =
+        status.history().stream()
+            .findFirst()
+            .map(transition -> Instant.parse(transition.time()))
+            .orElse(Instant.MIN);
+    return Conditions.find(status.conditions(), Conditions.READY)
+        .filter(condition -> "False".equals(condition.getStatus()))
+        .map(condition -> Instant.parse(condition.getLastTransitionTime()))
+        .map(unready -> unready.isAfter(step) ? unready : step);
   }
 }

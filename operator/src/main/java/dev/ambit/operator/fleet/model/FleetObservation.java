@@ -14,8 +14,8 @@ import java.util.List;
  * @param before the object's status as it is
  * @param deleting whether it is being deleted
  * @param meshInstalled whether there is an AmbientMesh that is not being deleted
- * @param patience how long a namespace may take to leave before its MeshEnrollment is deleted
- *     nevertheless
+ * @param patience how long a namespace that is leaving may stay where it is before its
+ *     MeshEnrollment is deleted nevertheless
  * @param namespaces by name; none that is being deleted
  */
 public record FleetObservation(

@@ -345,7 +345,7 @@ public record FleetPlan(
       return child.hasArrived()
           || child.stalled().isPresent()
           || child
-              .unreadySince()
+              .stuckSince()
               .filter(since -> !observed.now().isBefore(since.plus(observed.patience())))
               .isPresent();
     }

@@ -160,6 +160,21 @@ class FleetPlanTest {
   }
 
   @Test
+  void oneThatCannotLeaveIsGivenUpSomeTimeAfterItsLastStep() {
+    var world = FleetWorld.of(spec(null, 5, 0), "a");
+    world.look();
+    world.comesTo("a", Stage.L4, Phase.PROVING);
+    world.pass(Duration.ofDays(2));
+    world.standing("a", new Standing.Deselected());
+    world.look();
+    // That it was not ready for long before is no reason to take it out at once.
+    world.comesTo("a", Stage.L4, Phase.LEAVING);
+    assertThat(world.plan().actions()).isEmpty();
+    world.pass(Duration.ofDays(1));
+    assertThat(world.plan().actions()).containsExactly(new FleetAction.Delete("a"));
+  }
+
+  @Test
   void anotherFleetsIsTakenOverAsItIsBeforeItMoves() {
     var other = MeshEnrollmentSpec.of(Stage.L7);
     var world =

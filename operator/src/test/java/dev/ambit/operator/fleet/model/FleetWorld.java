@@ -11,6 +11,7 @@ import dev.ambit.api.NamespaceSelector;
 import dev.ambit.api.Phase;
 import dev.ambit.api.RolloutStatus;
 import dev.ambit.api.Stage;
+import dev.ambit.api.Transition;
 import dev.ambit.api.Wave;
 import dev.ambit.api.WaveStatus;
 import java.time.Duration;
@@ -203,8 +204,28 @@ final class FleetWorld {
     return status(child, report(child, stage, phase, false, false, phase.text()));
   }
 
+  /** It is there from now on. */
+  void comesTo(String namespace, Stage stage, Phase phase) {
+    FleetChild child = child(namespace);
+    Transition step = new Transition(now.toString(), stage, phase, phase.text());
+    give(
+        namespace,
+        status(child, report(child, stage, phase, false, false, phase.text(), List.of(step))));
+  }
+
   private static MeshEnrollmentStatus report(
       FleetChild child, Stage stage, Phase phase, boolean ready, boolean stalled, String reason) {
+    return report(child, stage, phase, ready, stalled, reason, List.of());
+  }
+
+  private static MeshEnrollmentStatus report(
+      FleetChild child,
+      Stage stage,
+      Phase phase,
+      boolean ready,
+      boolean stalled,
+      String reason,
+      List<Transition> history) {
     return new MeshEnrollmentStatus(
         child.generation(),
         stage,
@@ -224,7 +245,7 @@ final class FleetWorld {
                 new Conditions.Wanted(Conditions.STALLED, stalled, reason, "m")),
             child.generation(),
             Instant.parse("2026-11-22T12:00:00Z")),
-        List.of());
+        history);
   }
 
   FleetPlan plan() {
