@@ -106,7 +106,7 @@ public final class NamespaceReconciler implements Reconciler<Namespace> {
             meshes
                 .flatMap(source -> source.get(new ResourceID(WellKnown.DEFAULT_NAME)))
                 .isPresent(),
-            EffectiveEnrollment.of(all).isPresent(),
+            EffectiveEnrollment.of(all).isPresent() || isNameTaken(all),
             namespace.getMetadata().getDeletionTimestamp() != null,
             mirror
                 .map(
@@ -128,6 +128,13 @@ public final class NamespaceReconciler implements Reconciler<Namespace> {
       }
     }
     return UpdateControl.noUpdate();
+  }
+
+  /** By a user's that only plans, which would be written over. */
+  private static boolean isNameTaken(List<MeshEnrollment> all) {
+    return all.stream()
+        .filter(each -> WellKnown.MIRROR_NAME.equals(each.getMetadata().getName()))
+        .anyMatch(each -> !each.isMirror());
   }
 
   private static void apply(KubernetesClient client, String namespace, Stage stage) {

@@ -4,7 +4,6 @@ import dev.ambit.api.AmbientMesh;
 import dev.ambit.api.AmbientMeshSpec;
 import dev.ambit.api.ClusterMeshEnrollment;
 import dev.ambit.api.ClusterMeshEnrollmentStatus;
-import dev.ambit.api.EffectiveEnrollment;
 import dev.ambit.api.MeshEnrollment;
 import dev.ambit.api.MeshEnrollmentSpec;
 import dev.ambit.api.WellKnown;
@@ -269,34 +268,12 @@ public final class ClusterMeshEnrollmentReconciler implements Reconciler<Cluster
                     new FleetNamespace(
                         at,
                         labels,
-                        standing(
+                        Standing.of(
                             name, selected, excluded.contains(at), labels, enrollments, fleets),
                         child));
               }
             });
     return found;
-  }
-
-  private static Standing standing(
-      String fleet,
-      boolean selected,
-      boolean excluded,
-      Map<String, String> labels,
-      List<MeshEnrollment> enrollments,
-      List<ClusterMeshEnrollment> fleets) {
-    Optional<MeshEnrollment> own =
-        EffectiveEnrollment.of(enrollments).filter(each -> each.fleet().isEmpty());
-    if (own.isPresent()) {
-      return new Standing.Own(own.get().getMetadata().getName(), own.get().inForce().isPresent());
-    }
-    Optional<String> winner = Claims.winner(fleets, labels).filter(each -> !each.equals(fleet));
-    if (winner.isPresent()) {
-      return new Standing.OtherFleet(winner.get());
-    }
-    if (!selected) {
-      return new Standing.Deselected();
-    }
-    return excluded ? new Standing.Excluded() : new Standing.Free();
   }
 
   /** The cache is ahead of the API server's events by what this has applied. */

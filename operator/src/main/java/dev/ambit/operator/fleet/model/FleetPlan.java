@@ -91,7 +91,7 @@ public record FleetPlan(
         case Standing.Own(String name, boolean _) ->
             new Place.Held(
                 "OwnEnrollment",
-                "MeshEnrollment " + name + " of the namespace counts, and not the fleet.");
+                "MeshEnrollment " + name + " of the namespace decides, and not the fleet.");
         case Standing.OtherFleet(String fleet) ->
             new Place.Held(
                 "OtherFleet",
