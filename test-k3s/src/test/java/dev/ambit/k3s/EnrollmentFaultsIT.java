@@ -132,6 +132,18 @@ class EnrollmentFaultsIT {
 
     enrollments.apply("widow", "stage: L7, waypoint: {name: gate}");
     awaitInForce("widow", "is bound", inForce -> "gate".equals(inForce.waypoint()));
+    // Before a waypoint has been told of the service, requests wait for an operator that tells it.
+    await("requests pass the waypoint")
+        .atMost(InstalledAmbit.SOON)
+        .until(
+            () ->
+                !ambit
+                    .accessLog(
+                        ambit.node(0),
+                        "connection complete",
+                        "src.workload=\"looper\" src.namespace=\"widow\"",
+                        "dst.workload=\"gate-")
+                    .isEmpty());
     ambit.killOperators();
     awaitDone("widow", Stage.L7);
     load.goesOn();
@@ -193,6 +205,11 @@ class EnrollmentFaultsIT {
     awaitDone("heart", Stage.L4);
     assertThat(proven("heart")).isEqualTo(2);
     assertThat(enrollments.redirected("heart")).isEqualTo(2);
+    // Where the pods were proven before their ztunnel was lost, they are held until the next
+    // serves.
+    await("the next ztunnel serves the client")
+        .atMost(InstalledAmbit.SOON)
+        .until(() -> sample.request("heart", "client", server, 8080, "held").succeeded());
     try (var wire = Wire.of(ambit.cluster().nodes().get(0))) {
       sample.request("heart", "client", server, 8080, "secret-marker").orThrow();
       await().atMost(InstalledAmbit.SOON).until(() -> wire.touches(15008, server));

@@ -87,6 +87,12 @@ class PlanCommandTest {
 
   @Test
   void open_connections_of_pods_in_the_mesh_are_counted_by_their_ztunnels() {
+    ambit.server.put(
+        """
+        apiVersion: v1
+        kind: Namespace
+        metadata: {name: shop}
+        """);
     assertThat(ambit.run("plan", "shop", "--stage", "none").exits(ExitCode.OK).out())
         .contains("open connections are not counted where no ztunnel answers: node node-1");
     ambit.adminAnswers.put(
