@@ -22,7 +22,7 @@ public record FleetNews(boolean warning, String reason, String message) {
     Optional<FleetNews> step =
         told(after, Conditions.READY, stalled)
             .filter(
-                news -> !news.reason().equals(reason(before)) || !wave(after).equals(wave(before)));
+                news -> !news.reason().equals(last(before)) || !wave(after).equals(wave(before)));
     Optional<FleetNews> conflict =
         told(after, FleetStatusReport.CONFLICT, true)
             .filter(_ -> !Conditions.holds(before.conditions(), FleetStatusReport.CONFLICT));
@@ -35,7 +35,7 @@ public record FleetNews(boolean warning, String reason, String message) {
         .map(each -> new FleetNews(warning, each.getReason(), each.getMessage()));
   }
 
-  private static String reason(ClusterMeshEnrollmentStatus status) {
+  private static String last(ClusterMeshEnrollmentStatus status) {
     return told(status, Conditions.READY, false).map(FleetNews::reason).orElse("");
   }
 
