@@ -55,9 +55,11 @@ class EnrollmentFaultsIT {
     }
 
     /** Of its pods, as long as they are there. */
+    /** Of all pods of the namespace that have one by now. */
     List<String> addresses() {
       return ambit.client().pods().inNamespace(namespace).list().getItems().stream()
           .map(pod -> pod.getStatus().getPodIP())
+          .filter(Objects::nonNull)
           .toList();
     }
 
