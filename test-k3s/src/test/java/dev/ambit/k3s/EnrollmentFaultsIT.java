@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Predicate;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -30,6 +31,8 @@ class EnrollmentFaultsIT {
   /** Of pods that are captured or freed while what they need is started again on a busy machine. */
   private static final Duration PATIENCE = Duration.ofMinutes(3);
 
+  private static final Map<String, String> OWN = Map.of("faults", "yes");
+
   private static InstalledAmbit ambit;
   private static Sample sample;
   private static Enrollments enrollments;
@@ -41,11 +44,17 @@ class EnrollmentFaultsIT {
     enrollments = new Enrollments(ambit, sample);
   }
 
+  /** Their load would slow the tests that follow. */
+  @AfterEach
+  void end() {
+    ambit.client().namespaces().withLabels(OWN).withGracePeriod(0).delete();
+  }
+
   /** Connections that open and close, one that stays open as HTTP allows, one that never ends. */
   private record Load(String namespace, List<String> pods) {
     static Load of(String namespace) {
       var host = "server." + namespace + ".svc.cluster.local";
-      sample.namespace(namespace, Map.of());
+      sample.namespace(namespace, OWN);
       sample.version(namespace, "server", "v1", ambit.node(1));
       sample.version(namespace, "server", "v2", ambit.node(0));
       sample.loop(namespace, "looper", ambit.node(0), host, 8080);
@@ -54,8 +63,7 @@ class EnrollmentFaultsIT {
       return new Load(namespace, List.of("looper", "keeper", "talker"));
     }
 
-    /** Of its pods, as long as they are there. */
-    /** Of all pods of the namespace that have one by now. */
+    /** Of its pods, as long as they are there; those that have none yet are left out. */
     List<String> addresses() {
       return ambit.client().pods().inNamespace(namespace).list().getItems().stream()
           .map(pod -> pod.getStatus().getPodIP())
@@ -198,7 +206,7 @@ class EnrollmentFaultsIT {
   @Test
   void a_ztunnel_lost_while_pods_join_holds_its_pods_and_they_are_proven_afterwards() {
     var bystanders = Load.of("beside");
-    sample.namespace("heart", Map.of());
+    sample.namespace("heart", OWN);
     var server = sample.server("heart", "server", ambit.node(1), 8080).getStatus().getPodIP();
     sample.client("heart", "client", ambit.node(0));
     enrollments.apply("heart", "stage: L4");
@@ -334,7 +342,7 @@ class EnrollmentFaultsIT {
           .until(() -> addresses.stream().noneMatch(hostRules(node)::contains));
     }
     // Another one of the name begins anew.
-    sample.namespace("gone-midway", Map.of());
+    sample.namespace("gone-midway", OWN);
     sample.client("gone-midway", "pod", ambit.node(0));
     assertThat(enrollments.redirected("gone-midway")).isZero();
     ambit.enroll(sample, "gone-midway", 1);
@@ -348,7 +356,7 @@ class EnrollmentFaultsIT {
   void rules_that_something_else_flushed_are_found_put_back_and_counted() {
     var bystanders = Load.of("unflushed");
     ambit.enroll(sample, "unflushed", 5);
-    sample.namespace("flushed", Map.of());
+    sample.namespace("flushed", OWN);
     var server = sample.server("flushed", "server", ambit.node(1), 8080);
     var client = sample.client("flushed", "client", ambit.node(0));
     enrollments.apply("flushed", "stage: L4");
