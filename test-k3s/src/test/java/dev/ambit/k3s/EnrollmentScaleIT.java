@@ -3,7 +3,6 @@ package dev.ambit.k3s;
 import static dev.ambit.k3s.InstalledAmbit.isTrue;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -84,10 +83,11 @@ class EnrollmentScaleIT {
 
   @BeforeAll
   static void install(TwoNodeCluster cluster) {
-    assumeTrue(
+    ClusterExtension.require(
         System.getProperty("user.name").equals("root")
             && Files.exists(Path.of("/proc/self/ns/net")),
-        "Simulated pods need root on the machine that the container engine runs on");
+        "root on the machine that the container engine runs on, for simulated pods");
+    ClusterExtension.awaitOthersGone(cluster);
     ambit = InstalledAmbit.on(cluster);
     sample = new Sample(ambit.client());
   }

@@ -1,8 +1,5 @@
 package dev.ambit.k3s;
 
-import static org.junit.jupiter.api.Assertions.fail;
-import static org.junit.jupiter.api.Assumptions.abort;
-
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -63,14 +60,8 @@ final class GoTests {
 
   /** Aborts the test, or in CI fails it, where the program has not been built. */
   void requireBuilt() {
-    if (!Files.isExecutable(program())) {
-      var message = "Needs " + program() + "; run test-k3s/bin/" + name;
-      if (Boolean.parseBoolean(System.getenv("CI"))) {
-        fail(message);
-      } else {
-        abort(message);
-      }
-    }
+    ClusterExtension.require(
+        Files.isExecutable(program()), program() + "; run test-k3s/bin/" + name);
   }
 
   private Path program() {

@@ -26,6 +26,7 @@ class UninstallIT {
   @Test
   void an_uninstall_with_namespaces_enrolled_costs_no_request_and_leaves_nothing(
       TwoNodeCluster cluster) {
+    ClusterExtension.awaitOthersGone(cluster);
     var ambit = InstalledAmbit.on(cluster);
     var sample = new Sample(ambit.client());
     var enrollments = new Enrollments(ambit, sample);
