@@ -24,4 +24,18 @@ public record InForce(
     @JsonPropertyDescription(
             "The waypoint that the namespace's services or workloads are bound to, as if the"
                 + " namespace's label istio.io/use-waypoint named it.")
-        @Nullable String waypoint) {}
+        @Nullable String waypoint,
+    @JsonPropertyDescription(
+            "The waypoint that they are to be bound to next: it is told of them, and nodes go on as"
+                + " before until it has said that it knows them.")
+        @Nullable String nextWaypoint) {
+  /** The same, with traffic led through that waypoint, and no other to come. */
+  public InForce boundTo(@Nullable String name) {
+    return new InForce(cut, mtls, udp, whenMissing, name, null);
+  }
+
+  /** The same, with a waypoint that is to be told of what is to go through it. */
+  public InForce preparing(@Nullable String name) {
+    return new InForce(cut, mtls, udp, whenMissing, waypoint, name);
+  }
+}

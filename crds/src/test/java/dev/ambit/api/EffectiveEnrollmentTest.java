@@ -66,7 +66,8 @@ class EffectiveEnrollmentTest {
 
   private static MeshEnrollment released(MeshEnrollment enrollment, int cut) {
     enrollment.setStatus(
-        MeshEnrollmentStatus.NOTHING_YET.withInForce(new InForce(cut, null, null, null, null)));
+        MeshEnrollmentStatus.NOTHING_YET.withInForce(
+            new InForce(cut, null, null, null, null, null)));
     return enrollment;
   }
 

@@ -67,7 +67,8 @@ class SerializationTest {
             Phase.LEAVING,
             new PodCounts(3, 2, 1, 0, 1),
             List.of(new ExcludedPod("legacy-0", "HostNetwork")),
-            new InForce(20, EnrollmentMtls.PERMISSIVE, false, WhenMissing.BYPASS, "waypoint"),
+            new InForce(
+                20, EnrollmentMtls.PERMISSIVE, false, WhenMissing.BYPASS, "waypoint", "next"),
             new RolloutStatus(1, 2, "1/2", "1970-01-01T00:00:00Z", false, 40, 2, null),
             new WaypointStatus("1970-01-01T00:00:00Z", "old"),
             new MtlsStatus(

@@ -141,19 +141,12 @@ class EnrollmentFaultsIT {
     sample.talk("widow", "tunnelled", ambit.node(1), "server.widow.svc.cluster.local", 9090);
 
     enrollments.apply("widow", "stage: L7, waypoint: {name: gate}");
+    awaitInForce(
+        "widow",
+        "tells its waypoint",
+        inForce -> "gate".equals(inForce.nextWaypoint()) || "gate".equals(inForce.waypoint()));
+    ambit.killOperators();
     awaitInForce("widow", "is bound", inForce -> "gate".equals(inForce.waypoint()));
-    // Before a waypoint has been told of the service, requests wait for an operator that tells it.
-    await("requests pass the waypoint")
-        .atMost(InstalledAmbit.SOON)
-        .until(
-            () ->
-                !ambit
-                    .accessLog(
-                        ambit.node(0),
-                        "connection complete",
-                        "src.workload=\"looper\" src.namespace=\"widow\"",
-                        "dst.workload=\"gate-")
-                    .isEmpty());
     ambit.killOperators();
     awaitDone("widow", Stage.L7);
     load.goesOn();
@@ -348,8 +341,14 @@ class EnrollmentFaultsIT {
     ambit.enroll(sample, "gone-midway", 1);
   }
 
+  /** Nothing where the table is not there. */
   private static String hostRules(ClusterNode node) {
-    return node.shell("nft list table inet ambit_host 2>/dev/null || true").output();
+    return node.shell(
+            """
+            tables=$(nft list tables) || exit
+            ! echo "$tables" | grep -qx 'table inet ambit_host' || nft list table inet ambit_host
+            """)
+        .orThrow();
   }
 
   @Test

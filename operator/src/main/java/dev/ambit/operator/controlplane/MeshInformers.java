@@ -41,6 +41,7 @@ import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -375,6 +376,7 @@ final class MeshInformers implements AutoCloseable {
                 inForce.map(InForce::mtls).orElse(null) == EnrollmentMtls.STRICT_WHEN_QUIET;
             Optional<WhenMissing> whenMissing = inForce.map(InForce::whenMissing);
             Optional<String> waypoint = inForce.map(InForce::waypoint);
+            Optional<String> next = inForce.map(InForce::nextWaypoint);
             publisher.change(
                 describe(enrollment),
                 index -> {
@@ -383,7 +385,16 @@ final class MeshInformers implements AutoCloseable {
                   index.datagramsLeftAlone(namespace, leftAlone);
                   index.whenMissing(namespace, whenMissing);
                   index.boundWaypoint(namespace, waypoint);
+                  index.nextWaypoint(namespace, next);
                 });
+            // After that, since it is what a waypoint says of all that it was told by that.
+            publisher.changeWaypoints(
+                describe(enrollment),
+                index ->
+                    index.enrollmentWaypoints(
+                        namespace,
+                        Stream.concat(waypoint.stream(), next.stream())
+                            .collect(Collectors.toUnmodifiableSet())));
           }
         });
     return informer;

@@ -281,6 +281,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
       makeWaypoint(context.getClient(), enrollment);
     }
     MeshEnrollmentStatus after = StatusReport.of(observed, assessment, checked.plan());
+    askNextWaypoint(namespaceName, before, after);
     Progress progress = assessment.progress();
     if (counts(source)) {
       metrics.set(namespaceName, progress.stage(), progress.phase(), assessment.census().counts());
@@ -295,6 +296,16 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
     }
     return UpdateControl.<MeshEnrollment>noUpdate()
         .rescheduleAfter(Rhythm.next(assessment, clock.instant()));
+  }
+
+  /** Whether it knows what is to go through it; what it said before it was the next counts not. */
+  private void askNextWaypoint(
+      String namespace, MeshEnrollmentStatus before, MeshEnrollmentStatus after) {
+    String next = after.inForce() == null ? null : after.inForce().nextWaypoint();
+    if (next != null) {
+      String nextBefore = before.inForce() == null ? null : before.inForce().nextWaypoint();
+      proofs.askWaypoints(namespace, !next.equals(nextBefore));
+    }
   }
 
   /** Nothing goes on for an enrollment that is no more, nor for a namespace that has no other. */

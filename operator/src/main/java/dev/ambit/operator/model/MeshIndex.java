@@ -206,6 +206,19 @@ public final class MeshIndex {
     prune(namespace);
   }
 
+  /**
+   * The waypoint that it will bind it to: told of what is to go through it, while nodes go on as
+   * they are.
+   */
+  public void nextWaypoint(String namespace, Optional<String> waypoint) {
+    NamespaceObjects objects = objects(namespace);
+    if (!objects.nextWaypoint.equals(waypoint)) {
+      objects.nextWaypoint = waypoint;
+      computeNamespace(namespace, objects);
+    }
+    prune(namespace);
+  }
+
   /** What the namespace's effective MeshEnrollment says of traffic whose waypoint is not there. */
   public void whenMissing(String namespace, Optional<WhenMissing> whenMissing) {
     NamespaceObjects objects = objects(namespace);
@@ -377,7 +390,12 @@ public final class MeshIndex {
     }
     namespaces.forEach(
         (namespace, objects) -> {
-          boolean all = Waypoints.named(objects.bindingLabels(), namespace, keys);
+          boolean all =
+              Waypoints.named(objects.bindingLabels(), namespace, keys)
+                  || objects
+                      .next()
+                      .filter(next -> Waypoints.named(next.labels(), namespace, keys))
+                      .isPresent();
           Predicate<Map<String, String>> named =
               labels -> all || Waypoints.named(labels, namespace, keys);
           objects.services.forEach(
@@ -740,7 +758,7 @@ public final class MeshIndex {
       release(uid, Optional.empty());
       return;
     }
-    Placement placement = waypoints.place(Waypoints.Subject.of(pod), objects.surroundings());
+    Placement placement = place(Waypoints.Subject.of(pod), objects);
     Map<String, PortList> services = services(namespace, objects, pod);
     Set<String> policies = policies(namespace, objects, labels(pod));
     // Before the workload that refers to it; the one from before goes after.
@@ -788,7 +806,7 @@ public final class MeshIndex {
         }
       }
     }
-    Placement placement = waypoints.place(subject, objects.surroundings());
+    Placement placement = place(subject, objects);
     put(
         uid,
         Optional.of(
@@ -818,10 +836,10 @@ public final class MeshIndex {
         Placement placement =
             endpoint.implied()
                 ? Placement.NONE
-                : waypoints.place(
+                : place(
                     new Waypoints.Subject(
                         namespace, EntryWorkloads.labels(endpoint.spec()), Map.of()),
-                    objects.surroundings());
+                    objects);
         gateways.put(EntryWorkloads.uid(settings, entry, endpoint), placement.through());
         workloads.put(
             EntryWorkloads.uid(settings, entry, endpoint),
@@ -985,15 +1003,31 @@ public final class MeshIndex {
   }
 
   private WaypointBinding binding(NamespaceObjects objects, Service service) {
-    return waypoints.forService(
+    return binding(
+        objects,
         Waypoints.Subject.of(service),
-        Set.of(settings.hostname(service.getMetadata().getNamespace(), name(service))),
-        objects.surroundings());
+        Set.of(settings.hostname(service.getMetadata().getNamespace(), name(service))));
   }
 
   private WaypointBinding binding(NamespaceObjects objects, ServiceEntry entry) {
-    return waypoints.forService(
-        Waypoints.Subject.of(entry), ServiceEntries.hosts(entry), objects.surroundings());
+    return binding(objects, Waypoints.Subject.of(entry), ServiceEntries.hosts(entry));
+  }
+
+  private WaypointBinding binding(
+      NamespaceObjects objects, Waypoints.Subject service, Set<String> hostnames) {
+    WaypointBinding now = waypoints.forService(service, hostnames, objects.surroundings());
+    return objects
+        .next()
+        .map(next -> now.withThrough(waypoints.forService(service, hostnames, next).through()))
+        .orElse(now);
+  }
+
+  private Placement place(Waypoints.Subject workload, NamespaceObjects objects) {
+    Placement now = waypoints.place(workload, objects.surroundings());
+    return objects
+        .next()
+        .map(next -> now.withThrough(waypoints.place(workload, next).through()))
+        .orElse(now);
   }
 
   private void computeConditions(String namespace, NamespaceObjects objects, String name) {

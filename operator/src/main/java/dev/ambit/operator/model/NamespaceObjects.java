@@ -48,19 +48,29 @@ final class NamespaceObjects {
     return new Waypoints.Surroundings(bindingLabels(), annotations, whenMissing);
   }
 
+  /** The same as they will be with the next waypoint; empty where none is to come. */
+  Optional<Waypoints.Surroundings> next() {
+    return nextWaypoint.map(
+        name -> new Waypoints.Surroundings(labelsWith(name), annotations, whenMissing));
+  }
+
   /** The Namespace's labels, with the waypoint that its MeshEnrollment binds it to, which wins. */
   Map<String, String> bindingLabels() {
-    if (waypoint.isEmpty()) {
-      return labels;
-    }
+    return waypoint.map(this::labelsWith).orElse(labels);
+  }
+
+  private Map<String, String> labelsWith(String name) {
     Map<String, String> bound = new HashMap<>(labels);
-    bound.put(Waypoints.USE, waypoint.get());
+    bound.put(Waypoints.USE, name);
     bound.remove(Waypoints.USE_NAMESPACE);
     return Map.copyOf(bound);
   }
 
   /** The waypoint that the namespace's effective MeshEnrollment binds it to. */
   Optional<String> waypoint = Optional.empty();
+
+  /** The one that it will bind it to once that knows what is to go through it. */
+  Optional<String> nextWaypoint = Optional.empty();
 
   /** What the namespace's effective MeshEnrollment says. */
   MtlsMode enrollmentMode = MtlsMode.UNSET;
@@ -93,7 +103,8 @@ final class NamespaceObjects {
         && !plaintextWatched
         && !datagramsLeftAlone
         && whenMissing.isEmpty()
-        && waypoint.isEmpty();
+        && waypoint.isEmpty()
+        && nextWaypoint.isEmpty();
   }
 
   static <K, V> void link(Map<K, Set<V>> links, K from, V to) {

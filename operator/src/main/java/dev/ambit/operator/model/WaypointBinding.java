@@ -50,8 +50,13 @@ record WaypointBinding(
 
   /** Meant for that waypoint, besides others. */
   WaypointBinding withThrough(String waypoint) {
+    return withThrough(Set.of(waypoint));
+  }
+
+  /** Meant for those waypoints, besides others. */
+  WaypointBinding withThrough(Set<String> waypoints) {
     Set<String> all = new TreeSet<>(through);
-    all.add(waypoint);
+    all.addAll(waypoints);
     return new WaypointBinding(address, weighted, Set.copyOf(all), ingress, status);
   }
 }

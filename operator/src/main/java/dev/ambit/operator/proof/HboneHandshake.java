@@ -15,7 +15,6 @@ import java.util.Collection;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Objects;
-import java.util.Optional;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLParameters;
@@ -85,11 +84,10 @@ final class HboneHandshake {
         if (!ping(in, socket.getOutputStream())) {
           return Proof.failed("port " + address.getPort() + " does not speak HTTP/2");
         }
-        Optional<String> problem =
-            waypoint ? TunnelRequest.problem(in, socket.getOutputStream()) : Optional.empty();
+        Proof proof = waypoint ? TunnelRequest.proof(in, socket.getOutputStream()) : Proof.HOLDS;
         socket.getOutputStream().write(FAREWELL);
         socket.getOutputStream().flush();
-        return problem.map(Proof::failed).orElse(Proof.HOLDS);
+        return proof;
       }
     } catch (SocketTimeoutException e) {
       return Proof.failed(

@@ -168,6 +168,29 @@ public final class Proofs implements AutoCloseable {
     return all;
   }
 
+  /**
+   * Asks the waypoints of a namespace soon whether they know what goes through them; those that
+   * have said so are not asked.
+   *
+   * @param anew whether what they have said before counts no more
+   */
+  public void askWaypoints(String namespace, boolean anew) {
+    for (Entry entry : entries.values()) {
+      Proof proof = entry.proof;
+      if (entry.target.waypoint()
+          && entry.target.namespace().equals(namespace)
+          && proof != null
+          && proof.holds()) {
+        if (anew && proof.knowsNamespace()) {
+          entry.proof = Proof.HOLDS;
+        }
+        if (anew || !proof.knowsNamespace()) {
+          entry.dueNanos = System.nanoTime();
+        }
+      }
+    }
+  }
+
   private void tick() {
     long now = System.nanoTime();
     for (Entry entry : entries.values()) {

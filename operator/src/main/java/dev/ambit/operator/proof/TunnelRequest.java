@@ -1,5 +1,6 @@
 package dev.ambit.operator.proof;
 
+import dev.ambit.operator.enrollment.model.Proof;
 import dev.ambit.operator.waypoint.model.WaypointProbe;
 import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
@@ -16,7 +17,6 @@ import javax.net.ssl.SSLException;
  * GET by HTTP/1.1. Spoken over a connection on which both prefaces have been sent.
  */
 final class TunnelRequest {
-  private static final int STREAM = 1;
   private static final int DATA = 0;
   private static final int HEADERS = 1;
   private static final int RST_STREAM = 3;
@@ -41,48 +41,83 @@ final class TunnelRequest {
   private static final int SIZE_UPDATE_MASK = 0xe0;
   private static final int[] STATUSES = {200, 204, 206, 304, 400, 404, 500};
   private static final int FIRST_STATUS = 8;
+  private static final int OK = 200;
+  private static final int NOT_FOUND = 404;
 
-  private TunnelRequest() {}
+  private final DataInputStream in;
+  private final OutputStream out;
+  private final int stream;
+  private final String authority;
+
+  private TunnelRequest(DataInputStream in, OutputStream out, int stream, String authority) {
+    this.in = in;
+    this.out = out;
+    this.stream = stream;
+    this.authority = authority;
+  }
 
   /**
-   * Asks.
-   *
-   * @return what is wrong; nothing where the answer is the waypoint's
+   * Asks, first for what only a waypoint answers that knows what its namespace leads through it.
    */
-  static Optional<String> problem(DataInputStream in, OutputStream out) throws IOException {
-    send(out, HEADERS, END_HEADERS, connect());
-    send(out, DATA, 0, get());
+  static Proof proof(DataInputStream in, OutputStream out) throws IOException {
+    Outcome first = new TunnelRequest(in, out, 1, WaypointProbe.NAMESPACE_AUTHORITY).ask();
+    if (first.status() != NOT_FOUND) {
+      return first.problem().map(Proof::failed).orElse(Proof.KNOWS_NAMESPACE);
+    }
+    Outcome second = new TunnelRequest(in, out, 3, WaypointProbe.AUTHORITY).ask();
+    return second.problem().map(Proof::failed).orElse(Proof.HOLDS);
+  }
+
+  /**
+   * What came of it.
+   *
+   * @param status of the tunnel; 0 where it had none of those that have a place in the static table
+   * @param problem nothing where the answer is the waypoint's
+   */
+  private record Outcome(int status, Optional<String> problem) {}
+
+  private Outcome ask() throws IOException {
+    send(HEADERS, END_HEADERS, connect());
     ByteArrayOutputStream answer = new ByteArrayOutputStream();
     boolean open = false;
     for (int i = 0; i < MOST_FRAMES; i++) {
       Frame frame = Frame.read(in);
-      if (frame.type() == GOAWAY || (frame.type() == RST_STREAM && frame.stream() == STREAM)) {
-        return Optional.of("it gives up the tunnel that a probe asks for");
+      if (frame.type() == GOAWAY || (frame.type() == RST_STREAM && frame.stream() == stream)) {
+        return new Outcome(0, Optional.of("it gives up the tunnel that a probe asks for"));
       }
-      if (frame.stream() != STREAM) {
+      if (frame.stream() != stream) {
         continue;
       }
       if (frame.type() == HEADERS && !open) {
         int status = status(frame.content());
-        if (status != 200) {
-          return Optional.of(
-              "it answers the tunnel that a probe asks for with "
-                  + (status == 0 ? "another status than 200" : status));
+        if (status != OK) {
+          return new Outcome(
+              status,
+              Optional.of(
+                  "it answers the tunnel that a probe asks for with "
+                      + (status == 0 ? "another status than 200" : status)));
         }
         open = true;
+        send(DATA, 0, get());
       } else if (frame.type() == DATA) {
         answer.writeBytes(frame.content());
       }
       if (isWhole(answer)) {
-        return Optional.empty();
+        return new Outcome(OK, Optional.empty());
       }
       if ((frame.flags() & END_STREAM) != 0 || answer.size() > LONGEST_ANSWER) {
         break;
       }
     }
-    return Optional.of(
-        "it does not answer a probe's request as it should, but with: "
-            + answer.toString(StandardCharsets.US_ASCII).lines().findFirst().orElse("nothing"));
+    return new Outcome(
+        open ? OK : 0,
+        Optional.of(
+            "it does not answer a probe's request as it should, but with: "
+                + answer
+                    .toString(StandardCharsets.US_ASCII)
+                    .lines()
+                    .findFirst()
+                    .orElse("nothing")));
   }
 
   private static boolean isWhole(ByteArrayOutputStream answer) {
@@ -90,10 +125,10 @@ final class TunnelRequest {
     return text.startsWith("HTTP/1.1 200 ") && text.contains(WaypointProbe.ANSWER);
   }
 
-  private static byte[] connect() {
+  private byte[] connect() {
     ByteArrayOutputStream block = new ByteArrayOutputStream();
     field(block, METHOD_NAME, "CONNECT");
-    field(block, AUTHORITY_NAME, WaypointProbe.AUTHORITY);
+    field(block, AUTHORITY_NAME, authority);
     return block.toByteArray();
   }
 
@@ -104,11 +139,11 @@ final class TunnelRequest {
     block.writeBytes(text);
   }
 
-  private static byte[] get() {
+  private byte[] get() {
     return ("GET "
             + WaypointProbe.PATH
             + " HTTP/1.1\r\nHost: "
-            + WaypointProbe.AUTHORITY
+            + authority
             + "\r\nUser-Agent: ambit-operator\r\n\r\n")
         .getBytes(StandardCharsets.US_ASCII);
   }
@@ -129,15 +164,14 @@ final class TunnelRequest {
     return index >= 0 && index < STATUSES.length ? STATUSES[index] : 0;
   }
 
-  private static void send(OutputStream out, int type, int flags, byte[] content)
-      throws IOException {
+  private void send(int type, int flags, byte[] content) throws IOException {
     ByteArrayOutputStream frame = new ByteArrayOutputStream();
     try (DataOutputStream data = new DataOutputStream(frame)) {
       data.writeByte(content.length >>> 16);
       data.writeShort(content.length);
       data.writeByte(type);
       data.writeByte(flags);
-      data.writeInt(STREAM);
+      data.writeInt(stream);
       data.write(content);
     }
     out.write(frame.toByteArray());

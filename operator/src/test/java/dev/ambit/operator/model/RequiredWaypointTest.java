@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.ambit.protocol.security.Authorization;
 import dev.ambit.protocol.workload.Address;
 import io.fabric8.kubernetes.api.model.Service;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -15,6 +16,7 @@ import org.junit.jupiter.api.Test;
 class RequiredWaypointTest {
   private static final String WAYPOINT = "td/ns/a/sa/waypoint";
 
+  private final Map<String, Set<String>> told = new HashMap<>();
   private final MeshIndex index =
       new MeshIndex(
           MeshSettings.of("td", "root"),
@@ -26,7 +28,9 @@ class RequiredWaypointTest {
             public void authorization(String name, Optional<Authorization> authorization) {}
 
             @Override
-            public void waypoints(String name, Set<String> gateways) {}
+            public void waypoints(String name, Set<String> gateways) {
+              told.put(name, gateways);
+            }
 
             @Override
             public void conditions(BoundObject object, List<ObjectCondition> conditions) {}
@@ -224,6 +228,33 @@ class RequiredWaypointTest {
     expectOnlyThrough(WAYPOINT);
     index.boundWaypoint("a", Optional.empty());
     expectOpen();
+  }
+
+  @Test
+  void theNextWaypointIsToldWhileAllElseStaysAsItIs() {
+    index.put(service("web", Map.of()));
+    index.put(policy("name: p, namespace: a", "kind: Service, name: web", "DENY"));
+    var before = Map.copyOf(index.addresses());
+    told.clear();
+    index.nextWaypoint("a", Optional.of("waypoint"));
+    assertThat(told).isEqualTo(Map.of("a/web.a.svc.cluster.local", Set.of("a/waypoint")));
+    expectOpen();
+    assertThat(index.addresses()).isEqualTo(before);
+    // The waypoint goes, and comes back.
+    index.remove(gateway("a", "waypoint"));
+    index.put(gateway("a", "waypoint"));
+    assertThat(told.get("a/web.a.svc.cluster.local")).containsExactly("a/waypoint");
+    index.nextWaypoint("a", Optional.empty());
+    assertThat(told.get("a/web.a.svc.cluster.local")).isEmpty();
+    // From one waypoint to another, both know.
+    index.boundWaypoint("a", Optional.of("waypoint"));
+    index.nextWaypoint("a", Optional.of("canary"));
+    assertThat(told.get("a/web.a.svc.cluster.local"))
+        .containsExactlyInAnyOrder("a/waypoint", "a/canary");
+    expectOnlyThrough(WAYPOINT);
+    // What has a way of its own keeps it.
+    index.put(service("web", Map.of("istio.io/use-waypoint", "none")));
+    assertThat(told.get("a/web.a.svc.cluster.local")).isEmpty();
   }
 
   @Test

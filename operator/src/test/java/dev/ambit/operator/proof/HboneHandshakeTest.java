@@ -138,14 +138,25 @@ class HboneHandshakeTest {
         .contains("spiffe://cluster.local/ns/shop/sa/operator");
   }
 
-  /** Answers CONNECT with those bytes, and what comes in the tunnel with those. */
-  private static Behaviour asWaypoint(String connectAnswer, String answer) {
+  private static final String NOT_FOUND = "8d";
+
+  /**
+   * Answers CONNECT with those bytes, the first of them with 404 and the end where so told, and
+   * what comes in the tunnel with those.
+   */
+  private static Behaviour asWaypoint(boolean knowsNamespace, String connectAnswer, String answer) {
     return (in, out) -> {
       asZtunnel(in, out, 0);
       skipFrame(in);
+      int stream = 1;
+      if (!knowsNamespace) {
+        out.write(frame(stream, 1, 5, HexFormat.of().parseHex(NOT_FOUND)));
+        skipFrame(in);
+        stream = 3;
+      }
+      out.write(frame(stream, 1, 4, HexFormat.of().parseHex(connectAnswer)));
       skipFrame(in);
-      out.write(frame(1, 4, HexFormat.of().parseHex(connectAnswer)));
-      out.write(frame(0, 0, answer.getBytes(StandardCharsets.US_ASCII)));
+      out.write(frame(stream, 0, 0, answer.getBytes(StandardCharsets.US_ASCII)));
       skipFrame(in);
     };
   }
@@ -155,13 +166,13 @@ class HboneHandshakeTest {
     in.skipNBytes(6 + length);
   }
 
-  private static byte[] frame(int type, int flags, byte[] content) {
+  private static byte[] frame(int stream, int type, int flags, byte[] content) {
     return ByteBuffer.allocate(9 + content.length)
         .put((byte) 0)
         .putShort((short) content.length)
         .put((byte) type)
         .put((byte) flags)
-        .putInt(1)
+        .putInt(stream)
         .put(content)
         .array();
   }
@@ -174,12 +185,17 @@ class HboneHandshakeTest {
   @Test
   void aWaypointHasToLetARequestThroughBesides() throws Exception {
     String answer = "HTTP/1.1 200 OK\r\ncontent-length: 15\r\n\r\n" + WaypointProbe.ANSWER;
-    assertThat(probe(asWaypoint("88", answer))).isEqualTo(Proof.HOLDS);
+    assertThat(probe(asWaypoint(true, "88", answer))).isEqualTo(Proof.KNOWS_NAMESPACE);
+    assertThat(probe(asWaypoint(false, "88", answer))).isEqualTo(Proof.HOLDS);
     // A change of the table's size comes first.
-    assertThat(probe(asWaypoint("3fe11f88", answer))).isEqualTo(Proof.HOLDS);
-    assertThat(probe(asWaypoint("8d", "")).problem()).contains("404");
-    assertThat(probe(asWaypoint("4803353033", "")).problem()).contains("another status than 200");
-    assertThat(probe(asWaypoint("88", "HTTP/1.1 503 Unavailable\r\n\r\n")).holds()).isFalse();
+    assertThat(probe(asWaypoint(true, "3fe11f88", answer))).isEqualTo(Proof.KNOWS_NAMESPACE);
+    assertThat(probe(asWaypoint(false, NOT_FOUND, "")).problem()).contains("404");
+    for (boolean knows : List.of(true, false)) {
+      assertThat(probe(asWaypoint(knows, "4803353033", "")).problem())
+          .contains("another status than 200");
+      assertThat(probe(asWaypoint(knows, "88", "HTTP/1.1 503 Unavailable\r\n\r\n")).holds())
+          .isFalse();
+    }
     assertThat(probe(HboneHandshakeTest::asZtunnel).holds()).isFalse();
   }
 

@@ -83,4 +83,28 @@ class ProofsTest {
         "shop", List.of(new Proofs.Target("b", "shop", "10.0.0.2", "spiffe://x/y", false)));
     await().atMost(SOON).until(() -> Proof.failed("closed").equals(proofs.of("shop").get("b")));
   }
+
+  @Test
+  void aWaypointIsAskedAtOnceWhetherItKnowsItsNamespaceAndWhatItSaidBeforeIsForgotten() {
+    var waypoint =
+        new Proofs.Target("w", "shop", "10.0.0.3", "spiffe://cluster.local/ns/shop/sa/w", true);
+    proofs.targets("shop", List.of(waypoint, target("shop", "a")));
+    await().atMost(SOON).until(() -> proofs.of("shop").size() == 2);
+    assertThat(proofs.of("shop").get("w")).isEqualTo(Proof.HOLDS);
+    outcomes.put("w", Proof.KNOWS_NAMESPACE);
+    // Well before it would be asked again by itself.
+    await()
+        .atMost(Duration.ofSeconds(15))
+        .until(
+            () -> {
+              proofs.askWaypoints("shop", false);
+              return Proof.KNOWS_NAMESPACE.equals(proofs.of("shop").get("w"));
+            });
+    outcomes.put("w", Proof.HOLDS);
+    proofs.askWaypoints("shop", false);
+    assertThat(proofs.of("shop").get("w")).isEqualTo(Proof.KNOWS_NAMESPACE);
+    proofs.askWaypoints("shop", true);
+    assertThat(proofs.of("shop").get("w")).isEqualTo(Proof.HOLDS);
+    assertThat(tried.getOrDefault("a", new AtomicInteger()).get()).isEqualTo(1);
+  }
 }

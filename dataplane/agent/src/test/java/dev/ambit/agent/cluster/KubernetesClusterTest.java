@@ -98,7 +98,8 @@ class KubernetesClusterTest {
     enrollment.setSpec(MeshEnrollmentSpec.of(stage));
     if (cut != null) {
       enrollment.setStatus(
-          MeshEnrollmentStatus.NOTHING_YET.withInForce(new InForce(cut, null, null, null, null)));
+          MeshEnrollmentStatus.NOTHING_YET.withInForce(
+              new InForce(cut, null, null, null, null, null)));
     }
     client.resource(enrollment).createOr(NonDeletingOperation::update);
     if (cut != null) {

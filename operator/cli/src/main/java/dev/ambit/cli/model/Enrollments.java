@@ -58,7 +58,7 @@ public final class Enrollments {
     JsonNode cut = enrollment.at("/status/inForce/cut");
     known.setStatus(
         MeshEnrollmentStatus.NOTHING_YET.withInForce(
-            cut.isMissingNode() ? null : new InForce(cut.asInt(), null, null, null, null)));
+            cut.isMissingNode() ? null : new InForce(cut.asInt(), null, null, null, null, null)));
     return known;
   }
 

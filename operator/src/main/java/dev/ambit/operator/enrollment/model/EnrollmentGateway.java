@@ -167,7 +167,8 @@ public final class EnrollmentGateway {
       return new Wanted.NotReady("its Gateway says: " + programmed.getMessage());
     }
     if (instances.stream().anyMatch(Proof::holds)) {
-      return new Wanted.Ready();
+      return new Wanted.Ready(
+          instances.stream().filter(Proof::holds).allMatch(Proof::knowsNamespace));
     }
     return new Wanted.NotReady(
         instances.isEmpty()

@@ -81,22 +81,32 @@ record Release(
         joined.isComplete()
             && observed.pods().census(joined.inForce().cut()).allIn()
             && observed.waypoint().isReady();
-    return wanted.equals(bound) || !ready
-        ? joined.settled(observed)
-        : joined.boundTo(wanted, observed.now());
+    if (wanted.equals(bound)) {
+      return joined.settled(observed);
+    }
+    InForce before = observed.before().inForce();
+    boolean announced = before != null && wanted.equals(before.nextWaypoint());
+    if (ready && announced && observed.waypoint().knowsNamespace()) {
+      return joined.boundTo(wanted, observed.now());
+    }
+    Release waiting = joined.settled(observed);
+    return ready || announced ? waiting.preparing(wanted) : waiting;
+  }
+
+  /** Nodes hear of a waypoint once it has said that it knows what is to go through it. */
+  private Release preparing(@Nullable String name) {
+    return new Release(inForce.preparing(name), rollout, waypoint, strictness);
   }
 
   private static Release unbind(EnrollmentObservation observed, Release joined) {
     return joined.inForce().waypoint() == null
-        ? joined.settled(observed)
+        ? joined.preparing(null).settled(observed)
         : joined.boundTo(null, observed.now());
   }
 
   private Release boundTo(@Nullable String name, Instant now) {
-    InForce next =
-        new InForce(inForce.cut(), inForce.mtls(), inForce.udp(), inForce.whenMissing(), name);
     return new Release(
-        next,
+        inForce.boundTo(name),
         rollout,
         new WaypointStatus(now.truncatedTo(ChronoUnit.SECONDS).toString(), inForce.waypoint()),
         strictness);
@@ -130,7 +140,7 @@ record Release(
   static Release unchanged(EnrollmentObservation observed) {
     InForce before = observed.before().inForce();
     return new Release(
-        before == null ? new InForce(observed.cutOfOthers(), null, null, null, null) : before,
+        before == null ? new InForce(observed.cutOfOthers(), null, null, null, null, null) : before,
         observed.before().rollout(),
         observed.before().waypoint(),
         null);
@@ -144,7 +154,8 @@ record Release(
         asked == null || (asked == EnrollmentMtls.STRICT && settled)
             ? asked
             : EnrollmentMtls.PERMISSIVE;
-    return new Release(new InForce(0, mtls, spec.udp(), whenMissing(spec), null), null, null, null);
+    return new Release(
+        new InForce(0, mtls, spec.udp(), whenMissing(spec), null, null), null, null, null);
   }
 
   private static Release join(EnrollmentObservation observed, MeshEnrollmentSpec spec, int cut) {
@@ -158,7 +169,12 @@ record Release(
     Strictness strictness = Strictness.of(observed, spec, rollout.cut, all);
     return new Release(
         new InForce(
-            rollout.cut, strictness.mtls(), spec.udp(), whenMissing(spec), boundBefore(observed)),
+            rollout.cut,
+            strictness.mtls(),
+            spec.udp(),
+            whenMissing(spec),
+            boundBefore(observed),
+            null),
         status,
         observed.before().waypoint(),
         strictness);

@@ -192,7 +192,8 @@ sealed interface StageHandler {
         case WaypointState.Wanted.NotReady(String problem) ->
             new Progress.BindingWaypoint(stage, wanted, bound, problem);
         case WaypointState.Wanted.Ready ignored when !wanted.equals(bound) ->
-            new Progress.BindingWaypoint(stage, wanted, bound, "it is about to be bound");
+            new Progress.BindingWaypoint(
+                stage, wanted, bound, "it has not yet said that it knows what is to go through it");
         case WaypointState.Wanted.Ready ignored ->
             release.waypoint() != null && release.waypoint().leaving() != null
                 ? new Progress.UnbindingWaypoint(Stage.L7, release.waypoint().leaving())

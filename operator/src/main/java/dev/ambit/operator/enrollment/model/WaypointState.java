@@ -30,8 +30,16 @@ public record WaypointState(Wanted wanted, boolean made, List<String> leftovers)
      */
     record NotReady(String problem) implements Wanted {}
 
-    /** It is programmed, and an instance has shown its identity and let a request through. */
-    record Ready() implements Wanted {}
+    /**
+     * It is programmed, and an instance has shown its identity and let a request through.
+     *
+     * @param knowsNamespace whether all that let one through know what is to go through them
+     */
+    record Ready(boolean knowsNamespace) implements Wanted {}
+  }
+
+  boolean knowsNamespace() {
+    return wanted instanceof Wanted.Ready(boolean knows) && knows;
   }
 
   boolean isReady() {

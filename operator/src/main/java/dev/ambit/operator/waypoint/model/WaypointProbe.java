@@ -11,6 +11,12 @@ public final class WaypointProbe {
    */
   public static final String AUTHORITY = "192.0.0.8:15021";
 
+  /**
+   * The same for a waypoint that has been told of what its own namespace's enrollment leads through
+   * it, and for no other: others answer 404.
+   */
+  public static final String NAMESPACE_AUTHORITY = "192.0.0.8:15022";
+
   /** The path of the request in the tunnel, by HTTP/1.1. */
   public static final String PATH = "/ambit/probe";
 

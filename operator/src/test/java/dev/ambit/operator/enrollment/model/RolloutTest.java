@@ -653,15 +653,21 @@ class RolloutTest {
   private static final WaypointState.Wanted ABSENT = new WaypointState.Wanted.Absent();
   private static final WaypointState.Wanted NOT_READY =
       new WaypointState.Wanted.NotReady("no instance is ready");
-  private static final WaypointState.Wanted READY = new WaypointState.Wanted.Ready();
+  private static final WaypointState.Wanted READY = new WaypointState.Wanted.Ready(false);
+  private static final WaypointState.Wanted KNOWING = new WaypointState.Wanted.Ready(true);
 
   private static @Nullable String bound(Shop shop) {
     return Objects.requireNonNull(shop.status.inForce()).waypoint();
   }
 
+  private static @Nullable String next(Shop shop) {
+    return Objects.requireNonNull(shop.status.inForce()).nextWaypoint();
+  }
+
   private static Shop atL7() {
     var shop = new Shop(4).stage(Stage.L7).waypoint(READY);
     shop.settle();
+    shop.waypoint(KNOWING).look();
     assertThat(shop.status.phase()).isEqualTo(Phase.DONE);
     assertThat(shop.status.stage()).isEqualTo(Stage.L7);
     assertThat(bound(shop)).isEqualTo("waypoint");
@@ -684,11 +690,39 @@ class RolloutTest {
     assertThat(bound(shop)).isNull();
     assertThat(message(status, Conditions.READY)).contains("no instance is ready");
     assertThat(Conditions.holds(status.conditions(), Conditions.WAYPOINT_READY)).isFalse();
+    // What it said before it was told of anything counts not.
+    status = shop.waypoint(KNOWING).look();
+    assertThat(bound(shop)).isNull();
+    assertThat(next(shop)).isEqualTo("waypoint");
     status = shop.waypoint(READY).look();
+    assertThat(bound(shop)).isNull();
+    assertThat(status.stage()).isEqualTo(Stage.L4);
+    assertThat(status.phase()).isEqualTo(Phase.BINDING_WAYPOINT);
+    assertThat(message(status, Conditions.READY)).contains("knows what is to go through it");
+    // One that fails meanwhile is still told, and not bound.
+    shop.waypoint(NOT_READY).look();
+    assertThat(next(shop)).isEqualTo("waypoint");
+    assertThat(bound(shop)).isNull();
+    status = shop.waypoint(KNOWING).look();
     assertThat(bound(shop)).isEqualTo("waypoint");
+    assertThat(next(shop)).isNull();
     assertThat(status.stage()).isEqualTo(Stage.L7);
     assertThat(status.phase()).isEqualTo(Phase.DONE);
     assertThat(Conditions.holds(status.conditions(), Conditions.WAYPOINT_READY)).isTrue();
+  }
+
+  @Test
+  void aWaypointThatIsNoLongerAskedForIsNoLongerTheNext() {
+    for (var stage : List.of(Stage.L4, Stage.NONE)) {
+      var shop = new Shop(4).stage(Stage.L7).waypoint(READY);
+      shop.settle();
+      assertThat(next(shop)).isEqualTo("waypoint");
+      shop.stage(stage).waypoint(ABSENT, "waypoint").look();
+      assertThat(next(shop)).isNull();
+      assertThat(bound(shop)).isNull();
+      // No node was told of it.
+      assertThat(shop.removeLeftovers).isTrue();
+    }
   }
 
   @Test
@@ -707,6 +741,7 @@ class RolloutTest {
     assertThat(status.stage()).isEqualTo(Stage.L7);
     assertThat(status.phase()).isEqualTo(Phase.BINDING_WAYPOINT);
     assertThat(Conditions.holds(status.conditions(), Conditions.READY)).isFalse();
+    assertThat(next(shop)).isNull();
     assertThat(shop.waypoint(READY).look().phase()).isEqualTo(Phase.DONE);
   }
 
@@ -780,6 +815,9 @@ class RolloutTest {
     assertThat(bound(shop)).isEqualTo("waypoint");
     assertThat(status.phase()).isEqualTo(Phase.BINDING_WAYPOINT);
     shop.waypoint(READY).look();
+    assertThat(bound(shop)).isEqualTo("waypoint");
+    assertThat(next(shop)).isEqualTo("other");
+    shop.waypoint(KNOWING).look();
     assertThat(bound(shop)).isEqualTo("other");
     shop.waypoint(READY, "waypoint").after(Duration.ofSeconds(10)).look();
     assertThat(shop.removeLeftovers).isTrue();
@@ -796,6 +834,7 @@ class RolloutTest {
     assertThat(bound(shop)).isNull();
     assertThat(shop.makeWaypoint).isFalse();
     shop.paused(false).look();
+    shop.waypoint(KNOWING).look();
     shop.stage(Stage.L4).paused(true).waypoint(ABSENT).look();
     assertThat(bound(shop)).isEqualTo("waypoint");
     shop.stage(Stage.NONE).look();

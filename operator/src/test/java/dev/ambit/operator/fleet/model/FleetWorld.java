@@ -232,7 +232,7 @@ final class FleetWorld {
         phase,
         null,
         List.of(),
-        new InForce(0, null, null, null, null),
+        new InForce(0, null, null, null, null, null),
         new RolloutStatus(1, 1, "1/1", null, true, 0, 0, null),
         null,
         null,

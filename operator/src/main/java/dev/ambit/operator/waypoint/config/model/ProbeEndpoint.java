@@ -10,6 +10,8 @@ import io.envoyproxy.envoy.config.route.v3.RouteConfiguration;
 import io.envoyproxy.envoy.config.route.v3.RouteMatch;
 import io.envoyproxy.envoy.config.route.v3.VirtualHost;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * Where a probe's tunnel leads: a listener inside that answers one request. Its route comes with
@@ -53,16 +55,23 @@ final class ProbeEndpoint {
         .build();
   }
 
-  /** The same routes, with the probe's. */
-  static RouteConfiguration with(RouteConfiguration routes) {
-    boolean taken =
-        routes.getVirtualHostsList().stream()
-            .anyMatch(host -> host.getDomainsList().contains(WaypointProbe.AUTHORITY));
+  /**
+   * The same routes, with the probe's.
+   *
+   * @param namespace whether what the namespace's enrollment leads through the waypoint is in them
+   */
+  static RouteConfiguration with(RouteConfiguration routes, boolean namespace) {
+    List<String> domains = new ArrayList<>();
+    domains.add(WaypointProbe.AUTHORITY);
+    if (namespace) {
+      domains.add(WaypointProbe.NAMESPACE_AUTHORITY);
+    }
     // Twice the same, and Envoy would take none of them.
-    return taken
+    routes.getVirtualHostsList().forEach(host -> domains.removeAll(host.getDomainsList()));
+    return domains.isEmpty()
         ? routes
         : routes.toBuilder()
-            .addVirtualHosts(TunnelRoutes.to(NAME, NAME).addDomains(WaypointProbe.AUTHORITY))
+            .addVirtualHosts(TunnelRoutes.to(NAME, NAME).addAllDomains(domains))
             .build();
   }
 }

@@ -131,6 +131,7 @@ public final class WaypointIndex {
   private final Map<String, Workload> workloads = new HashMap<>();
   private final Map<String, Set<String>> members = new HashMap<>();
   private final Map<String, Set<String>> through = new HashMap<>();
+  private final Map<String, Set<String>> enrollmentWaypoints = new HashMap<>();
   private final Map<String, WaypointState> waypoints = new TreeMap<>();
 
   // What has changed since the last update.
@@ -305,6 +306,27 @@ public final class WaypointIndex {
       plansChanged = true;
       routesChanged = true;
     }
+  }
+
+  /**
+   * The waypoints, by name, that a namespace's enrollment binds it to, now or next; told after all
+   * that goes through them for it.
+   */
+  public void enrollmentWaypoints(String namespace, Set<String> names) {
+    Set<String> before =
+        names.isEmpty()
+            ? enrollmentWaypoints.remove(namespace)
+            : enrollmentWaypoints.put(namespace, Set.copyOf(names));
+    if (!names.equals(before == null ? Set.of() : before)) {
+      plansChanged = true;
+    }
+  }
+
+  private boolean isOfEnrollment(String waypoint) {
+    String namespace = namespace(waypoint);
+    return enrollmentWaypoints
+        .getOrDefault(namespace, Set.of())
+        .contains(waypoint.substring(namespace.length() + 1));
   }
 
   /**
@@ -823,7 +845,7 @@ public final class WaypointIndex {
     private PodsPlan pods = PodsPlan.NONE;
     private List<Message> shared = List.of();
     private List<TypedExtensionConfig> connect = List.of();
-    private RouteConfiguration tunnelRoutes = ProbeEndpoint.with(new TunnelRoutes().build());
+    private RouteConfiguration tunnelRoutes = ProbeEndpoint.with(new TunnelRoutes().build(), false);
     private final ListenerTrials trials = new ListenerTrials();
     private Set<Backend> backends = Set.of();
     private final Map<Backend, PlacedCluster> clusters = new HashMap<>();
@@ -972,7 +994,7 @@ public final class WaypointIndex {
         needed.addAll(planOf(name).backends());
         ports.addAll(ports(service, policiesOf));
       }
-      tunnelRoutes = ProbeEndpoint.with(routes.build());
+      tunnelRoutes = ProbeEndpoint.with(routes.build(), isOfEnrollment(key));
       AttachedPolicies ofPods = policies.at(scope.gateway, Optional.empty());
       planPods(scope, podMembers, ofPods, attached, needed, ports);
       secure(scope, attached, needed);

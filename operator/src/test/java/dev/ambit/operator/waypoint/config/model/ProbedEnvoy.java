@@ -22,8 +22,12 @@ public final class ProbedEnvoy {
 
   private ProbedEnvoy() {}
 
-  /** Its configuration. */
-  public static Bootstrap bootstrap() {
+  /**
+   * Its configuration.
+   *
+   * @param namespace whether it knows what its namespace's enrollment leads through it
+   */
+  public static Bootstrap bootstrap(boolean namespace) {
     HttpConnectionManager manager =
         HttpConnectionManager.newBuilder()
             .setStatPrefix(LISTENER)
@@ -31,7 +35,7 @@ public final class ProbedEnvoy {
             .setHttp2ProtocolOptions(Http2ProtocolOptions.newBuilder().setAllowConnect(true))
             .addUpgradeConfigs(
                 HttpConnectionManager.UpgradeConfig.newBuilder().setUpgradeType("CONNECT"))
-            .setRouteConfig(ProbeEndpoint.with(new TunnelRoutes().build()))
+            .setRouteConfig(ProbeEndpoint.with(new TunnelRoutes().build(), namespace))
             .addHttpFilters(
                 Envoy.httpFilter(
                     "envoy.filters.http.set_filter_state",

@@ -8,6 +8,7 @@ import dev.ambit.operator.model.MeshSettings;
 import dev.ambit.operator.model.ObjectCondition;
 import dev.ambit.operator.waypoint.life.model.WaypointFacts;
 import dev.ambit.operator.waypoint.model.ObjectReference;
+import dev.ambit.operator.waypoint.model.WaypointProbe;
 import dev.ambit.operator.waypoint.route.model.RouteStatus;
 import dev.ambit.operator.xds.XdsResource;
 import dev.ambit.operator.xds.XdsType;
@@ -35,6 +36,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
 
 /** What waypoints are told of changes, and what objects' status says of what became of them. */
@@ -162,13 +164,21 @@ class WaypointIndexTest {
   }
 
   private List<String> tunnels(String waypoint) throws Exception {
+    return domains(waypoint, name -> !name.equals(ProbeEndpoint.NAME));
+  }
+
+  private List<String> probes(String waypoint) throws Exception {
+    return domains(waypoint, name -> name.equals(ProbeEndpoint.NAME));
+  }
+
+  private List<String> domains(String waypoint, Predicate<String> ofHost) throws Exception {
     XdsResource routes = held(waypoint, EnvoyTypes.ROUTES).get(TunnelRoutes.NAME);
     return routes == null
         ? List.of()
         : RouteConfiguration.parseFrom(routes.message().getResource().getValue())
             .getVirtualHostsList()
             .stream()
-            .filter(host -> !host.getName().equals(ProbeEndpoint.NAME))
+            .filter(host -> ofHost.test(host.getName()))
             .flatMap(host -> host.getDomainsList().stream())
             .toList();
   }
@@ -895,5 +905,24 @@ class WaypointIndexTest {
     assertThat(index.conditions().keySet())
         .extracting(ObjectReference::kind)
         .containsOnly("AuthorizationPolicy");
+  }
+
+  @Test
+  void aWaypointThatItsNamespacesEnrollmentNamesSaysThatItKnowsWhatGoesThroughIt()
+      throws Exception {
+    web();
+    gateway("other");
+    update();
+    assertThat(probes(WAYPOINT)).containsExactly(WaypointProbe.AUTHORITY);
+    index.enrollmentWaypoints("shop", Set.of("waypoint"));
+    index.enrollmentWaypoints("elsewhere", Set.of("other"));
+    update();
+    assertThat(probes(WAYPOINT))
+        .containsExactly(WaypointProbe.AUTHORITY, WaypointProbe.NAMESPACE_AUTHORITY);
+    assertThat(tunnels(WAYPOINT)).contains("10.96.0.1:80");
+    assertThat(probes("shop/other")).containsExactly(WaypointProbe.AUTHORITY);
+    index.enrollmentWaypoints("shop", Set.of());
+    update();
+    assertThat(probes(WAYPOINT)).containsExactly(WaypointProbe.AUTHORITY);
   }
 }
