@@ -1,12 +1,14 @@
 /*
  * The sample workload: a server that says which client it saw, and a client that keeps one connection open.
  *
- *   sample serve PORT...                      HTTP and lines on each port, over IPv4 and IPv6
+ *   sample serve PORT... [udp:PORT]...        HTTP and lines on each port, datagrams on those of UDP, over IPv4 and IPv6
  *   sample get [-m METHOD] [-H HEADER]... [-i] HOST PORT PATH [TIMEOUT_S]
  *                                             one HTTP request; -i: also the answer's status and headers, whatever the status
  *   sample keep HOST PORT PATH [INTERVAL_MS] [N]
  *                                             HTTP requests on one connection, another one only where an answer asks for it
  *   sample talk HOST PORT [INTERVAL_MS] [N]   one connection; a line and its answer every interval, N times (0: for ever)
+ *   sample send HOST PORT TEXT [INTERVAL_MS] [N]
+ *                                             datagrams of one socket, each with its number; those without an answer are told
  *   sample network                            what a mesh has put into this network namespace (network.c)
  *
  * The server answers /status/CODE with that code, and every second request for /flaky with 503.
@@ -36,6 +38,9 @@
 #define MAX_PORTS 64
 #define MAX_HEADERS 16
 #define ANSWER_TIMEOUT_S 30
+#define DATAGRAM_TIMEOUT_MS 1000
+#define MOST_LOST_TOGETHER 20
+#define LARGEST_DATAGRAM 65536
 
 /* Requests for /flaky, over all processes of a server. */
 static unsigned *flaky;
@@ -82,14 +87,16 @@ static void write_address(const struct sockaddr_storage *address, char *text, si
   }
 }
 
-static int listen_on(int port) {
+static int listen_on(int port, int type) {
   int zero = 0, one = 1;
-  int listener = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int listener = socket(AF_INET6, type | SOCK_CLOEXEC, 0);
   if (listener >= 0) {
     struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
     setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(listener, (struct sockaddr *)&any, sizeof any) == 0 && listen(listener, 512) == 0) {
+    if (type == SOCK_STREAM) {
+      setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    }
+    if (bind(listener, (struct sockaddr *)&any, sizeof any) == 0 && (type == SOCK_DGRAM || listen(listener, 512) == 0)) {
       return listener;
     }
     if (errno == EADDRINUSE || errno == EACCES) {
@@ -99,9 +106,10 @@ static int listen_on(int port) {
   }
   /* A kernel without IPv6. */
   struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-  listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0 ||
-      bind(listener, (struct sockaddr *)&any, sizeof any) < 0 || listen(listener, 512) < 0) {
+  listener = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+  if (listener < 0 ||
+      (type == SOCK_STREAM && setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0) ||
+      bind(listener, (struct sockaddr *)&any, sizeof any) < 0 || (type == SOCK_STREAM && listen(listener, 512) < 0)) {
     fail("cannot listen on port %d: %s", port, strerror(errno));
   }
   return listener;
@@ -178,13 +186,35 @@ static void answer(int connection) {
   }
 }
 
+/* Answers the datagram that has come. */
+static void answer_datagram(int socket) {
+  static char text[LARGEST_DATAGRAM], answer[LARGEST_DATAGRAM + 512];
+  struct sockaddr_storage peer;
+  socklen_t size = sizeof peer;
+  char client[INET6_ADDRSTRLEN] = "?", host[256] = "?";
+  int port = 0;
+  ssize_t length = recvfrom(socket, text, sizeof text - 1, 0, (struct sockaddr *)&peer, &size);
+  if (length < 0) {
+    return;
+  }
+  text[length] = '\0';
+  write_address(&peer, client, sizeof client, &port);
+  gethostname(host, sizeof host - 1);
+  int written = snprintf(answer, sizeof answer, "%s saw %s: %s", host, client, text);
+  sendto(socket, answer, (size_t)written, 0, (struct sockaddr *)&peer, size);
+  printf("%s:%d %s\n", client, port, text);
+}
+
 static void serve(int count, char **ports) {
   struct pollfd listeners[MAX_PORTS];
+  int datagrams[MAX_PORTS] = {0};
   if (count > MAX_PORTS) {
     fail("at most %d ports", MAX_PORTS);
   }
   for (int i = 0; i < count; i++) {
-    listeners[i] = (struct pollfd){.fd = listen_on(port_of(ports[i])), .events = POLLIN};
+    datagrams[i] = strncmp(ports[i], "udp:", 4) == 0;
+    int port = port_of(ports[i] + (datagrams[i] ? 4 : 0));
+    listeners[i] = (struct pollfd){.fd = listen_on(port, datagrams[i] ? SOCK_DGRAM : SOCK_STREAM), .events = POLLIN};
     printf("listening on %s\n", ports[i]);
   }
   signal(SIGCHLD, SIG_IGN);
@@ -198,6 +228,10 @@ static void serve(int count, char **ports) {
     }
     for (int i = 0; i < count; i++) {
       if ((listeners[i].revents & POLLIN) == 0) {
+        continue;
+      }
+      if (datagrams[i]) {
+        answer_datagram(listeners[i].fd);
         continue;
       }
       int connection = accept4(listeners[i].fd, NULL, NULL, SOCK_CLOEXEC);
@@ -222,8 +256,8 @@ static void serve(int count, char **ports) {
 }
 
 /* A connection to a name or an address, with limits on the waits for it and for each answer. */
-static int connect_to(const char *host, const char *port, int limit_s) {
-  struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *addresses;
+static int connect_to(const char *host, const char *port, int limit_s, int type) {
+  struct addrinfo hints = {.ai_socktype = type}, *addresses;
   port_of(port);
   int error = getaddrinfo(host, port, &hints, &addresses);
   if (error != 0) {
@@ -238,7 +272,9 @@ static int connect_to(const char *host, const char *port, int limit_s) {
     }
     setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (type == SOCK_STREAM) {
+      setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    }
     if (connect(connection, at->ai_addr, at->ai_addrlen) < 0) {
       reason = errno == EINPROGRESS ? ETIMEDOUT : errno;
       close(connection);
@@ -306,7 +342,7 @@ static void get(int count, char **arguments) {
     fail("get: give HOST PORT PATH [TIMEOUT_S]");
   }
   const char *host = arguments[0], *port = arguments[1];
-  int connection = connect_to(host, port, count == 4 ? atoi(arguments[3]) : 8);
+  int connection = connect_to(host, port, count == 4 ? atoi(arguments[3]) : 8, SOCK_STREAM);
   ask(connection, method, host, port, arguments[2], given, headers);
   char line[8192];
   FILE *in = fdopen(connection, "r");
@@ -346,7 +382,7 @@ static void keep(const char *host, const char *port, const char *path, long inte
     int status = 0, close_after = 0;
     long length = -1;
     if (in == NULL) {
-      in = fdopen(connect_to(host, port, ANSWER_TIMEOUT_S), "r");
+      in = fdopen(connect_to(host, port, ANSWER_TIMEOUT_S, SOCK_STREAM), "r");
       connections++;
     }
     ask(fileno(in), "GET", host, port, path, 0, NULL);
@@ -382,7 +418,7 @@ static void keep(const char *host, const char *port, const char *path, long inte
 }
 
 static void talk(const char *host, const char *port, long interval_ms, long times) {
-  int connection = connect_to(host, port, ANSWER_TIMEOUT_S);
+  int connection = connect_to(host, port, ANSWER_TIMEOUT_S, SOCK_STREAM);
   FILE *in = fdopen(connection, "r");
   printf("connected to %s port %s\n", host, port);
   for (long n = 1; times == 0 || n <= times; n++) {
@@ -396,6 +432,48 @@ static void talk(const char *host, const char *port, long interval_ms, long time
       fail("broken at line %ld: %s", n, why_ended());
     }
     fputs(line, stdout);
+    pause_for(interval_ms);
+  }
+}
+
+/* Waits for the answer to one datagram, past those to earlier ones; 0 where it does not come. */
+static int answered(int socket, const char *text, char *answer, size_t size) {
+  for (;;) {
+    struct pollfd in = {.fd = socket, .events = POLLIN};
+    errno = 0;
+    if (poll(&in, 1, DATAGRAM_TIMEOUT_MS) <= 0) {
+      return 0;
+    }
+    ssize_t length = recv(socket, answer, size - 1, 0);
+    if (length < 0) {
+      return 0;
+    }
+    answer[length] = '\0';
+    size_t of = strlen(text);
+    if ((size_t)length >= of && strcmp(answer + length - of, text) == 0) {
+      return 1;
+    }
+  }
+}
+
+static void send_datagrams(const char *host, const char *port, const char *text, long interval_ms, long times) {
+  int socket = connect_to(host, port, ANSWER_TIMEOUT_S, SOCK_DGRAM), lost = 0;
+  for (long n = 1; times == 0 || n <= times; n++) {
+    char line[2048], answer[4096];
+    int length = snprintf(line, sizeof line, "%s %ld", text, n);
+    if (length >= (int)sizeof line) {
+      fail("the text is too long");
+    }
+    errno = 0;
+    if (send(socket, line, (size_t)length, MSG_NOSIGNAL) == length && answered(socket, line, answer, sizeof answer)) {
+      printf("%s\n", answer);
+      lost = 0;
+    } else {
+      printf("lost %s: %s\n", line, errno == 0 ? "no answer" : strerror(errno));
+      if (++lost == MOST_LOST_TOGETHER || n == times) {
+        fail("no answer to the last %d datagrams", lost);
+      }
+    }
     pause_for(interval_ms);
   }
 }
@@ -414,11 +492,15 @@ int main(int count, char **arguments) {
   } else if (count >= 5 && count <= 7 && strcmp(arguments[1], "keep") == 0) {
     keep(arguments[2], arguments[3], arguments[4], count > 5 ? strtol(arguments[5], NULL, 10) : 100,
          count > 6 ? strtol(arguments[6], NULL, 10) : 0);
+  } else if (count >= 5 && count <= 7 && strcmp(arguments[1], "send") == 0) {
+    send_datagrams(arguments[2], arguments[3], arguments[4], count > 5 ? strtol(arguments[5], NULL, 10) : 1000,
+                   count > 6 ? strtol(arguments[6], NULL, 10) : 0);
   } else if (count == 2 && strcmp(arguments[1], "network") == 0) {
     return network();
   } else {
-    fputs("usage: sample serve PORT... | get [-m METHOD] [-H HEADER]... [-i] HOST PORT PATH [TIMEOUT_S] |\n"
-          "       keep HOST PORT PATH [INTERVAL_MS] [TIMES] | talk HOST PORT [INTERVAL_MS] [TIMES] | network\n",
+    fputs("usage: sample serve PORT... [udp:PORT]... | get [-m METHOD] [-H HEADER]... [-i] HOST PORT PATH [TIMEOUT_S] |\n"
+          "       keep HOST PORT PATH [INTERVAL_MS] [TIMES] | talk HOST PORT [INTERVAL_MS] [TIMES] |\n"
+          "       send HOST PORT TEXT [INTERVAL_MS] [TIMES] | network\n",
           stderr);
     return 2;
   }

@@ -8,6 +8,8 @@ import dev.ambit.api.PodCounts;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.dsl.base.PatchContext;
+import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import io.fabric8.kubernetes.client.readiness.Readiness;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -144,6 +146,14 @@ final class InstalledAmbit {
 
   AmbientMesh mesh() {
     return client.resources(AmbientMesh.class).withName("default").require();
+  }
+
+  /** Merges that into the mesh. */
+  AmbientMesh patchMesh(String patch) {
+    return client
+        .resources(AmbientMesh.class)
+        .withName("default")
+        .patch(PatchContext.of(PatchType.JSON_MERGE), patch);
   }
 
   static boolean isTrue(List<Condition> conditions, String type) {

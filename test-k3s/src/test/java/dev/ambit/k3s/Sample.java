@@ -133,6 +133,29 @@ final class Sample {
     return ready(namespace, name);
   }
 
+  /** A pod that answers datagrams, with a Service of its name. */
+  void datagramServer(String namespace, String name, String node, int port) {
+    serviceAccount(namespace, name);
+    apply(
+        """
+        apiVersion: v1
+        kind: Service
+        metadata: {namespace: %s, name: %s}
+        spec:
+          selector: {app: %s}
+          ports: [{name: datagrams, port: %d, protocol: UDP}]
+        """
+            .formatted(namespace, name, name, port));
+    pod(
+        namespace,
+        name,
+        node,
+        "",
+        "args: [serve, \"udp:%d\"]\nports: [{containerPort: %d, protocol: UDP}]\n"
+            .formatted(port, port));
+    ready(namespace, name);
+  }
+
   /** A pod that waits to be told what to do, with a service account of its name. */
   Pod client(String namespace, String name, String node) {
     return client(namespace, name, node, "");
@@ -299,6 +322,17 @@ final class Sample {
   void talk(String namespace, String name, String node, String address, int port) {
     job(namespace, name, node, "/bin/sample", "talk", address, Integer.toString(port), "200");
     await(name + " has talked").atMost(START).until(() -> lines(namespace, name) > 2);
+  }
+
+  /**
+   * A pod that sends that text and a number over one socket ten times a second, and ends where many
+   * in a row have no answer; it has had answers when this returns.
+   */
+  void send(String namespace, String name, String node, String address, int port, String text) {
+    job(namespace, name, node, "/bin/sample", "send", address, Integer.toString(port), text, "100");
+    await(name + " has had answers")
+        .atMost(START)
+        .until(() -> log(namespace, name).contains(" saw "));
   }
 
   long lines(String namespace, String name) {

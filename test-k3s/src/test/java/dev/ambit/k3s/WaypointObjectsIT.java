@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import dev.ambit.api.AmbientMesh;
 import dev.ambit.api.Conditions;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.HasMetadata;
@@ -435,8 +434,8 @@ class WaypointObjectsIT {
     awaitCondition("one", "ambit.dev/UpToDate", "True", "UpToDate");
     awaitCondition("two", "ambit.dev/UpToDate", "True", "UpToDate");
     String image = image("one");
-    patchMesh("{\"spec\":{\"waypoint\":{\"upgradesAtOnce\":1}}}");
-    patchMesh("{\"spec\":{\"waypoint\":{\"image\":\"%s\"}}}".formatted(NO_SUCH_IMAGE));
+    ambit.patchMesh("{\"spec\":{\"waypoint\":{\"upgradesAtOnce\":1}}}");
+    ambit.patchMesh("{\"spec\":{\"waypoint\":{\"image\":\"%s\"}}}".formatted(NO_SUCH_IMAGE));
     try {
       // Which may be the waypoint of another test.
       await("one waypoint begins").atMost(SOON).until(() -> begun().size() == 1);
@@ -457,7 +456,7 @@ class WaypointObjectsIT {
             .isEqualTo("True");
       }
     } finally {
-      patchMesh(
+      ambit.patchMesh(
           "{\"spec\":{\"waypoint\":{\"upgradesAtOnce\":0,\"image\":\"%s\"}}}".formatted(image));
     }
     awaitCondition("one", "ambit.dev/UpToDate", "True", "UpToDate");
@@ -475,14 +474,6 @@ class WaypointObjectsIT {
 
   private static Integer ready(Deployment deployment) {
     return ambit.client().resource(deployment).get().getStatus().getReadyReplicas();
-  }
-
-  private static void patchMesh(String patch) {
-    ambit
-        .client()
-        .resources(AmbientMesh.class)
-        .withName("default")
-        .patch(PatchContext.of(PatchType.JSON_MERGE), patch);
   }
 
   @Test
