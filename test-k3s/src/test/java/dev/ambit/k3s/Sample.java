@@ -285,7 +285,10 @@ final class Sample {
     try {
       return client.pods().inNamespace(namespace).withName(name).getLog();
     } catch (KubernetesClientException e) {
-      if (e.getCode() == 400) {
+      // The latter of a pod that its node has not heard of yet.
+      if (e.getCode() == 400
+          || (e.getCode() == 404
+              && client.pods().inNamespace(namespace).withName(name).get() != null)) {
         return "";
       }
       throw e;

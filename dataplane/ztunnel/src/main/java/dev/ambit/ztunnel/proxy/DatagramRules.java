@@ -36,6 +36,11 @@ import org.slf4j.LoggerFactory;
  * plain flow to it. What the mesh looks like changes, and the tables follow. While there is no
  * ztunnel, what would be led to it is dropped.
  *
+ * <p>The kernel begins to follow a pod's flows when it joins. Of one that was under way it may see
+ * an answer first, and then takes client and server for each other, for as long as the flow lasts.
+ * The ports tell them apart: what looks like an answer begins no flow while the pod joins, and what
+ * looks like a question is led here though the kernel has it for an answer.
+ *
  * <p>Everything here runs on one thread of its own, since packet filter calls block.
  */
 public final class DatagramRules {
@@ -46,7 +51,7 @@ public final class DatagramRules {
 
   private static final String TABLE = "ambit_udp";
   private static final List<String> CHAINS =
-      List.of("untracked", "judged", "capture", "captured", "hand_over", "judge");
+      List.of("untracked", "judged", "capture", "answers", "captured", "hand_over", "judge");
   private static final long DEBOUNCE_MILLIS = 50;
   private static final long VERIFY_SECONDS = 15;
 
@@ -54,6 +59,12 @@ public final class DatagramRules {
   private static final int TURN_SHIFT = 12;
 
   private static final int TURNS = (1 << 20) - 1;
+
+  /** Ports from here on are those of sockets that asked for none, so of clients. */
+  private static final int FIRST_OF_CLIENTS = 32_768;
+
+  /** Answers to what was asked before the pod joined are on their way for no longer than that. */
+  private static final int JOINING_SECONDS = 1;
 
   private final ScheduledExecutorService executor;
   private final Supplier<Set<InetAddress>> destinations;
@@ -377,15 +388,17 @@ public final class DatagramRules {
     table inet %1$s {
       set mesh4 { type ipv4_addr; }
       set mesh6 { type ipv6_addr; }
+      set joining { type inet_proto; flags timeout; elements = { udp timeout %2$ds } }
       chain untracked { type filter hook output priority raw; policy accept; }
       chain judged { type filter hook output priority mangle - 5; policy accept; }
       chain capture { type route hook output priority mangle + 5; policy accept; }
+      chain answers { }
       chain captured { }
       chain hand_over { type filter hook prerouting priority mangle; policy accept; }
       chain judge { }
     }
     """
-            .formatted(TABLE)
+            .formatted(TABLE, JOINING_SECONDS)
         + rules(guard, turn, dns, mark)
         + changes(Set.of(), addresses);
   }
@@ -416,10 +429,18 @@ public final class DatagramRules {
         meta l4proto != udp accept
         oif "lo" accept
         meta mark & 0xfff == { 0x%3$x, 0x%2$x, 0x%9$x } accept
-        ct direction reply accept
-    %7$s    ip daddr @mesh4 goto captured
+        ct mark & 0xfff == 0x111 accept
+        ct direction reply goto answers
+    %7$s    meta l4proto @joining ct state new udp sport != 53 udp sport < %12$d udp dport >= %12$d drop
+        ip daddr @mesh4 goto captured
         ip6 daddr @mesh6 goto captured
         ct mark & 0xfff == 0x222 ct mark set ct mark & 0xfffff000
+      }
+      chain answers {
+        udp sport < %12$d accept
+        udp dport >= %12$d accept
+        ip daddr @mesh4 goto captured
+        ip6 daddr @mesh6 goto captured
       }
       chain captured {
         ct status & seen-reply == 0 ct mark set ct mark & 0xfffff000 | 0x222
@@ -456,7 +477,8 @@ public final class DatagramRules {
                 FlowSettings.PLAIN_PORT,
                 FlowSettings.JUDGED_MARK,
                 FlowSettings.OTHER_SOURCE,
-                FlowSettings.PLAIN_PORT_OF_CONNECTED);
+                FlowSettings.PLAIN_PORT_OF_CONNECTED,
+                FIRST_OF_CLIENTS);
   }
 
   /** The commands that change the sets alone. */

@@ -1,6 +1,7 @@
 package dev.ambit.ztunnel.netns;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import dev.ambit.linux.Nftables;
@@ -20,6 +21,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What the kernel remembers of plain flows holds for as long as what it was decided by. */
 @Timeout(240)
@@ -199,5 +202,73 @@ class DatagramVerdictsIT {
       }
       assertThat(echo.callers()).extracting(InetSocketAddress::getPort).containsOnly(socket.port());
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aFlowWhoseAnswerIsTheFirstThatTheServersKernelSeesStaysAQuestionOfTheClients(boolean ipv6)
+      throws IOException {
+    var client = captured(mesh.a(), "early" + ipv6);
+    var server = mesh.uncaptured(mesh.b(), "late" + ipv6);
+    var to = ipv6 ? server.at6(PORT) : server.at(PORT);
+    try (var silent = UdpServer.silent(server, PORT);
+        var socket = UdpClient.open(client)) {
+      var caller = asked(silent, socket, to);
+      mesh.controlPlane().announce(resource(server));
+      mesh.b().agent().capture(server);
+      // The kernel says so to who sends what it drops.
+      assertThatThrownBy(() -> silent.send("answer".getBytes(StandardCharsets.UTF_8), caller))
+          .hasMessageContaining("not permitted");
+      awaitCapture(client, server);
+      goesOnInTheTunnel(silent, socket, to);
+      // Had the answer begun a flow of the server's, its end would be logged on the client's node.
+      assertThat(mesh.a().ztunnel().log())
+          .noneMatch(line -> line.text().matches(".*src\\.identity=\"[^\"]*/sa/late.*"));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aFlowWhoseAnswerIsTheFirstThatTheClientsKernelSeesGoesIntoTheTunnel(boolean ipv6)
+      throws IOException {
+    var client = mesh.uncaptured(mesh.a(), "awaiting" + ipv6);
+    var server = captured(mesh.b(), "slow" + ipv6);
+    var to = ipv6 ? server.at6(PORT) : server.at(PORT);
+    try (var silent = UdpServer.silent(server, PORT);
+        var socket = UdpClient.open(client)) {
+      var caller = asked(silent, socket, to);
+      mesh.controlPlane().announce(resource(client));
+      mesh.a().agent().capture(client);
+      awaitCapture(client, server);
+      silent.send("answer".getBytes(StandardCharsets.UTF_8), caller);
+      goesOnInTheTunnel(silent, socket, to);
+    }
+  }
+
+  /** Has a server hear a datagram, and returns from where. */
+  private static InetSocketAddress asked(UdpServer server, UdpClient client, InetSocketAddress to) {
+    await("a datagram that the server hears")
+        .atMost(Patience.LONG)
+        .until(
+            () -> {
+              client.send("question".getBytes(StandardCharsets.UTF_8), to);
+              return !server.callers().isEmpty();
+            });
+    return server.callers().getLast();
+  }
+
+  /** After at most a few datagrams; what crosses the nodes from then on cannot be read. */
+  private void goesOnInTheTunnel(UdpServer server, UdpClient client, InetSocketAddress to)
+      throws IOException {
+    server.answering();
+    client.answered(to);
+    try (var wire = PacketCapture.betweenNodes(mesh.network())) {
+      for (int i = 0; i < 5; i++) {
+        var secret = Calls.marker();
+        client.answered(to, secret.getBytes(StandardCharsets.UTF_8));
+        assertThat(wire.shows(secret)).isFalse();
+      }
+    }
+    assertThat(server.callers()).extracting(InetSocketAddress::getPort).containsOnly(client.port());
   }
 }

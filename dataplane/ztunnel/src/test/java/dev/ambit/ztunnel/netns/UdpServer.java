@@ -15,6 +15,7 @@ final class UdpServer implements AutoCloseable {
   private final UnaryOperator<byte[]> answer;
   private final boolean connects;
   private final List<InetSocketAddress> callers = new CopyOnWriteArrayList<>();
+  private volatile boolean silent;
 
   private UdpServer(
       Pod pod, DatagramSocket socket, UnaryOperator<byte[]> answer, boolean connects) {
@@ -31,6 +32,18 @@ final class UdpServer implements AutoCloseable {
   /** Sends back what comes, and connects its socket to the first that asks. */
   static UdpServer connectingEcho(Pod pod, int port) throws IOException {
     return new UdpServer(pod, bound(pod, port), question -> question, true);
+  }
+
+  /** Answers nobody until it is told to. */
+  static UdpServer silent(Pod pod, int port) throws IOException {
+    var server = echo(pod, port);
+    server.silent = true;
+    return server;
+  }
+
+  /** From now on it sends back what comes. */
+  void answering() {
+    silent = false;
   }
 
   private static DatagramSocket bound(Pod pod, int port) throws IOException {
@@ -59,6 +72,9 @@ final class UdpServer implements AutoCloseable {
         callers.add(caller);
         if (connects && !socket.isConnected()) {
           socket.connect(caller);
+        }
+        if (silent) {
+          continue;
         }
         byte[] text = answer.apply(Arrays.copyOf(memory, packet.getLength()));
         socket.send(new DatagramPacket(text, text.length, caller));
