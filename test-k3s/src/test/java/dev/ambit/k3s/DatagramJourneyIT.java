@@ -112,22 +112,17 @@ class DatagramJourneyIT {
               }
             });
     goesOn(lost);
-    await("both ends' identity is in the log")
-        .atMost(InstalledAmbit.SOON)
-        .until(
-            () ->
-                !ambit
-                    .accessLog(
-                        ambit.node(0),
-                        "sa/client",
-                        "sa/server",
-                        "dst.addr=" + sample.get(NAMESPACE, "server").getStatus().getPodIP())
-                    .isEmpty());
-
     policy();
     await("the stranger is refused")
         .atMost(InstalledAmbit.SOON)
         .until(() -> !ask("stranger", "refused").succeeded());
+    await("the refusal is logged with both ends' identity")
+        .atMost(InstalledAmbit.SOON)
+        .until(
+            () ->
+                !ambit
+                    .accessLog(ambit.node(1), "UDP flow", "sa/stranger\"", "sa/server\"")
+                    .isEmpty());
     assertThat(ask("client", "allowed").orThrow()).contains("allowed 1");
     goesOn(lost);
     ambit
