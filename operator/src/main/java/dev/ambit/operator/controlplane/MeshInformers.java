@@ -34,8 +34,11 @@ import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
 import io.fabric8.kubernetes.client.informers.cache.Cache;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
@@ -348,6 +351,9 @@ final class MeshInformers implements AutoCloseable {
         prepared(client.resources(MeshEnrollment.class).inAnyNamespace(), Trimming::annotations);
     informer.addEventHandler(
         new ResourceEventHandler<MeshEnrollment>() {
+          /** By namespace; a status changes often, and this seldom. */
+          private final Map<String, Set<String>> told = new ConcurrentHashMap<>();
+
           @Override
           public void onAdd(MeshEnrollment added) {
             changed(added);
@@ -387,14 +393,16 @@ final class MeshInformers implements AutoCloseable {
                   index.boundWaypoint(namespace, waypoint);
                   index.nextWaypoint(namespace, next);
                 });
-            // After that, since it is what a waypoint says of all that it was told by that.
-            publisher.changeWaypoints(
-                describe(enrollment),
-                index ->
-                    index.enrollmentWaypoints(
-                        namespace,
-                        Stream.concat(waypoint.stream(), next.stream())
-                            .collect(Collectors.toUnmodifiableSet())));
+            Set<String> names =
+                Stream.concat(waypoint.stream(), next.stream())
+                    .collect(Collectors.toUnmodifiableSet());
+            Set<String> before =
+                names.isEmpty() ? told.remove(namespace) : told.put(namespace, names);
+            if (!names.equals(before == null ? Set.of() : before)) {
+              // After that, since it is what a waypoint says of all that it was told by that.
+              publisher.changeWaypoints(
+                  describe(enrollment), index -> index.enrollmentWaypoints(namespace, names));
+            }
           }
         });
     return informer;

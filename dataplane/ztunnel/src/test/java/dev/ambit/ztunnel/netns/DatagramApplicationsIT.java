@@ -1,12 +1,12 @@
 package dev.ambit.ztunnel.netns;
 
+import static dev.ambit.ztunnel.netns.DatagramRedirection.awaitCapture;
+import static dev.ambit.ztunnel.netns.DatagramRedirection.carrying;
 import static dev.ambit.ztunnel.testing.DnsMessages.TXT;
 import static dev.ambit.ztunnel.testing.DnsMessages.query;
 import static dev.ambit.ztunnel.testing.DnsMessages.reply;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
 
-import dev.ambit.linux.Nftables;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -51,11 +51,10 @@ class DatagramApplicationsIT {
     serverOnA = mesh.captured(mesh.a(), "server-on-a");
     serverOnB = mesh.captured(mesh.b(), "server-on-b");
     for (var pod : List.of(clientOnA, clientOnB)) {
-      mesh.controlPlane()
-          .announce(WorkloadResource.captured(pod).with(workload -> workload.setDatagrams(true)));
+      mesh.controlPlane().announce(carrying(pod));
     }
     for (var pod : List.of(serverOnA, serverOnB)) {
-      var resource = WorkloadResource.captured(pod).with(workload -> workload.setDatagrams(true));
+      var resource = carrying(pod);
       for (boolean ipv6 : new boolean[] {false, true}) {
         for (int port : new int[] {QUIC, DnsServer.PORT}) {
           var service = service(pod, port, ipv6);
@@ -105,16 +104,6 @@ class DatagramApplicationsIT {
         pod.at6(port),
         service(pod, port, false).address4(),
         service(pod, port, true).address4());
-  }
-
-  private static void awaitCapture(Pod pod, InetAddress destination) {
-    await("datagrams of " + pod + " to " + destination + " are captured")
-        .atMost(Patience.LONG)
-        .until(
-            () ->
-                pod.host()
-                    .call(() -> Nftables.run("list table inet ambit_udp"))
-                    .contains(destination.getHostAddress().replace(":0:0:0:0:0:", "::")));
   }
 
   /** Nothing but HBONE went between the pods. */

@@ -1,5 +1,7 @@
 package dev.ambit.ztunnel.netns;
 
+import static dev.ambit.ztunnel.netns.DatagramRedirection.awaitCapture;
+import static dev.ambit.ztunnel.netns.DatagramRedirection.carrying;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -51,31 +53,16 @@ class DatagramIT {
     }
   }
 
-  private static WorkloadResource resource(Pod pod) {
-    return WorkloadResource.captured(pod).with(workload -> workload.setDatagrams(true));
-  }
-
   private Pod captured(MeshNode node, String serviceAccount) {
     var pod = mesh.captured(node, serviceAccount);
-    mesh.controlPlane().announce(resource(pod));
+    mesh.controlPlane().announce(carrying(pod));
     return pod;
   }
 
   private void protect(Pod server, Authorization... policies) {
     mesh.controlPlane().enforce(policies);
     var names = java.util.Arrays.stream(policies).map(FakeControlPlane::name);
-    mesh.controlPlane().announce(resource(server).selectedBy(names.toArray(String[]::new)));
-  }
-
-  /** Waits until {@code pod}'s datagrams to {@code destination} are led to the ztunnel. */
-  private static void awaitCapture(Pod pod, InetAddress destination) {
-    await("datagrams to " + destination + " are captured")
-        .atMost(Patience.LONG)
-        .until(
-            () ->
-                pod.host()
-                    .call(() -> dev.ambit.linux.Nftables.run("list table inet ambit_udp"))
-                    .contains(destination.getHostAddress().replace(":0:0:0:0:0:", "::")));
+    mesh.controlPlane().announce(carrying(server).selectedBy(names.toArray(String[]::new)));
   }
 
   private static void silent(Pod from, InetSocketAddress to) throws IOException {
@@ -197,7 +184,7 @@ class DatagramIT {
             "shop", "tills", new InetSocketAddress(InetAddress.getByName("10.96.7.7"), 90), PORT);
     mesh.controlPlane().announce(service);
     mesh.controlPlane()
-        .announce(resource(one).endpointOf(service, PORT), resource(two).endpointOf(service, PORT));
+        .announce(carrying(one).endpointOf(service, PORT), carrying(two).endpointOf(service, PORT));
     awaitCapture(client, service.address4().getAddress());
     try (var first = UdpServer.echo(one, PORT);
         var second = UdpServer.echo(two, PORT);
@@ -208,7 +195,7 @@ class DatagramIT {
       boolean onOne = !first.callers().isEmpty();
       assertThat(onOne ? second.callers() : first.callers()).as("a flow keeps to one").isEmpty();
       mesh.controlPlane()
-          .announce(resource(onOne ? one : two).endpointOf(service, PORT).unhealthy());
+          .announce(carrying(onOne ? one : two).endpointOf(service, PORT).unhealthy());
       var other = onOne ? second : first;
       await("the flow moves")
           .atMost(Patience.LONG)
@@ -254,7 +241,7 @@ class DatagramIT {
                   line.text().contains("UDP flow failed")
                       && line.has("src.workload", stranger.name())
                       && line.has("error", "the next hop answered CONNECT with 401"));
-      mesh.controlPlane().announce(resource(server));
+      mesh.controlPlane().announce(carrying(server));
       mesh.controlPlane().revoke(policy);
       ofStranger.answered(server.at(PORT));
     }
@@ -399,7 +386,7 @@ class DatagramIT {
     var allow = Policies.of("shop", "udp-late-allow", Action.ALLOW, Policies.port(PORT)).build();
     var deny = Policies.of("shop", "udp-late-deny", Action.DENY, Policies.port(PORT)).build();
     mesh.controlPlane().enforce(allow, deny);
-    mesh.controlPlane().announce(resource(server).selectedBy(FakeControlPlane.name(allow)));
+    mesh.controlPlane().announce(carrying(server).selectedBy(FakeControlPlane.name(allow)));
     mesh.controlPlane().awaitSettled();
     try (var echo = UdpServer.echo(server, PORT);
         var ofPlain = UdpClient.open(plain)) {
@@ -407,7 +394,7 @@ class DatagramIT {
       assertThat(echo.callers()).isNotEmpty();
       mesh.controlPlane()
           .announce(
-              resource(server)
+              carrying(server)
                   .selectedBy(FakeControlPlane.name(allow), FakeControlPlane.name(deny)));
       await("the flow under way is refused")
           .atMost(Patience.LONG)

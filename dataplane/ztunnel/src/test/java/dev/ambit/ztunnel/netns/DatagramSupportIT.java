@@ -1,5 +1,7 @@
 package dev.ambit.ztunnel.netns;
 
+import static dev.ambit.ztunnel.netns.DatagramRedirection.awaitCapture;
+import static dev.ambit.ztunnel.netns.DatagramRedirection.carrying;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -43,27 +45,12 @@ class DatagramSupportIT {
     }
   }
 
-  /** A pod of which the control plane says that UDP is carried to it. */
-  private WorkloadResource promised(Pod pod) {
-    return WorkloadResource.captured(pod).with(workload -> workload.setDatagrams(true));
-  }
-
-  private static void awaitCapture(Pod pod, Pod destination) {
-    await("datagrams to " + destination + " are captured")
-        .atMost(Patience.LONG)
-        .until(
-            () ->
-                pod.host()
-                    .call(() -> dev.ambit.linux.Nftables.run("list table inet ambit_udp"))
-                    .contains(destination.ipv4().getHostAddress()));
-  }
-
   @Test
   void whereTheOtherZtunnelCarriesNoneItIsFoundOutAndPoliciesDecide() throws IOException {
     var client = mesh.captured(mesh.a(), "client");
     var server = mesh.captured(mesh.b(), "server");
-    mesh.controlPlane().announce(promised(client), promised(server));
-    awaitCapture(client, server);
+    mesh.controlPlane().announce(carrying(client), carrying(server));
+    awaitCapture(client, server.ipv4());
     var marker = Calls.marker();
     try (var wire = PacketCapture.betweenNodes(mesh.network());
         var echo = UdpServer.echo(server, PORT)) {
@@ -76,7 +63,7 @@ class DatagramSupportIT {
 
       mesh.controlPlane().enforce(Policies.strict());
       mesh.controlPlane()
-          .announce(promised(server).selectedBy(FakeControlPlane.name(Policies.strict())));
+          .announce(carrying(server).selectedBy(FakeControlPlane.name(Policies.strict())));
       mesh.controlPlane().awaitSettled();
       int before = echo.callers().size();
       try (var socket = UdpClient.open(client)) {
@@ -98,8 +85,8 @@ class DatagramSupportIT {
   void aFlowThatIsSilentEndsAndBeginsAgainUnseen() throws IOException {
     var client = mesh.captured(mesh.a(), "seldom-client");
     var server = mesh.captured(mesh.a(), "seldom-server");
-    mesh.controlPlane().announce(promised(client), promised(server));
-    awaitCapture(client, server);
+    mesh.controlPlane().announce(carrying(client), carrying(server));
+    awaitCapture(client, server.ipv4());
     try (var echo = UdpServer.echo(server, PORT);
         var socket = UdpClient.open(client)) {
       for (int i = 0; i < 2; i++) {
@@ -117,8 +104,8 @@ class DatagramSupportIT {
   void aZtunnelThatCarriesNoneTakesOutTheRulesOfOneThatDid() throws IOException {
     var client = mesh.captured(mesh.a(), "switching-client");
     var server = mesh.captured(mesh.b(), "switching-server");
-    mesh.controlPlane().announce(promised(client), promised(server));
-    awaitCapture(client, server);
+    mesh.controlPlane().announce(carrying(client), carrying(server));
+    awaitCapture(client, server.ipv4());
     var old = mesh.a().ztunnel();
     mesh.a().startZtunnel(Map.of("UDP_ENABLED", "false"));
     mesh.a().awaitReady();
@@ -153,7 +140,7 @@ class DatagramSupportIT {
     mesh.controlPlane()
         .announce(
             WorkloadResource.captured(strict).selectedBy(FakeControlPlane.name(Policies.strict())));
-    awaitCapture(client, strict);
+    awaitCapture(client, strict.ipv4());
     try (var echo = UdpServer.echo(open, PORT);
         var refused = UdpServer.echo(strict, PORT);
         var socket = UdpClient.open(client)) {

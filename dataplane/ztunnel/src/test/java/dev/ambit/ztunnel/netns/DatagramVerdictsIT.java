@@ -1,10 +1,12 @@
 package dev.ambit.ztunnel.netns;
 
+import static dev.ambit.ztunnel.netns.DatagramRedirection.awaitCapture;
+import static dev.ambit.ztunnel.netns.DatagramRedirection.carrying;
+import static dev.ambit.ztunnel.netns.DatagramRedirection.rules;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
-import dev.ambit.linux.Nftables;
 import dev.ambit.protocol.security.Action;
 import dev.ambit.protocol.security.Authorization;
 import java.io.IOException;
@@ -50,24 +52,10 @@ class DatagramVerdictsIT {
     }
   }
 
-  private static WorkloadResource resource(Pod pod) {
-    return WorkloadResource.captured(pod).with(workload -> workload.setDatagrams(true));
-  }
-
   private Pod captured(MeshNode node, String serviceAccount) {
     var pod = mesh.captured(node, serviceAccount);
-    mesh.controlPlane().announce(resource(pod));
+    mesh.controlPlane().announce(carrying(pod));
     return pod;
-  }
-
-  private static String rules(Pod pod) {
-    return pod.host().call(() -> Nftables.run("list table inet ambit_udp"));
-  }
-
-  private static void awaitCapture(Pod client, Pod server) {
-    await("datagrams to the server are captured")
-        .atMost(Patience.LONG)
-        .until(() -> rules(client).contains(server.ipv4().getHostAddress()));
   }
 
   /** Has all plain flows judged anew, by the same policies. */
@@ -89,7 +77,7 @@ class DatagramVerdictsIT {
     var server = captured(mesh.b(), "guarded");
     var allow = policy("outlived", Action.ALLOW);
     mesh.controlPlane().enforce(allow);
-    mesh.controlPlane().announce(resource(server).selectedBy(FakeControlPlane.name(allow)));
+    mesh.controlPlane().announce(carrying(server).selectedBy(FakeControlPlane.name(allow)));
     try (var echo = UdpServer.echo(server, PORT);
         var allowed = UdpClient.open(plain)) {
       for (int i = 0; i < 3; i++) {
@@ -116,7 +104,7 @@ class DatagramVerdictsIT {
     var server = captured(mesh.b(), "connecting");
     var allow = policy("connecting", Action.ALLOW);
     mesh.controlPlane().enforce(allow);
-    mesh.controlPlane().announce(resource(server).selectedBy(FakeControlPlane.name(allow)));
+    mesh.controlPlane().announce(carrying(server).selectedBy(FakeControlPlane.name(allow)));
     for (var to : List.of(server.at(PORT), server.at6(PORT))) {
       try (var echo = UdpServer.connectingEcho(server, PORT);
           var client = UdpClient.open(plain)) {
@@ -145,7 +133,7 @@ class DatagramVerdictsIT {
     var server = captured(mesh.b(), "answering");
     byte[] lie = Calls.marker().getBytes(StandardCharsets.UTF_8);
     byte[] truth = Calls.marker().getBytes(StandardCharsets.UTF_8);
-    awaitCapture(client, server);
+    awaitCapture(client, server.ipv4());
     for (boolean connected : new boolean[] {false, true}) {
       for (var to : List.of(server.at(PORT), server.at6(PORT))) {
         try (var echo = UdpServer.echo(server, PORT);
@@ -180,11 +168,11 @@ class DatagramVerdictsIT {
     try (var echo = UdpServer.echo(server, PORT);
         var socket = UdpClient.open(client)) {
       socket.answered(server.at(PORT));
-      mesh.controlPlane().announce(resource(server));
+      mesh.controlPlane().announce(carrying(server));
       mesh.b().agent().capture(server);
       var secret = Calls.marker().getBytes(StandardCharsets.UTF_8);
       try (var wire = PacketCapture.betweenNodes(mesh.network())) {
-        awaitCapture(client, server);
+        awaitCapture(client, server.ipv4());
         socket.answered(server.at(PORT), secret);
         assertThat(wire.shows(new String(secret, StandardCharsets.UTF_8))).isFalse();
       }
@@ -214,12 +202,12 @@ class DatagramVerdictsIT {
     try (var silent = UdpServer.silent(server, PORT);
         var socket = UdpClient.open(client)) {
       var caller = asked(silent, socket, to);
-      mesh.controlPlane().announce(resource(server));
+      mesh.controlPlane().announce(carrying(server));
       mesh.b().agent().capture(server);
       // The kernel says so to who sends what it drops.
       assertThatThrownBy(() -> silent.send("answer".getBytes(StandardCharsets.UTF_8), caller))
           .hasMessageContaining("not permitted");
-      awaitCapture(client, server);
+      awaitCapture(client, server.ipv4());
       goesOnInTheTunnel(silent, socket, to);
       // Had the answer begun a flow of the server's, its end would be logged on the client's node.
       assertThat(mesh.a().ztunnel().log())
@@ -237,9 +225,9 @@ class DatagramVerdictsIT {
     try (var silent = UdpServer.silent(server, PORT);
         var socket = UdpClient.open(client)) {
       var caller = asked(silent, socket, to);
-      mesh.controlPlane().announce(resource(client));
+      mesh.controlPlane().announce(carrying(client));
       mesh.a().agent().capture(client);
-      awaitCapture(client, server);
+      awaitCapture(client, server.ipv4());
       silent.send("answer".getBytes(StandardCharsets.UTF_8), caller);
       goesOnInTheTunnel(silent, socket, to);
     }

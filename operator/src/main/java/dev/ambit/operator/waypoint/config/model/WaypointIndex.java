@@ -313,13 +313,12 @@ public final class WaypointIndex {
    * that goes through them for it.
    */
   public void enrollmentWaypoints(String namespace, Set<String> names) {
-    Set<String> before =
-        names.isEmpty()
-            ? enrollmentWaypoints.remove(namespace)
-            : enrollmentWaypoints.put(namespace, Set.copyOf(names));
-    if (!names.equals(before == null ? Set.of() : before)) {
-      plansChanged = true;
+    if (names.isEmpty()) {
+      enrollmentWaypoints.remove(namespace);
+    } else {
+      enrollmentWaypoints.put(namespace, Set.copyOf(names));
     }
+    plansChanged = true;
   }
 
   private boolean isOfEnrollment(String waypoint) {
