@@ -136,16 +136,7 @@ final class Sample {
   /** A pod that answers datagrams, with a Service of its name. */
   void datagramServer(String namespace, String name, String node, int port) {
     serviceAccount(namespace, name);
-    apply(
-        """
-        apiVersion: v1
-        kind: Service
-        metadata: {namespace: %s, name: %s}
-        spec:
-          selector: {app: %s}
-          ports: [{name: datagrams, port: %d, protocol: UDP}]
-        """
-            .formatted(namespace, name, name, port));
+    serviceOf(namespace, name, "{name: datagrams, port: " + port + ", protocol: UDP}");
     pod(
         namespace,
         name,
@@ -182,6 +173,15 @@ final class Sample {
   }
 
   void service(String namespace, String name, int... ports) {
+    serviceOf(
+        namespace,
+        name,
+        Arrays.stream(ports)
+            .mapToObj(p -> "{name: tcp-" + p + ", port: " + p + "}")
+            .collect(Collectors.joining(", ")));
+  }
+
+  private void serviceOf(String namespace, String name, String ports) {
     apply(
         """
         apiVersion: v1
@@ -191,13 +191,7 @@ final class Sample {
           selector: {app: %s}
           ports: [%s]
         """
-            .formatted(
-                namespace,
-                name,
-                name,
-                Arrays.stream(ports)
-                    .mapToObj(p -> "{name: tcp-" + p + ", port: " + p + "}")
-                    .collect(Collectors.joining(", "))));
+            .formatted(namespace, name, name, ports));
   }
 
   void serviceAccount(String namespace, String name) {

@@ -390,8 +390,7 @@ final class MeshInformers implements AutoCloseable {
                   index.plaintextWatched(namespace, watched);
                   index.datagramsLeftAlone(namespace, leftAlone);
                   index.whenMissing(namespace, whenMissing);
-                  index.boundWaypoint(namespace, waypoint);
-                  index.nextWaypoint(namespace, next);
+                  index.enrollmentWaypoints(namespace, waypoint, next);
                 });
             Set<String> names =
                 Stream.concat(waypoint.stream(), next.stream())

@@ -196,24 +196,17 @@ public final class MeshIndex {
     prune(namespace);
   }
 
-  /** The waypoint that the namespace's effective MeshEnrollment binds it to, by its name there. */
-  public void boundWaypoint(String namespace, Optional<String> waypoint) {
-    NamespaceObjects objects = objects(namespace);
-    if (!objects.waypoint.equals(waypoint)) {
-      objects.waypoint = waypoint;
-      computeNamespace(namespace, objects);
-    }
-    prune(namespace);
-  }
-
   /**
-   * The waypoint that it will bind it to: told of what is to go through it, while nodes go on as
-   * they are.
+   * The waypoints of the namespace's effective MeshEnrollment, by their names there.
+   *
+   * @param bound the one that traffic goes through
+   * @param next the one that it is to go through: told of it, while nodes go on as they are
    */
-  public void nextWaypoint(String namespace, Optional<String> waypoint) {
+  public void enrollmentWaypoints(String namespace, Optional<String> bound, Optional<String> next) {
     NamespaceObjects objects = objects(namespace);
-    if (!objects.nextWaypoint.equals(waypoint)) {
-      objects.nextWaypoint = waypoint;
+    if (!objects.waypoint.equals(bound) || !objects.nextWaypoint.equals(next)) {
+      objects.waypoint = bound;
+      objects.nextWaypoint = next;
       computeNamespace(namespace, objects);
     }
     prune(namespace);

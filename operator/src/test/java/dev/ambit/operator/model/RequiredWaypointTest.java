@@ -210,7 +210,7 @@ class RequiredWaypointTest {
     index.put(service("web", Map.of()));
     index.put(policy("name: p, namespace: a", "kind: Service, name: web", "DENY"));
     expectOpen();
-    index.boundWaypoint("a", Optional.of("waypoint"));
+    index.enrollmentWaypoints("a", Optional.of("waypoint"), Optional.empty());
     expectOnlyThrough(WAYPOINT);
     // It wins over the namespace's label, and the object's own label over it.
     var namespace = Objects.namespace("a", Map.of());
@@ -226,7 +226,7 @@ class RequiredWaypointTest {
     index.remove(gateway);
     index.put(gateway);
     expectOnlyThrough(WAYPOINT);
-    index.boundWaypoint("a", Optional.empty());
+    index.enrollmentWaypoints("a", Optional.empty(), Optional.empty());
     expectOpen();
   }
 
@@ -236,7 +236,7 @@ class RequiredWaypointTest {
     index.put(policy("name: p, namespace: a", "kind: Service, name: web", "DENY"));
     var before = Map.copyOf(index.addresses());
     told.clear();
-    index.nextWaypoint("a", Optional.of("waypoint"));
+    index.enrollmentWaypoints("a", Optional.empty(), Optional.of("waypoint"));
     assertThat(told).isEqualTo(Map.of("a/web.a.svc.cluster.local", Set.of("a/waypoint")));
     expectOpen();
     assertThat(index.addresses()).isEqualTo(before);
@@ -244,11 +244,10 @@ class RequiredWaypointTest {
     index.remove(gateway("a", "waypoint"));
     index.put(gateway("a", "waypoint"));
     assertThat(told.get("a/web.a.svc.cluster.local")).containsExactly("a/waypoint");
-    index.nextWaypoint("a", Optional.empty());
+    index.enrollmentWaypoints("a", Optional.empty(), Optional.empty());
     assertThat(told.get("a/web.a.svc.cluster.local")).isEmpty();
     // From one waypoint to another, both know.
-    index.boundWaypoint("a", Optional.of("waypoint"));
-    index.nextWaypoint("a", Optional.of("canary"));
+    index.enrollmentWaypoints("a", Optional.of("waypoint"), Optional.of("canary"));
     assertThat(told.get("a/web.a.svc.cluster.local"))
         .containsExactlyInAnyOrder("a/waypoint", "a/canary");
     expectOnlyThrough(WAYPOINT);

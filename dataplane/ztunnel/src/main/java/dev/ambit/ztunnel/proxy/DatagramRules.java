@@ -431,7 +431,7 @@ public final class DatagramRules {
         meta mark & 0xfff == { 0x%3$x, 0x%2$x, 0x%9$x } accept
         ct mark & 0xfff == 0x111 accept
         ct direction reply goto answers
-    %7$s    meta l4proto @joining ct state new udp sport != 53 udp sport < %12$d udp dport >= %12$d drop
+    %7$s    ct state new meta l4proto @joining udp sport != 53 udp sport < %12$d udp dport >= %12$d drop
         ip daddr @mesh4 goto captured
         ip6 daddr @mesh6 goto captured
         ct mark & 0xfff == 0x222 ct mark set ct mark & 0xfffff000
