@@ -138,6 +138,7 @@ public final class Ztunnel {
   private final ServerChannel xdsChannel;
   private final ServerChannel authorityChannel;
   private final CertificateCache certificates;
+  private final KnownPods known;
   private final @Nullable RevocationWatch revocations;
   private final XdsClient xds;
   private final DnsHostnameResolver names;
@@ -191,6 +192,7 @@ public final class Ztunnel {
             new IstioCertificateClient(authorityChannel, settings.certificateLifetime()),
             certificateExecutor,
             Clock.systemUTC());
+    known = new KnownPods(mesh, certificates);
     ConnectionTelemetry connections =
         new ConnectionTelemetry(metrics, accessLog, settings.metricsIdle());
     long sweep = DROP_IDLE_METRICS.toSeconds();
@@ -229,11 +231,7 @@ public final class Ztunnel {
     LocalPod dedicated = settings.dedicated();
     podSource =
         dedicated == null
-            ? new ZdsClient(
-                settings.agentSocket(),
-                pods,
-                new KnownPods(mesh, certificates),
-                settings.drainDeadline())
+            ? new ZdsClient(settings.agentSocket(), pods, known, settings.drainDeadline())
             : new DedicatedPod(dedicated, pods);
     metrics
         .family("istio_build", "What runs here", MetricRegistry.Kind.GAUGE)
@@ -256,9 +254,11 @@ public final class Ztunnel {
             () -> DatagramDestinations.of(mesh, settings.network(), policies::guards),
             mesh::known,
             policies::guards,
+            pod -> known.uncertified(pod).isEmpty(),
             flows.dns(),
             settings.proxy().mark());
     mesh.onChanged(rules::meshChanged);
+    certificates.onIssued(rules::meshChanged);
     policies.onChange(rules::policiesChanged);
     metrics
         .family(

@@ -225,7 +225,11 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
   @Override
   public void answered(ZdsWorkload pod, AddOutcome outcome) {
     var capture = captures.get(pod.uid());
-    if (capture == null || capture.served != pod) {
+    if (capture == null) {
+      return;
+    }
+    var served = capture.served;
+    if (served == null || served.network() != pod.network()) {
       return;
     }
     boolean before = capture.acknowledged;
@@ -318,9 +322,9 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
       return Optional.empty();
     }
     switch (capture.stage) {
-      case Stage.Free free -> serve(pod, capture, network(pod, addresses, capture));
-      case Stage.Draining draining -> serve(pod, capture, network(pod, addresses, capture));
-      case Stage.Released released -> serve(pod, capture, network(pod, addresses, capture));
+      case Stage.Free free -> serveRunning(pod, capture, addresses);
+      case Stage.Draining draining -> serveRunning(pod, capture, addresses);
+      case Stage.Released released -> serveRunning(pod, capture, addresses);
       case Stage.Joining joining -> {}
       case Stage.Settling settling -> capture.stage = PodCapture.CAPTURED;
       case Stage.Captured captured -> {
@@ -386,6 +390,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
     capture.dnsUnanswered = 0;
     install(capture, network);
     capture.stage = PodCapture.CAPTURED;
+    capture.served = Objects.requireNonNull(capture.served).joined();
     count("captured");
     LOG.atInfo()
         .addKeyValue("namespace", pod.getMetadata().getNamespace())
@@ -450,7 +455,12 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
                     + " ztunnel does not answer it");
   }
 
-  private void serve(Pod pod, PodCapture capture, PodNetwork network) {
+  private void serveRunning(Pod pod, PodCapture capture, Collection<InetAddress> addresses)
+      throws IOException {
+    serve(pod, capture, network(pod, addresses, capture), true);
+  }
+
+  private void serve(Pod pod, PodCapture capture, PodNetwork network, boolean joining) {
     var serviceAccount = pod.getSpec().getServiceAccountName();
     capture.network = network;
     capture.examined = true;
@@ -460,7 +470,8 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
             pod.getMetadata().getName(),
             pod.getMetadata().getNamespace(),
             serviceAccount == null ? "default" : serviceAccount,
-            network);
+            network,
+            joining);
     capture.acknowledged = false;
     capture.stage = new Stage.Joining(System.nanoTime());
   }
@@ -590,7 +601,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
           }
           try {
             // Nothing runs in the pod yet that could be refused, and nothing may leave it plain.
-            serve(pod, capture, network);
+            serve(pod, capture, network, false);
             redirect(pod, capture, network);
             if (!addresses.isEmpty()) {
               hostRules.put(capture.uid, addresses);
@@ -825,7 +836,7 @@ public final class PodCaptures implements CapturedPods, AutoCloseable {
         throw e;
       }
       if (present) {
-        serve(pod, capture, network);
+        serve(pod, capture, network, false);
         // What the annotation says was proven once. The rules themselves are verified when first
         // due.
         capture.dns = wantsDns(pod) && network.call(rules::answersDns);

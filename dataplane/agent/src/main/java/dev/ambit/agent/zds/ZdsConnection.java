@@ -86,7 +86,11 @@ final class ZdsConnection {
             .setServiceAccount(pod.serviceAccount());
     var message =
         WorkloadRequest.newBuilder()
-            .setAdd(AddWorkload.newBuilder().setUid(pod.uid()).setWorkloadInfo(info))
+            .setAdd(
+                AddWorkload.newBuilder()
+                    .setUid(pod.uid())
+                    .setWorkloadInfo(info)
+                    .setJoining(pod.joining()))
             .build();
     return enqueue(message, pod);
   }

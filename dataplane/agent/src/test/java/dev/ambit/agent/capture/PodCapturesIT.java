@@ -293,11 +293,15 @@ class PodCapturesIT {
                 .anyMatch(
                     w -> w.startsWith("a CertificateMissing:") && w.contains("authority is away")));
     assertThat(ztunnel.listeners(UID)).isNotEmpty();
+    assertThat(ztunnel.joining).containsExactly(UID);
     assertThat(rules()).isEmpty();
     assertThat(cluster.redirection(pod)).isNull();
     ztunnel.denies.clear();
     until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));
     assertThat(rules()).contains("redirect to :15001");
+    var next = ztunnel();
+    until(() -> assertThat(next.listeners(UID)).isNotEmpty());
+    assertThat(next.joining).as("once it is redirected it has joined").isEmpty();
   }
 
   @Test
@@ -547,11 +551,12 @@ class PodCapturesIT {
 
   @Test
   void aNewPodIsCapturedBeforeTheCacheKnowsIt() throws Exception {
-    ztunnel();
+    var ztunnel = ztunnel();
     cluster.label("shop", "ambient");
     cluster.store(pod);
     captures.captureNew(
         pod, network.path(), List.of(InetAddress.ofLiteral(ADDRESS)), Duration.ofSeconds(45));
+    assertThat(ztunnel.joining).isEmpty();
     assertThat(rules()).contains("redirect to :15001");
     assertThat(hostTable()).contains(ADDRESS);
     until(() -> assertThat(cluster.redirection(pod)).isEqualTo("enabled"));

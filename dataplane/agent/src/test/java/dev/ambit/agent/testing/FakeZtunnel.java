@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 
@@ -31,6 +32,9 @@ public final class FakeZtunnel implements AutoCloseable {
 
   /** What is not so yet of any pod, with what it says then. */
   public final Map<ConfirmWorkload.Fact, String> denies = new ConcurrentHashMap<>();
+
+  /** Pods of which the agent said, when it named them last, that they join while they run. */
+  public final Set<String> joining = ConcurrentHashMap.newKeySet();
 
   public volatile boolean silent;
 
@@ -74,6 +78,11 @@ public final class FakeZtunnel implements AutoCloseable {
             requests.add(
                 "add %s %s/%s %s"
                     .formatted(uid, info.getNamespace(), info.getName(), info.getServiceAccount()));
+            if (request.getAdd().getJoining()) {
+              joining.add(uid);
+            } else {
+              joining.remove(uid);
+            }
             error = refuses.getOrDefault(uid, "");
             try (var network = NetworkNamespace.adopt(packet.fd().orElseThrow())) {
               if (error.isEmpty()) {

@@ -19,6 +19,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ThreadLocalRandom;
@@ -56,6 +57,7 @@ public final class CertificateCache implements Certificates, AutoCloseable {
   private final PriorityQueue<Waiting> queue =
       new PriorityQueue<>(Comparator.comparing(Waiting::urgency).thenComparing(Waiting::sequence));
   private final Set<Entry> running = new HashSet<>();
+  private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
   private long sequence;
   private boolean closed;
 
@@ -94,6 +96,11 @@ public final class CertificateCache implements Certificates, AutoCloseable {
     this.issuer = issuer;
     this.executor = executor;
     this.clock = clock;
+  }
+
+  /** Has {@code listener} called after each certificate that was issued; it must not wait. */
+  public void onIssued(Runnable listener) {
+    listeners.add(listener);
   }
 
   @Override
@@ -273,6 +280,9 @@ public final class CertificateCache implements Certificates, AutoCloseable {
         }
         startWaiting();
       }
+    }
+    if (identity != null) {
+      listeners.forEach(Runnable::run);
     }
     if (pending == null) {
       return;

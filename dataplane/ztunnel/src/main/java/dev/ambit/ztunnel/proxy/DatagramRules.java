@@ -36,6 +36,9 @@ import org.slf4j.LoggerFactory;
  * plain flow to it. What the mesh looks like changes, and the tables follow. While there is no
  * ztunnel, what would be led to it is dropped.
  *
+ * <p>A pod that joins while it runs is left alone until its identity can be proven, as the node
+ * agent does with its connections: no tunnel would take what it sends.
+ *
  * <p>The kernel begins to follow a pod's flows when it joins. Of one that was under way it may see
  * an answer first, and then takes client and server for each other, for as long as the flow lasts.
  * The ports tell them apart: what looks like an answer begins no flow while the pod joins, and what
@@ -70,6 +73,7 @@ public final class DatagramRules {
   private final Supplier<Set<InetAddress>> destinations;
   private final Function<LocalPod, @Nullable MeshWorkload> workloads;
   private final java.util.function.Predicate<MeshWorkload> guarded;
+  private final java.util.function.Predicate<LocalPod> certified;
   private final boolean dns;
   private final int mark;
   private final LongAdder unsupported = new LongAdder();
@@ -91,6 +95,7 @@ public final class DatagramRules {
    * @param destinations the addresses that are the mesh's business, as they are now
    * @param workloads what a pod is; null where that is not known yet
    * @param guarded whether policies speak for a workload
+   * @param certified whether a pod's identity can be proven
    * @param dns whether questions to DNS servers are left to the DNS proxy
    * @param mark of the ztunnel's own packets
    */
@@ -99,12 +104,14 @@ public final class DatagramRules {
       Supplier<Set<InetAddress>> destinations,
       Function<LocalPod, @Nullable MeshWorkload> workloads,
       java.util.function.Predicate<MeshWorkload> guarded,
+      java.util.function.Predicate<LocalPod> certified,
       boolean dns,
       int mark) {
     this.executor = executor;
     this.destinations = destinations;
     this.workloads = workloads;
     this.guarded = guarded;
+    this.certified = certified;
     this.dns = dns;
     this.mark = mark;
     var unused =
@@ -129,7 +136,7 @@ public final class DatagramRules {
     return FlowSettings.JUDGED_MARK | turn << TURN_SHIFT;
   }
 
-  /** Workloads or services have changed; returns at once. */
+  /** Workloads, services or certificates have changed; returns at once. */
   public void meshChanged() {
     if (scheduled.compareAndSet(false, true)) {
       run(
@@ -166,7 +173,7 @@ public final class DatagramRules {
         () -> {
           wanted = destinations.get();
           members.add(member);
-          member.install();
+          member.begin();
         });
     return member;
   }
@@ -195,14 +202,16 @@ public final class DatagramRules {
     private Set<InetAddress> present = Set.of();
     private int presentTurn;
     private boolean presentGuard;
+    private boolean joining;
     private String listing = "";
 
     private Member(LocalPod pod, NetworkNamespace namespace) {
       this.pod = pod;
       this.namespace = namespace;
+      this.joining = pod.joining();
     }
 
-    /** Completes when datagrams are led here for the first time. */
+    /** Completes when datagrams are led here, or will be once the pod's identity can be proven. */
     CompletableFuture<Void> installed() {
       return installed;
     }
@@ -243,6 +252,20 @@ public final class DatagramRules {
       return workload != null && workload.datagramsLeftAlone() ? Set.of() : wanted;
     }
 
+    private void begin() {
+      if (awaitsCertificate()) {
+        installed.complete(null);
+      } else {
+        install();
+      }
+    }
+
+    /** Once it has joined, it stays, whatever becomes of its certificate. */
+    private boolean awaitsCertificate() {
+      joining = joining && !certified.test(pod);
+      return joining;
+    }
+
     private void install() {
       Set<InetAddress> addresses = wanted();
       boolean guard = isGuarded();
@@ -269,6 +292,12 @@ public final class DatagramRules {
     }
 
     private void follow() {
+      if (joining) {
+        if (!awaitsCertificate()) {
+          install();
+        }
+        return;
+      }
       boolean guard = isGuarded();
       if (guard != presentGuard || (guard && turn != presentTurn)) {
         boolean done =
@@ -299,6 +328,9 @@ public final class DatagramRules {
 
     /** Puts back what others took out. */
     private void verify() {
+      if (joining) {
+        return;
+      }
       boolean right =
           attempt(
               "read",

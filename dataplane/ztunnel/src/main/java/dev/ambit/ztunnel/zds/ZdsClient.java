@@ -253,7 +253,12 @@ public final class ZdsClient implements PodSource, AutoCloseable {
       }
       WorkloadInfo info = add.getWorkloadInfo();
       LocalPod pod =
-          new LocalPod(add.getUid(), info.getName(), info.getNamespace(), info.getServiceAccount());
+          new LocalPod(
+              add.getUid(),
+              info.getName(),
+              info.getNamespace(),
+              info.getServiceAccount(),
+              add.getJoining());
       named.add(pod.uid());
       NetworkNamespace namespace = NetworkNamespace.adopt(fd.getAsInt());
       if (namespace.isSame(NetworkNamespace.self())) {

@@ -14,9 +14,9 @@ final class DatagramRedirection {
     return WorkloadResource.captured(pod).with(workload -> workload.setDatagrams(true));
   }
 
-  /** The ztunnel's table in the pod's network. */
+  /** The ztunnel's table in the pod's network; empty where there is none. */
   static String rules(Pod pod) {
-    return pod.host().call(() -> Nftables.run("list table inet ambit_udp"));
+    return pod.host().call(() -> Nftables.listTable("ambit_udp").orElse(""));
   }
 
   /** Waits until {@code pod}'s datagrams to {@code destination} are led to the ztunnel. */

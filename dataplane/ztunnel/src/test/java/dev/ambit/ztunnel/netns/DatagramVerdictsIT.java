@@ -192,6 +192,38 @@ class DatagramVerdictsIT {
     }
   }
 
+  @Test
+  void aRunningPodsDatagramsGoOnPlainUntilItsIdentityCanBeProven() throws IOException {
+    var certificates = mesh.controlPlane().certificates();
+    var server = captured(mesh.b(), "proven");
+    var pod = mesh.uncaptured(mesh.a(), "unproven");
+    awaitCapture(server, server.ipv4());
+    certificates.refuse(identity -> identity.contains("/sa/unproven"));
+    try (var echo = UdpServer.echo(server, PORT);
+        var own = UdpServer.echo(pod, PORT + 1);
+        var asks = UdpClient.open(pod);
+        var isAsked = UdpClient.open(server)) {
+      mesh.a().agent().join(pod);
+      asks.answered(server.at(PORT));
+      isAsked.answered(pod.at(PORT + 1));
+      assertThat(rules(pod)).isEmpty();
+
+      certificates.refuse(identity -> false);
+      awaitCapture(pod, server.ipv4());
+      mesh.a().agent().redirect(pod);
+      mesh.controlPlane().announce(carrying(pod));
+      awaitCapture(server, pod.ipv4());
+      try (var wire = PacketCapture.betweenNodes(mesh.network())) {
+        var secret = Calls.marker();
+        asks.answered(server.at(PORT), secret.getBytes(StandardCharsets.UTF_8));
+        isAsked.answered(pod.at(PORT + 1), secret.getBytes(StandardCharsets.UTF_8));
+        assertThat(wire.shows(secret)).isFalse();
+      }
+    } finally {
+      certificates.refuse(identity -> false);
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(booleans = {false, true})
   void aFlowWhoseAnswerIsTheFirstThatTheServersKernelSeesStaysAQuestionOfTheClients(boolean ipv6)

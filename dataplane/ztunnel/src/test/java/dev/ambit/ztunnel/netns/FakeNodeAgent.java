@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -37,6 +38,7 @@ final class FakeNodeAgent implements AutoCloseable {
 
   private final Path path;
   private final Set<Pod> captured = new LinkedHashSet<>();
+  private final Set<Pod> joining = ConcurrentHashMap.newKeySet();
   private final List<Connection> connections = new CopyOnWriteArrayList<>();
   private final List<String> violations = new CopyOnWriteArrayList<>();
   private final ReadWriteLock snapshots = new ReentrantReadWriteLock();
@@ -91,6 +93,18 @@ final class FakeNodeAgent implements AutoCloseable {
   void capture(Pod pod) {
     PodRedirection.apply(pod);
     handOver(pod);
+  }
+
+  /** Hands over a pod that runs, as it is done before its identity can be proven: unredirected. */
+  void join(Pod pod) {
+    joining.add(pod);
+    handOver(pod);
+  }
+
+  /** Puts redirection into a pod that was to join. */
+  void redirect(Pod pod) {
+    PodRedirection.apply(pod);
+    joining.remove(pod);
   }
 
   /** Hands the pod to the ztunnels and waits for their consent. */
@@ -224,10 +238,15 @@ final class FakeNodeAgent implements AutoCloseable {
   }
 
   static WorkloadRequest addition(Pod pod) {
+    return addition(pod, false);
+  }
+
+  private static WorkloadRequest addition(Pod pod, boolean joining) {
     return WorkloadRequest.newBuilder()
         .setAdd(
             AddWorkload.newBuilder()
                 .setUid(pod.uid())
+                .setJoining(joining)
                 .setWorkloadInfo(
                     WorkloadInfo.newBuilder()
                         .setName(pod.name())
@@ -332,7 +351,10 @@ final class FakeNodeAgent implements AutoCloseable {
       while (true) {
         var error =
             exchange(
-                () -> socket.send(addition(pod).toByteArray(), pod.host().namespace().fd()),
+                () ->
+                    socket.send(
+                        addition(pod, joining.contains(pod)).toByteArray(),
+                        pod.host().namespace().fd()),
                 "AddWorkload of " + pod);
         if (!error.contains("is not served yet") || System.nanoTime() > end) {
           return error;
