@@ -2,6 +2,7 @@ package dev.ambit.linux;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
@@ -23,6 +24,9 @@ public final class DatagramBatch implements AutoCloseable {
 
   public static final int EAGAIN = 11;
   public static final int ECONNREFUSED = 111;
+  private static final int EIO = 5;
+  private static final int EINVAL = 22;
+  private static final int EMSGSIZE = 90;
 
   private static final int MSG_DONTWAIT = 0x40;
   private static final int MSG_NOSIGNAL = 0x4000;
@@ -42,6 +46,13 @@ public final class DatagramBatch implements AutoCloseable {
   private static final int SOL_IPV6 = 41;
   private static final int IP_ORIGDSTADDR = 20;
   private static final int IPV6_ORIGDSTADDR = 74;
+  private static final int SOL_UDP = 17;
+  private static final int UDP_SEGMENT = 103;
+  private static final int SEGMENT_LENGTH = CONTROL_HEADER + 2;
+  private static final int SEGMENT_SPACE = CONTROL_HEADER + 8;
+
+  /** What a run of datagrams may be long, so that it fits into one packet of either family. */
+  private static final int LONGEST_RUN = 65_000;
 
   private static final int SLOT = 1 << 16;
   private static final int NAME_SLOT = 32;
@@ -67,9 +78,14 @@ public final class DatagramBatch implements AutoCloseable {
   private final MemorySegment outgoingVectors = arena.allocate((long) SLOTS * VECTOR_SIZE, 8);
   private final MemorySegment names = arena.allocate((long) SLOTS * NAME_SLOT, 8);
   private final MemorySegment controls = arena.allocate((long) SLOTS * CONTROL_SLOT, 8);
+  private final MemorySegment segments = arena.allocate((long) SLOTS * SEGMENT_SPACE, 8);
   private final MemorySegment staging = arena.allocate(SLOT, 8);
   private final ByteBuffer stagingView = staging.asByteBuffer();
   private final ByteBuffer[] payloads = new ByteBuffer[SLOTS];
+
+  /** How many datagrams each outgoing message has. */
+  private final int[] runs = new int[SLOTS];
+
   private MemorySegment filled;
   private int added;
   private int sendError;
@@ -81,12 +97,15 @@ public final class DatagramBatch implements AutoCloseable {
       long vector = (long) i * VECTOR_SIZE;
       vectors.set(JAVA_LONG, vector, memory.address() + (long) i * SLOT);
       vectors.set(JAVA_LONG, vector + 8, LARGEST);
-      for (var headers : new MemorySegment[] {plain, addressed, outgoing}) {
+      for (var headers : new MemorySegment[] {plain, addressed}) {
         long header = (long) i * HEADER;
         headers.set(JAVA_LONG, header + VECTOR, vectors.address() + vector);
         headers.set(JAVA_LONG, header + VECTOR_LENGTH, 1);
       }
-      outgoing.set(JAVA_LONG, (long) i * HEADER + VECTOR, outgoingVectors.address() + vector);
+      long segment = (long) i * SEGMENT_SPACE;
+      segments.set(JAVA_LONG, segment, SEGMENT_LENGTH);
+      segments.set(JAVA_INT, segment + 8, SOL_UDP);
+      segments.set(JAVA_INT, segment + 12, UDP_SEGMENT);
       addressed.set(JAVA_LONG, (long) i * HEADER + NAME, names.address() + (long) i * NAME_SLOT);
       addressed.set(
           JAVA_LONG, (long) i * HEADER + CONTROL, controls.address() + (long) i * CONTROL_SLOT);
@@ -213,16 +232,20 @@ public final class DatagramBatch implements AutoCloseable {
   }
 
   /**
-   * Sends what was added over a connected socket; nothing waits afterwards.
+   * Sends what was added over a connected socket; nothing waits afterwards. Where the socket {@link
+   * TransparentUdpSocket#segments segments}, runs of one length go through the kernel as one
+   * packet, which it takes apart where they are received.
    *
    * @return how many were sent; the others were refused with {@link #sendError}
    */
   public int send(TransparentUdpSocket socket) {
-    int sent = 0;
     int total = added;
     added = 0;
     sendError = 0;
-    while (sent < total) {
+    int sent = 0;
+    int message = 0;
+    int messages = arrange(0, total, socket.segments());
+    while (message < messages) {
       int count;
       try {
         count =
@@ -230,20 +253,75 @@ public final class DatagramBatch implements AutoCloseable {
                 SENDMMSG.invokeExact(
                     Libc.state(),
                     socket.fd(),
-                    outgoing.address() + (long) sent * HEADER,
-                    total - sent,
+                    outgoing.address() + (long) message * HEADER,
+                    messages - message,
                     MSG_DONTWAIT | MSG_NOSIGNAL);
       } catch (Throwable t) {
         throw new AssertionError(t);
       }
       if (count >= 0) {
-        sent += count;
-      } else if (Libc.errno() != Libc.EINTR) {
-        sendError = Libc.errno();
+        for (int end = message + count; message < end; message++) {
+          sent += runs[message];
+        }
+        continue;
+      }
+      int errno = Libc.errno();
+      if (runs[message] > 1 && (errno == EINVAL || errno == EIO || errno == EMSGSIZE)) {
+        // As where the way there has a packet size of its own: one by one from now on.
+        socket.segment(false);
+        message = 0;
+        messages = arrange(sent, total, false);
+      } else if (errno != Libc.EINTR) {
+        sendError = errno;
         return sent;
       }
     }
     return sent;
+  }
+
+  /** Makes messages of the datagrams from {@code from} on; returns how many. */
+  private int arrange(int from, int total, boolean segmenting) {
+    int messages = 0;
+    for (int at = from; at < total; at += runs[messages++]) {
+      int run = segmenting ? run(at, total) : 1;
+      runs[messages] = run;
+      long header = (long) messages * HEADER;
+      outgoing.set(JAVA_LONG, header + VECTOR, outgoingVectors.address() + (long) at * VECTOR_SIZE);
+      outgoing.set(JAVA_LONG, header + VECTOR_LENGTH, run);
+      if (run > 1) {
+        long segment = (long) messages * SEGMENT_SPACE;
+        segments.set(JAVA_SHORT, segment + CONTROL_HEADER, (short) length(at));
+        outgoing.set(JAVA_LONG, header + CONTROL, segments.address() + segment);
+        outgoing.set(JAVA_LONG, header + CONTROL_LENGTH, SEGMENT_SPACE);
+      } else {
+        outgoing.set(JAVA_LONG, header + CONTROL, 0);
+        outgoing.set(JAVA_LONG, header + CONTROL_LENGTH, 0);
+      }
+    }
+    return messages;
+  }
+
+  /** How many datagrams from {@code from} on can be one packet: the last may be shorter. */
+  private int run(int from, int total) {
+    int size = length(from);
+    int sum = size;
+    int at = from + 1;
+    while (size > 0 && at < total && sum + size <= LONGEST_RUN) {
+      int next = length(at);
+      if (next == 0 || next > size) {
+        break;
+      }
+      at++;
+      sum += next;
+      if (next < size) {
+        break;
+      }
+    }
+    return at - from;
+  }
+
+  private int length(int index) {
+    return (int) outgoingVectors.get(JAVA_LONG, (long) index * VECTOR_SIZE + 8);
   }
 
   /** Why the last {@link #send} did not send all; 0 where it did. */

@@ -46,6 +46,7 @@ public final class TransparentUdpSocket implements AutoCloseable {
 
   private final int fd;
   private final boolean ipv6;
+  private boolean segments;
   private boolean closed;
 
   private TransparentUdpSocket(int fd, boolean ipv6) {
@@ -114,6 +115,18 @@ public final class TransparentUdpSocket implements AutoCloseable {
   public void buffers(int bytes) throws LinuxException {
     option("SO_RCVBUFFORCE", SOL_SOCKET, SO_RCVBUFFORCE, bytes);
     option("SO_SNDBUFFORCE", SOL_SOCKET, SO_SNDBUFFORCE, bytes);
+  }
+
+  /**
+   * Whether datagrams of one length that are sent at once may go as one packet up to where they are
+   * received, which has to be within this network namespace: elsewhere they would have to fit.
+   */
+  public void segment(boolean may) {
+    segments = may;
+  }
+
+  boolean segments() {
+    return segments;
   }
 
   /** Gives it an address, which need not be this host's. */

@@ -145,6 +145,7 @@ final class PodSockets {
       socket.buffers(FLOW_BUFFER);
       if (local != null) {
         socket.bind(local);
+        socket.segment(true); // In a peer's name, so to an application of the pod.
       }
       socket.connect(peer);
       return socket;

@@ -64,16 +64,13 @@ final class Round implements AutoCloseable {
       meshes.put(subject, mesh);
       serve(mesh);
       if (settings.has(Step.UDP)) {
-        switch (subject.name()) {
-          case Subject.NONE -> datagramMeshes.put(subject, mesh);
-          case Subject.AMBIT -> {
-            var carrying = MeasuredMesh.createWithUdp(subject.log(settings.folder()));
-            datagramMeshes.put(subject, carrying);
-            serve(carrying);
-          }
-          default -> {
-            // No other ztunnel carries UDP.
-          }
+        if (subject.program().isEmpty()) {
+          datagramMeshes.put(subject, mesh);
+        } else if (subject.carrying().isPresent()) {
+          var carrying =
+              MeasuredMesh.createWithUdp(subject.carrying().get(), subject.log(settings.folder()));
+          datagramMeshes.put(subject, carrying);
+          serve(carrying);
         }
       }
     }
@@ -150,6 +147,7 @@ final class Round implements AutoCloseable {
     int quarter = Math.max(1, settings.warmUpSeconds() / 4);
     udp(mesh, 0, 2 * quarter);
     echo(mesh, "udp", quarter);
+    echo(mesh, "tcp", quarter);
     iperf(mesh, 1, false, quarter);
   }
 

@@ -10,18 +10,26 @@ import java.util.Optional;
  * What is measured: a ztunnel, or the network without one.
  *
  * @param program what runs on both nodes, if anything
+ * @param carrying the same, with the rights to carry UDP, if it can
  */
-record Subject(String name, Optional<ZtunnelProgram> program) {
+record Subject(String name, Optional<ZtunnelProgram> program, Optional<ZtunnelProgram> carrying) {
   static final String NONE = "none";
   static final String AMBIT = "ambit";
   static final String PEER = "peer";
 
   /** No proxy, Ambit, and the peer where there is one. */
   static List<Subject> all() {
-    var none = new Subject(NONE, Optional.empty());
-    var ambit = new Subject(AMBIT, Optional.of(ZtunnelProgram.ambit()));
+    var none = new Subject(NONE, Optional.empty(), Optional.empty());
+    var ambit =
+        new Subject(
+            AMBIT, Optional.of(ZtunnelProgram.ambit()), Optional.of(ZtunnelProgram.ambitWithUdp()));
     return ZtunnelProgram.peer()
-        .map(program -> List.of(none, ambit, new Subject(PEER, Optional.of(program))))
+        .map(
+            program ->
+                List.of(
+                    none,
+                    ambit,
+                    new Subject(PEER, Optional.of(program), ZtunnelProgram.peerWithUdp())))
         .orElse(List.of(none, ambit));
   }
 

@@ -42,8 +42,9 @@ record UdpIperf(double seconds, long sent, long received) {
   private static long buffer() throws IOException {
     long most = BUFFER;
     for (var bound : List.of("rmem_max", "wmem_max")) {
-      var text = Files.readString(Path.of("/proc/sys/net/core", bound));
-      most = Math.min(most, Long.parseLong(text.strip()));
+      // With one read: the kernel gives all of the number to the first, however short that is.
+      var lines = Files.readAllLines(Path.of("/proc/sys/net/core", bound));
+      most = Math.min(most, Long.parseLong(lines.getFirst()));
     }
     return most;
   }

@@ -62,9 +62,9 @@ public final class MeasuredMesh implements AutoCloseable {
   }
 
   /** Makes the namespaces of ztunnels that carry UDP. */
-  public static MeasuredMesh createWithUdp(Path log) {
-    var program = ZtunnelProgram.ambitWithUdp().loggingTo(log.toAbsolutePath());
-    return new MeasuredMesh(Mesh.toMeasure(program, Map.of("UDP_ENABLED", "true")), true, true);
+  public static MeasuredMesh createWithUdp(ZtunnelProgram program, Path log) {
+    var logging = program.loggingTo(log.toAbsolutePath());
+    return new MeasuredMesh(Mesh.toMeasure(logging, Map.of("UDP_ENABLED", "true")), true, true);
   }
 
   /** Skips the test, or fails it in CI, where the machine lacks root or one of the programs. */

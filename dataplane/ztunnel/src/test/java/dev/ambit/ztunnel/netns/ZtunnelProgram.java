@@ -37,6 +37,15 @@ public record ZtunnelProgram(String name, List<String> command, String capabilit
     return new ZtunnelProgram(ambit.name(), ambit.command(), AMBITS_CAPABILITIES_FOR_UDP);
   }
 
+  /**
+   * The same where {@code PEER_UDP} is {@code true}: another version of Ambit's carries UDP too.
+   */
+  public static Optional<ZtunnelProgram> peerWithUdp() {
+    return peer()
+        .filter(peer -> "true".equals(System.getenv("PEER_UDP")))
+        .map(peer -> new ZtunnelProgram(peer.name(), peer.command(), AMBITS_CAPABILITIES_FOR_UDP));
+  }
+
   /** The ztunnel that the variable {@code PEER} names, such as Istio's. */
   public static Optional<ZtunnelProgram> peer() {
     return Optional.ofNullable(System.getenv(PEER))
