@@ -7,9 +7,11 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 
 /**
  * Memory for receiving and sending many datagrams by one call ({@code recvmmsg}, {@code sendmmsg}),
@@ -48,6 +50,7 @@ public final class DatagramBatch implements AutoCloseable {
   private static final int IPV6_ORIGDSTADDR = 74;
   private static final int SOL_UDP = 17;
   private static final int UDP_SEGMENT = 103;
+  private static final int HEAD = 8;
   private static final int SEGMENT_LENGTH = CONTROL_HEADER + 2;
   private static final int SEGMENT_SPACE = CONTROL_HEADER + 8;
 
@@ -57,6 +60,9 @@ public final class DatagramBatch implements AutoCloseable {
   private static final int SLOT = 1 << 16;
   private static final int NAME_SLOT = 32;
   private static final int CONTROL_SLOT = 64;
+
+  private static final ValueLayout.OfShort BIG_ENDIAN_SHORT =
+      JAVA_SHORT.withOrder(ByteOrder.BIG_ENDIAN);
 
   private static final MethodHandle RECVMMSG =
       Libc.handle(
@@ -78,6 +84,11 @@ public final class DatagramBatch implements AutoCloseable {
   private final MemorySegment outgoingVectors = arena.allocate((long) SLOTS * VECTOR_SIZE, 8);
   private final MemorySegment names = arena.allocate((long) SLOTS * NAME_SLOT, 8);
   private final MemorySegment controls = arena.allocate((long) SLOTS * CONTROL_SLOT, 8);
+
+  /** Of sockets that write the heads of their datagrams: those, and where each head and body is. */
+  private final MemorySegment heads = arena.allocate((long) SLOTS * HEAD, 8);
+
+  private final MemorySegment pairs = arena.allocate((long) SLOTS * 2 * VECTOR_SIZE, 8);
   private final MemorySegment segments = arena.allocate((long) SLOTS * SEGMENT_SPACE, 8);
   private final MemorySegment staging = arena.allocate(SLOT, 8);
   private final ByteBuffer stagingView = staging.asByteBuffer();
@@ -244,7 +255,8 @@ public final class DatagramBatch implements AutoCloseable {
     sendError = 0;
     int sent = 0;
     int message = 0;
-    int messages = arrange(0, total, socket.segments());
+    var ports = socket.ports();
+    int messages = ports == null ? arrange(0, total, socket.segments()) : head(total, ports);
     while (message < messages) {
       int count;
       try {
@@ -299,6 +311,29 @@ public final class DatagramBatch implements AutoCloseable {
       }
     }
     return messages;
+  }
+
+  /** Makes messages that begin with the head of a datagram, as RFC 768 has it. */
+  private int head(int total, TransparentUdpSocket.Ports ports) {
+    for (int i = 0; i < total; i++) {
+      runs[i] = 1;
+      long head = (long) i * HEAD;
+      heads.set(BIG_ENDIAN_SHORT, head, (short) ports.source());
+      heads.set(BIG_ENDIAN_SHORT, head + 2, (short) ports.destination());
+      heads.set(BIG_ENDIAN_SHORT, head + 4, (short) (HEAD + length(i)));
+      heads.set(BIG_ENDIAN_SHORT, head + 6, (short) 0);
+      long pair = (long) i * 2 * VECTOR_SIZE;
+      pairs.set(JAVA_LONG, pair, heads.address() + head);
+      pairs.set(JAVA_LONG, pair + 8, HEAD);
+      MemorySegment.copy(
+          outgoingVectors, (long) i * VECTOR_SIZE, pairs, pair + VECTOR_SIZE, VECTOR_SIZE);
+      long header = (long) i * HEADER;
+      outgoing.set(JAVA_LONG, header + VECTOR, pairs.address() + pair);
+      outgoing.set(JAVA_LONG, header + VECTOR_LENGTH, 2);
+      outgoing.set(JAVA_LONG, header + CONTROL, 0);
+      outgoing.set(JAVA_LONG, header + CONTROL_LENGTH, 0);
+    }
+    return total;
   }
 
   /** How many datagrams from {@code from} on can be one packet: the last may be shorter. */

@@ -6,6 +6,8 @@ import java.io.IOException;
 public final class LinuxException extends IOException {
   private static final long serialVersionUID = 1L;
 
+  private static final int EADDRINUSE = 98;
+
   private final int errno;
 
   LinuxException(String call, int errno) {
@@ -16,5 +18,10 @@ public final class LinuxException extends IOException {
   /** The error number that the call left behind, as in {@code errno.h}. */
   public int errno() {
     return errno;
+  }
+
+  /** Whether another socket has the address and port. */
+  public boolean isAddressInUse() {
+    return errno == EADDRINUSE;
   }
 }

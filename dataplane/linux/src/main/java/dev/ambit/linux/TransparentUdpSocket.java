@@ -2,11 +2,14 @@ package dev.ambit.linux;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.invoke.MethodHandle;
+import java.net.Inet6Address;
 import java.net.InetSocketAddress;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A UDP socket that can have any address as its own ({@code IP_TRANSPARENT}), and never blocks. It
@@ -15,20 +18,26 @@ import java.net.InetSocketAddress;
  */
 public final class TransparentUdpSocket implements AutoCloseable {
   private static final int SOCK_DGRAM = 2;
+  private static final int SOCK_RAW = 3;
   private static final int SOCK_NONBLOCK = 0x800;
   private static final int SOCK_CLOEXEC = 0x80000;
+
+  private static final int IPPROTO_UDP = 17;
 
   private static final int SOL_IP = 0;
   private static final int SOL_SOCKET = 1;
   private static final int SOL_IPV6 = 41;
+  private static final int SOL_RAW = 255;
   private static final int SO_REUSEADDR = 2;
   private static final int SO_REUSEPORT = 15;
+  private static final int SO_ATTACH_FILTER = 26;
   private static final int SO_SNDBUFFORCE = 32;
   private static final int SO_RCVBUFFORCE = 33;
   private static final int SO_MARK = 36;
   private static final int IP_TRANSPARENT = 19;
   private static final int IP_RECVORIGDSTADDR = 20;
   private static final int IPV6_V6ONLY = 26;
+  private static final int IPV6_CHECKSUM = 7;
   private static final int IPV6_RECVORIGDSTADDR = 74;
   private static final int IPV6_TRANSPARENT = 75;
 
@@ -46,12 +55,17 @@ public final class TransparentUdpSocket implements AutoCloseable {
 
   private final int fd;
   private final boolean ipv6;
+  private final @Nullable Ports ports;
   private boolean segments;
   private boolean closed;
 
-  private TransparentUdpSocket(int fd, boolean ipv6) {
+  /** What its datagrams have in their heads, where the kernel does not write those. */
+  record Ports(int source, int destination) {}
+
+  private TransparentUdpSocket(int fd, boolean ipv6, @Nullable Ports ports) {
     this.fd = fd;
     this.ipv6 = ipv6;
+    this.ports = ports;
   }
 
   /**
@@ -61,6 +75,37 @@ public final class TransparentUdpSocket implements AutoCloseable {
    * @param mark of the packets that it sends; 0: none
    */
   public static TransparentUdpSocket open(boolean ipv6, int mark) throws LinuxException {
+    return open(ipv6, mark, SOCK_DGRAM, 0, null);
+  }
+
+  /**
+   * A socket that sends in the name of {@code source} though another one has that address and port,
+   * as one that is bound to all addresses. It receives nothing. Needs CAP_NET_RAW.
+   *
+   * @param mark of the packets that it sends; 0: none
+   */
+  public static TransparentUdpSocket sender(
+      InetSocketAddress source, InetSocketAddress destination, int mark) throws LinuxException {
+    boolean ipv6 = source.getAddress() instanceof Inet6Address;
+    var socket =
+        open(ipv6, mark, SOCK_RAW, IPPROTO_UDP, new Ports(source.getPort(), destination.getPort()));
+    try {
+      socket.refuseAll();
+      if (ipv6) {
+        // Where in the head it is. Over IPv4 a datagram needs none.
+        socket.option("IPV6_CHECKSUM", SOL_RAW, IPV6_CHECKSUM, 6);
+      }
+      socket.bind(new InetSocketAddress(source.getAddress(), 0));
+      socket.connect(new InetSocketAddress(destination.getAddress(), 0));
+      return socket;
+    } catch (LinuxException e) {
+      socket.close();
+      throw e;
+    }
+  }
+
+  private static TransparentUdpSocket open(
+      boolean ipv6, int mark, int type, int protocol, @Nullable Ports ports) throws LinuxException {
     int fd;
     try {
       fd =
@@ -70,16 +115,18 @@ public final class TransparentUdpSocket implements AutoCloseable {
                   SOCKET.invokeExact(
                       Libc.state(),
                       (int) (ipv6 ? SocketAddresses.AF_INET6 : SocketAddresses.AF_INET),
-                      SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-                      0));
+                      type | SOCK_NONBLOCK | SOCK_CLOEXEC,
+                      protocol));
     } catch (Throwable t) {
       throw Libc.sneaky(t);
     }
-    var socket = new TransparentUdpSocket(fd, ipv6);
+    var socket = new TransparentUdpSocket(fd, ipv6, ports);
     try {
       socket.option("SO_REUSEADDR", SOL_SOCKET, SO_REUSEADDR, 1);
       if (ipv6) {
-        socket.option("IPV6_V6ONLY", SOL_IPV6, IPV6_V6ONLY, 1);
+        if (ports == null) {
+          socket.option("IPV6_V6ONLY", SOL_IPV6, IPV6_V6ONLY, 1);
+        }
         socket.option("IPV6_TRANSPARENT", SOL_IPV6, IPV6_TRANSPARENT, 1);
       } else {
         socket.option("IP_TRANSPARENT", SOL_IP, IP_TRANSPARENT, 1);
@@ -129,6 +176,10 @@ public final class TransparentUdpSocket implements AutoCloseable {
     return segments;
   }
 
+  @Nullable Ports ports() {
+    return ports;
+  }
+
   /** Gives it an address, which need not be this host's. */
   public void bind(InetSocketAddress address) throws LinuxException {
     addressed("bind", BIND, address);
@@ -145,6 +196,24 @@ public final class TransparentUdpSocket implements AutoCloseable {
       var memory = arena.allocate(SocketAddresses.IPV6_SIZE, 8);
       int size = SocketAddresses.write(memory, address);
       Libc.check(call + " " + address, (int) handle.invokeExact(Libc.state(), fd, memory, size));
+    } catch (Throwable t) {
+      throw Libc.sneaky(t);
+    }
+  }
+
+  /** Else a raw socket gets a copy of each datagram that its peer sends to anybody here. */
+  private void refuseAll() throws LinuxException {
+    try (var arena = Arena.ofConfined()) {
+      // One instruction of classic BPF, "return 0", and struct sock_fprog.
+      var filter = arena.allocate(8, 8);
+      filter.set(JAVA_SHORT, 0, (short) 6);
+      var program = arena.allocate(16, 8);
+      program.set(JAVA_SHORT, 0, (short) 1);
+      program.set(ADDRESS, 8, filter);
+      Libc.check(
+          "setsockopt SO_ATTACH_FILTER",
+          (int)
+              SETSOCKOPT.invokeExact(Libc.state(), fd, SOL_SOCKET, SO_ATTACH_FILTER, program, 16));
     } catch (Throwable t) {
       throw Libc.sneaky(t);
     }

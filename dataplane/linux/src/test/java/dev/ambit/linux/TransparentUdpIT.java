@@ -4,12 +4,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.net.DatagramPacket;
 import java.net.DatagramSocket;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.PortUnreachableException;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -158,6 +163,103 @@ class TransparentUdpIT {
         }
       }
       assertThat(batch.receiveAddressed(listener)).isZero();
+    }
+  }
+
+  /** Where {@code client} hears the pod's own address. */
+  private InetSocketAddress here(boolean ipv6, DatagramSocket client) throws IOException {
+    return new InetSocketAddress(
+        InetAddress.getByName(ipv6 ? "fd00:1::2" : "10.1.0.2"), client.getLocalPort());
+  }
+
+  private List<byte[]> addAll(Arena arena, int... lengths) {
+    var random = new Random(lengths.length);
+    var datagrams = new ArrayList<byte[]>();
+    for (int length : lengths) {
+      byte[] data = new byte[length];
+      random.nextBytes(data);
+      datagrams.add(data);
+      var memory = arena.allocate(Math.max(1, length));
+      MemorySegment.copy(data, 0, memory, ValueLayout.JAVA_BYTE, 0, length);
+      batch.add(memory.address(), length);
+    }
+    return datagrams;
+  }
+
+  private static void assertReceived(
+      DatagramSocket client, InetSocketAddress from, List<byte[]> datagrams) throws IOException {
+    for (byte[] expected : datagrams) {
+      var packet = new DatagramPacket(new byte[65_536], 65_536);
+      client.receive(packet);
+      assertThat(packet.getSocketAddress()).isEqualTo(from);
+      assertThat(Arrays.equals(Arrays.copyOf(packet.getData(), packet.getLength()), expected))
+          .as("a datagram of " + expected.length + " bytes")
+          .isTrue();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void runsOfOneLengthArriveAsTheDatagramsTheyAre(boolean ipv6) throws Exception {
+    var peer = new InetSocketAddress(address(ipv6, 1), 7000);
+    try (var arena = Arena.ofConfined();
+        var client = namespace.call(() -> new DatagramSocket(0));
+        var flow = flow(peer, here(ipv6, client))) {
+      client.setSoTimeout(PATIENCE);
+      client.setReceiveBufferSize(1 << 20);
+      flow.segment(true);
+      for (int[] lengths :
+          new int[][] {
+            {100, 100, 100, 50, 100, 0, 0, 100, 200, 100},
+            {1400, 1400, 1400, 1400},
+            {30_000, 30_000, 30_000},
+            {1}
+          }) {
+        var datagrams = addAll(arena, lengths);
+        assertThat(batch.send(flow)).isEqualTo(lengths.length);
+        assertReceived(client, peer, datagrams);
+      }
+      assertThat(flow.segments()).isTrue();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void whereARunDoesNotFitItIsSentOneByOne(boolean ipv6) throws Exception {
+    try (var arena = Arena.ofConfined();
+        var flow =
+            flow(
+                new InetSocketAddress(address(ipv6, 1), 7000),
+                new InetSocketAddress(address(ipv6, 2), 7000))) {
+      flow.segment(true);
+      addAll(arena, 100, 2000, 2000, 2000);
+      assertThat(batch.send(flow)).isEqualTo(4);
+      assertThat(batch.sendError()).isZero();
+      assertThat(flow.segments()).isFalse();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void whereAnApplicationHasThePortDatagramsAreSentInThePeersNameAllTheSame(boolean ipv6)
+      throws Exception {
+    try (var arena = Arena.ofConfined();
+        var client = namespace.call(() -> new DatagramSocket(7000))) {
+      client.setSoTimeout(PATIENCE);
+      client.setReceiveBufferSize(1 << 20);
+      var peer = new InetSocketAddress(address(ipv6, 1), 7000);
+      var here = here(ipv6, client);
+      assertThatThrownBy(() -> flow(peer, here))
+          .isInstanceOfSatisfying(
+              LinuxException.class, e -> assertThat(e.isAddressInUse()).isTrue());
+      try (var sender = namespace.call(() -> TransparentUdpSocket.sender(peer, here, 0x539))) {
+        var datagrams = addAll(arena, 0, 1, 1400, 1400, 9000, ipv6 ? 65_000 : 65_507);
+        assertThat(batch.send(sender)).isEqualTo(datagrams.size());
+        assertReceived(client, peer, datagrams);
+        send(client, new byte[] {1}, here);
+        assertReceived(client, here, List.of(new byte[] {1}));
+        assertThat(batch.receive(sender)).as("what others get is not its own").isZero();
+      }
     }
   }
 

@@ -20,6 +20,7 @@ import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.util.concurrent.FastThreadLocal;
 import io.netty.util.concurrent.Future;
 import java.net.InetSocketAddress;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
@@ -183,19 +184,28 @@ final class Flows implements PodLoop.Drainable {
         if (FlowSettings.isOwnPort(key.peer().getPort())) {
           continue; // It was not led here: somebody has called the listener itself.
         }
-        OutboundFlow flow = outbound.get(key);
-        if (flow == null) {
-          flow = open(key);
-        }
-        if (flow == null) {
-          log().dropped(unopened(key), DropReason.LIMIT, 1);
-        } else {
-          flow.onFirst(batch.payload(i));
-        }
+        onCaptured(key, batch.payload(i));
       }
       if (count < DatagramBatch.SLOTS) {
         return;
       }
+    }
+  }
+
+  private void onCaptured(FlowKey key, ByteBuffer payload) {
+    OutboundFlow flow = outbound.get(key);
+    if (flow == null) {
+      InboundFlow asked = tunnelled.get(new FlowKey(key.peer(), key.client()));
+      if (asked != null) {
+        asked.onAnswer(payload);
+        return;
+      }
+      flow = open(key);
+    }
+    if (flow == null) {
+      log().dropped(unopened(key), DropReason.LIMIT, 1);
+    } else {
+      flow.onFirst(payload);
     }
   }
 

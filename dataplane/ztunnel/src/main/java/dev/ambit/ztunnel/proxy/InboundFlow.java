@@ -11,23 +11,31 @@ import dev.ambit.ztunnel.state.InboundRoute;
 import dev.ambit.ztunnel.state.MeshService;
 import dev.ambit.ztunnel.state.MeshWorkload;
 import dev.ambit.ztunnel.telemetry.ConnectionInfo;
+import dev.ambit.ztunnel.telemetry.DropReason;
 import dev.ambit.ztunnel.telemetry.Reporter;
 import dev.ambit.ztunnel.telemetry.ResponseFlag;
+import io.netty.channel.EventLoop;
 import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Headers;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.nio.ByteBuffer;
 import java.time.Duration;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /** A flow to the pod that arrived through a tunnel. */
 final class InboundFlow extends Flow {
   private static final Duration ROUTE_TIMEOUT = Duration.ofSeconds(20);
 
+  /** How many answers may be on their way from another event loop. */
+  private static final int MAX_HANDED_OVER = 64;
+
   private final InboundTunnel tunnel;
   private final Identity peer;
   private final @Nullable String authority;
   private final int sourcePort;
+  private final AtomicInteger handedOver = new AtomicInteger();
   private boolean admitted;
   private @Nullable FlowKey key;
   private @Nullable MeshWorkload self;
@@ -168,6 +176,36 @@ final class InboundFlow extends Flow {
       }
     }
     return pod().sockets().flow(mark, new InetSocketAddress(caller, 0), target);
+  }
+
+  /**
+   * An answer that did not come to the flow's own socket, since the application's has the caller's
+   * port for all addresses. On any of the pod's loops.
+   */
+  void onAnswer(ByteBuffer payload) {
+    EventLoop loop = pod().loop();
+    if (loop.inEventLoop()) {
+      pass(payload);
+    } else if (handedOver.get() < MAX_HANDED_OVER) {
+      handedOver.incrementAndGet();
+      byte[] copy = new byte[payload.remaining()];
+      payload.get(copy);
+      loop.execute(
+          () -> {
+            handedOver.decrementAndGet();
+            pass(ByteBuffer.wrap(copy));
+          });
+    } else {
+      loop.execute(() -> drop(DropReason.TUNNEL_FULL, 1));
+    }
+  }
+
+  private void pass(ByteBuffer payload) {
+    HboneStream to = stream();
+    if (to != null && isOpen()) {
+      touch();
+      sendThrough(to, payload);
+    }
   }
 
   InboundTunnel inboundTunnel() {

@@ -132,7 +132,9 @@ final class PodSockets {
   }
 
   /**
-   * A UDP socket for one flow.
+   * A UDP socket for one flow. Where an application of the pod has the port of {@code local} for
+   * all addresses, or may have it before long since its own port is the same, the socket only
+   * sends: what comes for it is handed over to the listener.
    *
    * @param mark of its packets; 0: none
    * @param local its own address, which may be anybody's; null: the pod's, and any port
@@ -140,6 +142,10 @@ final class PodSockets {
    */
   TransparentUdpSocket flow(int mark, @Nullable InetSocketAddress local, InetSocketAddress peer)
       throws LinuxException {
+    if (local != null && local.getPort() == peer.getPort()) {
+      // Else an application that starts again could not bind its socket while the flow is there.
+      return sender(mark, local, peer);
+    }
     TransparentUdpSocket socket = udp(peer.getAddress() instanceof Inet6Address, mark);
     try {
       socket.buffers(FLOW_BUFFER);
@@ -151,8 +157,16 @@ final class PodSockets {
       return socket;
     } catch (LinuxException e) {
       socket.close();
+      if (local != null && e.isAddressInUse()) {
+        return sender(mark, local, peer);
+      }
       throw e;
     }
+  }
+
+  private TransparentUdpSocket sender(int mark, InetSocketAddress local, InetSocketAddress peer)
+      throws LinuxException {
+    return udp(() -> TransparentUdpSocket.sender(local, peer, mark));
   }
 
   /** A UDP socket that datagrams of new flows are handed over to. */
@@ -171,8 +185,12 @@ final class PodSockets {
   }
 
   private TransparentUdpSocket udp(boolean ipv6, int mark) throws LinuxException {
+    return udp(() -> TransparentUdpSocket.open(ipv6, mark));
+  }
+
+  private TransparentUdpSocket udp(Callable<TransparentUdpSocket> open) throws LinuxException {
     try {
-      return inside(() -> TransparentUdpSocket.open(ipv6, mark));
+      return inside(open);
     } catch (ChannelException e) {
       if (e.getCause() instanceof LinuxException cause) {
         throw cause;

@@ -111,6 +111,41 @@ class DatagramIT {
   }
 
   @Test
+  void socketsThatHaveTheSamePortForAllAddressesSeeEachOther() throws IOException {
+    var one = captured(mesh.a(), "gossip-one");
+    var other = captured(mesh.b(), "gossip-other");
+    awaitCapture(one, other.ipv4());
+    awaitCapture(other, one.ipv6());
+    var secret = Calls.marker().getBytes(StandardCharsets.UTF_8);
+    try (var wire = PacketCapture.betweenNodes(mesh.network())) {
+      // The second time flows are there already, and nobody is kept from binding the port.
+      for (int start = 0; start < 2; start++) {
+        try (var socket = UdpClient.open(one, PORT);
+            var echo = UdpServer.echo(other, PORT)) {
+          for (var to : List.of(other.at(PORT), other.at6(PORT))) {
+            socket.answered(to, secret);
+            for (int size : new int[] {0, 1400, 9000, 65_000}) {
+              socket.answered(to, new byte[size]);
+            }
+          }
+          socket.answered(other.at(PORT), new byte[65_507]);
+          assertThat(Set.copyOf(echo.callers()))
+              .containsExactlyInAnyOrder(
+                  new InetSocketAddress(one.ipv4(), PORT), new InetSocketAddress(one.ipv6(), PORT));
+        }
+        // Now the other asks first.
+        try (var socket = UdpClient.open(other, PORT);
+            var echo = UdpServer.echo(one, PORT)) {
+          socket.answered(one.at(PORT), secret);
+          socket.answered(one.at6(PORT), secret);
+          assertThat(echo.callers()).extracting(InetSocketAddress::getPort).containsOnly(PORT);
+        }
+      }
+      assertThat(wire.shows(new String(secret, StandardCharsets.UTF_8))).isFalse();
+    }
+  }
+
+  @Test
   void oneSocketTalksToManyAndManyTalkToOne() throws IOException {
     var client = captured(mesh.a(), "talker");
     var servers = new ArrayList<Pod>();

@@ -30,6 +30,11 @@ final class UdpClient implements AutoCloseable {
     return new UdpClient(pod.host().callSocket(() -> new DatagramSocket(0)));
   }
 
+  /** One that has {@code port} for all addresses, as servers that speak among each other have. */
+  static UdpClient open(Pod pod, int port) throws IOException {
+    return new UdpClient(pod.host().bindSocket(() -> new DatagramSocket(port)));
+  }
+
   /** Sends from {@code host} in the name of {@code source}. */
   static void forge(Host host, InetSocketAddress source, InetSocketAddress to, byte[] data)
       throws IOException {
