@@ -18,8 +18,12 @@ public record ConnectionPlan(
                 + " nobody knows.")
         @Nullable Long plain,
     @JsonPropertyDescription(
-            "Whose connections are not counted: pods outside the mesh, whose open connections go on"
-                + " as they are when the pods join, and nodes whose ztunnel does not answer.")
+            "Those of pods outside the mesh, TCP alone. They go on as they are, plain, when the"
+                + " pods join, until they end. Absent where nobody knows.")
+        @Nullable Long outside,
+    @JsonPropertyDescription(
+            "Whose connections are not counted: pods and nodes whose agent or ztunnel does not"
+                + " answer.")
         List<String> unknown) {
 
   public ConnectionPlan {
@@ -28,6 +32,7 @@ public record ConnectionPlan(
 
   /** Whether it says what another one says, whenever either was counted. */
   public boolean saysAs(ConnectionPlan other) {
-    return equals(new ConnectionPlan(asOf, other.tunnelled, other.plain, other.unknown));
+    return equals(
+        new ConnectionPlan(asOf, other.tunnelled, other.plain, other.outside, other.unknown));
   }
 }

@@ -102,7 +102,7 @@ class SerializationTest {
                     new ResourceDemand(2, "200m", "256Mi"),
                     new ResourceDemand(5, "500m", null),
                     null),
-                new ConnectionPlan("1970-01-01T00:00:00Z", 4L, null, List.of("node a"))),
+                new ConnectionPlan("1970-01-01T00:00:00Z", 4L, null, 2L, List.of("node a"))),
             Conditions.update(
                 List.of(),
                 List.of(new Conditions.Wanted(Conditions.READY, false, "Leaving", "m")),

@@ -80,14 +80,8 @@ public final class Agent implements AutoCloseable {
             settings.pod(),
             changes::pod,
             changes::node);
-    this.captures =
-        new PodCaptures(
-            cluster,
-            new PodNetworks(settings.networks()),
-            hostRules,
-            times,
-            metrics,
-            changes::node);
+    var networks = new PodNetworks(settings.networks());
+    this.captures = new PodCaptures(cluster, networks, hostRules, times, metrics, changes::node);
     this.upkeep =
         new NodeUpkeep(
             cluster,
@@ -99,7 +93,12 @@ public final class Agent implements AutoCloseable {
     changes.upkeep = upkeep;
     registerMetrics();
     this.status =
-        StatusServer.start(settings.hostAddress(), settings.httpPort(), metrics, upkeep::problem);
+        StatusServer.start(
+            settings.hostAddress(),
+            settings.httpPort(),
+            metrics,
+            upkeep::problem,
+            new SocketReport(cluster, networks));
   }
 
   private void registerMetrics() {

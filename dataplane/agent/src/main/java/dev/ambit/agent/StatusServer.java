@@ -14,10 +14,12 @@ import java.util.Optional;
 import java.util.function.Supplier;
 
 /**
- * Serves {@code /metrics}, {@code /healthz} and {@code /readyz}, on the loopback and the node's
- * address only, since the agent shares the node's network.
+ * Serves {@code /metrics}, {@code /healthz}, {@code /readyz} and {@code /sockets}, on the loopback
+ * and the node's address only, since the agent shares the node's network.
  */
 final class StatusServer implements AutoCloseable {
+  private static final String NAMESPACE = "namespace=";
+
   private final List<HttpServer> servers;
 
   private StatusServer(List<HttpServer> servers) {
@@ -28,12 +30,14 @@ final class StatusServer implements AutoCloseable {
    * Starts serving.
    *
    * @param problem what keeps the agent from being ready, or empty
+   * @param sockets what the operator asks of a namespace's pods before they join
    */
   static StatusServer start(
       Optional<InetAddress> host,
       int port,
       PrometheusMeterRegistry metrics,
-      Supplier<String> problem)
+      Supplier<String> problem,
+      SocketReport sockets)
       throws IOException {
     var addresses = new LinkedHashSet<InetAddress>();
     addresses.add(InetAddress.ofLiteral("127.0.0.1"));
@@ -61,6 +65,20 @@ final class StatusServer implements AutoCloseable {
                 now.isEmpty() ? 200 : 503,
                 "text/plain",
                 now.isEmpty() ? "ok\n" : now + "\n");
+          });
+      server.createContext(
+          "/sockets",
+          exchange -> {
+            var query = exchange.getRequestURI().getQuery();
+            if (query != null && query.startsWith(NAMESPACE)) {
+              answer(
+                  exchange,
+                  200,
+                  "application/json",
+                  sockets.of(query.substring(NAMESPACE.length())));
+            } else {
+              answer(exchange, 400, "text/plain", "ask for /sockets?namespace=NAME\n");
+            }
           });
       server.start();
       servers.add(server);

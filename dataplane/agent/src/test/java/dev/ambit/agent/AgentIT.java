@@ -90,6 +90,8 @@ class AgentIT {
         until(() -> assertThat(ztunnel.requests).containsExactly("snapshot"));
         until(() -> assertThat(get(agent, "/metrics").body()).contains("ambit_agent_ztunnels 1.0"));
       }
+      assertThat(get(agent, "/sockets").statusCode()).isEqualTo(400);
+      assertThat(get(agent, "/sockets?namespace=shop").body()).isEqualTo("{\"pods\":[]}");
       assertThat(get(agent, "/metrics").body())
           .contains("ambit_agent_pods{state=\"captured\"} 0.0");
 

@@ -191,7 +191,8 @@ final class PlanCommand extends ClusterCommand {
             typed(both(manifests, "PeerAuthentication", root), PeerAuthentication.class),
             typed(manifests.of("RequestAuthentication", asked), RequestAuthentication.class),
             Set.of(),
-            new PreflightFacts.NodeReadiness.Unknown());
+            new PreflightFacts.NodeReadiness.Unknown(),
+            Map.of());
     return plan(
         PodExplanation.Surroundings.of(namespace, excluded, enrollments),
         pods,
@@ -403,7 +404,6 @@ final class PlanCommand extends ClusterCommand {
     }
   }
 
-  /** Of pods outside the mesh nobody counts them, and they go on as they are. */
   private static void connections(Page page, ConnectionPlan open) {
     List<String> unheard =
         open.unknown().stream().filter(each -> each.startsWith("node ")).toList();
@@ -417,6 +417,14 @@ final class PlanCommand extends ClusterCommand {
                   + " in tunnels, "
                   + plain
                   + " plain");
+    }
+    Long outside = open.outside();
+    if (outside != null && outside > 0) {
+      page.gap()
+          .line(
+              "open connections of pods outside the mesh: "
+                  + outside
+                  + ", which go on as they are until they end");
     }
     if (!unheard.isEmpty()) {
       page.gap()

@@ -466,7 +466,8 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
     if (spec.dryRun()) {
       EnrollmentPlan told = status == null ? null : status.plan();
       counted =
-          plans.connections(last.counted(), told == null ? null : told.connections(), pods, now);
+          plans.connections(
+              last.counted(), told == null ? null : told.connections(), pods, facts.sockets(), now);
       plan =
           Plans.of(facts, spec.stage(), spec.effectiveRollout())
               .with(

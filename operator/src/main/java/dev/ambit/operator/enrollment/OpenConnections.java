@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.ambit.api.ConnectionPlan;
 import dev.ambit.operator.enrollment.model.EnrolledPods;
+import dev.ambit.operator.preflight.model.PodSockets;
 import io.fabric8.kubernetes.api.model.Pod;
 import java.io.IOException;
 import java.time.Instant;
@@ -15,7 +16,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 
-/** Counts the open connections of a namespace's pods, as their ztunnels know them. */
+/** Counts the open connections of a namespace's pods, as their ztunnels and agents know them. */
 public final class OpenConnections {
   private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -27,8 +28,12 @@ public final class OpenConnections {
 
   private record Counts(long tunnelled, long plain) {}
 
-  /** Asks the ztunnels of the nodes where the namespace has pods. */
-  public ConnectionPlan count(EnrolledPods pods, Instant now) {
+  /**
+   * Asks the ztunnels of the nodes where the namespace has pods in the mesh.
+   *
+   * @param sockets what the nodes' agents say of pods, by name
+   */
+  public ConnectionPlan count(EnrolledPods pods, Map<String, PodSockets> sockets, Instant now) {
     Set<String> nodes = new HashSet<>();
     Set<String> inside = new HashSet<>();
     for (Pod pod : pods.redirected()) {
@@ -36,12 +41,24 @@ public final class OpenConnections {
       nodes.add(String.valueOf(pod.getSpec().getNodeName()));
     }
     List<String> unknown = new ArrayList<>();
-    long outside =
-        pods.capturable().stream()
-            .filter(pod -> !inside.contains(pod.getMetadata().getName()))
-            .count();
-    if (outside > 0) {
-      unknown.add(outside + " pods outside the mesh");
+    long outside = 0;
+    int unheard = 0;
+    int told = 0;
+    for (Pod pod : pods.capturable()) {
+      String name = pod.getMetadata().getName();
+      PodSockets known = sockets.get(name);
+      if (inside.contains(name)) {
+        continue;
+      }
+      if (known == null) {
+        unheard++;
+      } else {
+        told++;
+        outside += known.connections();
+      }
+    }
+    if (unheard > 0) {
+      unknown.add(unheard + " pods outside the mesh");
     }
     Set<String> heard = new HashSet<>();
     long tunnelled = 0;
@@ -66,6 +83,7 @@ public final class OpenConnections {
         now.truncatedTo(ChronoUnit.SECONDS).toString(),
         known ? tunnelled : null,
         known ? plain : null,
+        told > 0 || unheard == 0 ? outside : null,
         unknown);
   }
 

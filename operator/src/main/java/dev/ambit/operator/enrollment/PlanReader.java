@@ -6,10 +6,12 @@ import dev.ambit.api.MeshEnrollment;
 import dev.ambit.api.WaypointPlan;
 import dev.ambit.operator.enrollment.model.EnrolledPods;
 import dev.ambit.operator.enrollment.model.EnrollmentGateway;
+import dev.ambit.operator.preflight.model.PodSockets;
 import dev.ambit.operator.waypoint.life.WaypointPlanner;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,14 +42,19 @@ public final class PlanReader {
    * Counts connections, where it is time to.
    *
    * @param last from the last time; null where there is none
+   * @param sockets what agents say of pods, by name
    * @param told what the status says of them, which is not said again where it is still so
    */
   Counted connections(
-      @Nullable Counted last, @Nullable ConnectionPlan told, EnrolledPods pods, Instant now) {
+      @Nullable Counted last,
+      @Nullable ConnectionPlan told,
+      EnrolledPods pods,
+      Map<String, PodSockets> sockets,
+      Instant now) {
     if (last != null && now.isBefore(last.at().plus(COUNTED_EVERY))) {
       return last;
     }
-    ConnectionPlan counted = connections.count(pods, now);
+    ConnectionPlan counted = connections.count(pods, sockets, now);
     return new Counted(now, told != null && counted.saysAs(told) ? told : counted);
   }
 

@@ -5,6 +5,7 @@ import dev.ambit.api.Stage;
 import dev.ambit.operator.CommonLabels;
 import dev.ambit.operator.install.model.AgentDaemonSet;
 import dev.ambit.operator.install.model.ZtunnelDaemonSet;
+import dev.ambit.operator.preflight.model.PodSockets;
 import dev.ambit.operator.preflight.model.PreflightFacts;
 import dev.ambit.operator.preflight.model.PreflightReasons;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
@@ -18,10 +19,12 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.readiness.Readiness;
 import java.net.HttpURLConnection;
+import java.net.URI;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashSet;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
@@ -44,7 +47,8 @@ public final class PreflightReader {
   private final String rootNamespace;
   private @Nullable Nodes nodes;
 
-  private record Nodes(long atNanos, PreflightFacts.NodeReadiness.Known ready) {}
+  private record Nodes(
+      long atNanos, PreflightFacts.NodeReadiness.Known ready, Map<String, URI> agents) {}
 
   /** Reads as that client. */
   public PreflightReader(KubernetesClient client, String rootNamespace) {
@@ -82,6 +86,7 @@ public final class PreflightReader {
             == null) {
       missing.add(PreflightReasons.GATEWAYS);
     }
+    Nodes known = nodes();
     return new PreflightFacts(
         namespace,
         rootNamespace,
@@ -97,21 +102,37 @@ public final class PreflightReader {
         policies(PeerAuthentication.class, namespace, missing),
         tokens(namespace),
         missing,
-        nodes());
+        known.ready(),
+        sockets(namespace, capturable, known.agents()));
   }
 
-  private synchronized PreflightFacts.NodeReadiness.Known nodes() {
+  private static Map<String, PodSockets> sockets(
+      String namespace, List<Pod> pods, Map<String, URI> agents) {
+    Map<String, URI> asked = new HashMap<>();
+    for (Pod pod : pods) {
+      String node = pod.getSpec() == null ? null : pod.getSpec().getNodeName();
+      URI agent = node == null ? null : agents.get(node);
+      if (node != null && agent != null) {
+        asked.put(node, agent);
+      }
+    }
+    return NodeSockets.of(namespace, asked);
+  }
+
+  private synchronized Nodes nodes() {
     long now = System.nanoTime();
     Nodes last = nodes;
     if (last == null || now - last.atNanos() > NODES_KNOWN_FOR.toNanos()) {
+      Map<String, URI> agents = readyOn(AgentDaemonSet.NAME);
       last =
           new Nodes(
               now,
               new PreflightFacts.NodeReadiness.Known(
-                  readyOn(ZtunnelDaemonSet.NAME), readyOn(AgentDaemonSet.NAME)));
+                  readyOn(ZtunnelDaemonSet.NAME).keySet(), agents.keySet()),
+              agents);
       nodes = last;
     }
-    return last.ready();
+    return last;
   }
 
   /** None where the cluster does not know their kind, which only waypoints need. */
@@ -142,8 +163,9 @@ public final class PreflightReader {
     return policies;
   }
 
-  private Set<String> readyOn(String component) {
-    Set<String> nodes = new HashSet<>();
+  /** Nodes where it is ready, with where an agent tells of its node's pods. */
+  private Map<String, URI> readyOn(String component) {
+    Map<String, URI> nodes = new HashMap<>();
     for (Pod pod :
         client
             .pods()
@@ -152,7 +174,14 @@ public final class PreflightReader {
             .list(CACHED)
             .getItems()) {
       if (Readiness.isPodReady(pod) && pod.getSpec().getNodeName() != null) {
-        nodes.add(pod.getSpec().getNodeName());
+        String ip = String.valueOf(pod.getStatus().getPodIP());
+        nodes.put(
+            pod.getSpec().getNodeName(),
+            URI.create(
+                "http://"
+                    + (ip.contains(":") ? "[" + ip + "]" : ip)
+                    + ":"
+                    + AgentDaemonSet.HTTP_PORT));
       }
     }
     return nodes;

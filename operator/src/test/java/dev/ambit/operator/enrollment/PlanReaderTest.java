@@ -26,16 +26,16 @@ class PlanReaderTest {
   @Test
   void whatIsStillSoIsNotSaidAgain() {
     PlanReader plans = new PlanReader(client, "ambit-system");
-    ConnectionPlan before = new ConnectionPlan("2026-11-22T10:00:00Z", 7L, 0L, List.of());
-    PlanReader.Counted first = plans.connections(null, before, PODS, NOW);
+    ConnectionPlan before = new ConnectionPlan("2026-11-22T10:00:00Z", 7L, 0L, 0L, List.of());
+    PlanReader.Counted first = plans.connections(null, before, PODS, Map.of(), NOW);
     assertThat(first.connections())
-        .isEqualTo(new ConnectionPlan("2026-11-22T12:00:00Z", 0L, 0L, List.of()));
+        .isEqualTo(new ConnectionPlan("2026-11-22T12:00:00Z", 0L, 0L, 0L, List.of()));
 
     Instant soon = NOW.plus(Duration.ofSeconds(30));
-    assertThat(plans.connections(first, first.connections(), PODS, soon)).isSameAs(first);
+    assertThat(plans.connections(first, first.connections(), PODS, Map.of(), soon)).isSameAs(first);
 
     Instant later = NOW.plus(Duration.ofMinutes(2));
-    PlanReader.Counted again = plans.connections(first, first.connections(), PODS, later);
+    PlanReader.Counted again = plans.connections(first, first.connections(), PODS, Map.of(), later);
     assertThat(again.at()).isEqualTo(later);
     assertThat(again.connections()).isEqualTo(first.connections());
   }

@@ -6,6 +6,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelOutboundBuffer;
 import io.netty.channel.socket.SocketChannelConfig;
 import io.netty.handler.codec.http2.DefaultHttp2HeadersDecoder;
 import io.netty.handler.codec.http2.DefaultHttp2HeadersEncoder;
@@ -62,6 +63,9 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
   /** What a tunnel may hold while all together hold too much. */
   private static final int ALWAYS_HELD = 64 << 10;
 
+  /** How many bytes of datagrams in a while are so many that streams have to be thought of. */
+  private static final int MUCH_TOGETHER = 128 << 10;
+
   private static final int BUDGET_STEP = 64 << 10;
 
   private final boolean client;
@@ -103,6 +107,7 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
   private boolean failed;
   private @Nullable Throwable cause;
   private boolean flushScheduled;
+  private final DatagramShare datagrams = new DatagramShare(MUCH_TOGETHER);
 
   /** One object for all turns. */
   private final Runnable flush = this::flushNow;
@@ -606,6 +611,26 @@ public final class HboneConnection extends ChannelInboundHandlerAdapter {
 
   boolean isWritable() {
     return sendWindow > 0 && context().channel().isWritable();
+  }
+
+  /**
+   * A few datagrams find room even where streams have filled the connection. Many leave room: those
+   * of one stream to those of others, and all together to streams, which write again below the low
+   * watermark.
+   */
+  boolean takesDatagrams(boolean much, int bytes, long nanos) {
+    Channel channel = context().channel();
+    ChannelOutboundBuffer unsent = channel.unsafe().outboundBuffer();
+    if (unsent == null || sendWindow <= 0) {
+      return false;
+    }
+    boolean muchTogether = datagrams.isMuch(bytes, nanos);
+    int low = channel.config().getWriteBufferLowWaterMark();
+    int most =
+        much
+            ? low / 2
+            : muchTogether ? low / 4 * 3 : low + channel.config().getWriteBufferHighWaterMark();
+    return unsent.totalPendingWriteBytes() < most;
   }
 
   /** How long the next DATA frame of a stream with {@code streamWindow} may be. */

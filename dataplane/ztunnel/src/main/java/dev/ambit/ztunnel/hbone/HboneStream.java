@@ -135,6 +135,19 @@ public final class HboneStream {
     return writable;
   }
 
+  /**
+   * Whether there is room for datagrams, which do not wait for any.
+   *
+   * @param much whether this stream is one that sends much
+   * @param bytes of the datagrams
+   * @param nanos what time it is
+   */
+  public boolean takesDatagrams(boolean much, int bytes, long nanos) {
+    return sendWindow > 0
+        && (queue == null || queue.isEmpty())
+        && connection.takesDatagrams(much, bytes, nanos);
+  }
+
   /** Has what was written go out at the end of this turn of the event loop. */
   public void flush() {
     connection.flushSoon();

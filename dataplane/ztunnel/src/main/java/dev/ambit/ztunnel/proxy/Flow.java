@@ -4,6 +4,7 @@ import dev.ambit.linux.DatagramBatch;
 import dev.ambit.ztunnel.hbone.CapsuleException;
 import dev.ambit.ztunnel.hbone.CapsuleReader;
 import dev.ambit.ztunnel.hbone.Capsules;
+import dev.ambit.ztunnel.hbone.DatagramShare;
 import dev.ambit.ztunnel.hbone.HboneConnection;
 import dev.ambit.ztunnel.hbone.HboneStream;
 import dev.ambit.ztunnel.hbone.StreamHandler;
@@ -27,6 +28,9 @@ import org.jspecify.annotations.Nullable;
  * It is reported exactly once: as failed where it never was open, else as opened and closed.
  */
 abstract class Flow implements StreamHandler, CapsuleReader.Sink {
+  /** A flow that sends more bytes in a while leaves room in the tunnel to those that do not. */
+  private static final int MUCH = 64 << 10;
+
   /** What is put into one DATA frame, unless one datagram alone is longer. */
   private static final int FRAME = 64 << 10;
 
@@ -47,6 +51,7 @@ abstract class Flow implements StreamHandler, CapsuleReader.Sink {
   private long dropped;
 
   private long lastNanos = System.nanoTime();
+  private final DatagramShare share = new DatagramShare(MUCH);
 
   Flow(Flows flows) {
     this.flows = flows;
@@ -236,7 +241,7 @@ abstract class Flow implements StreamHandler, CapsuleReader.Sink {
         out = null;
       }
       if (out == null) {
-        if (!to.isWritable()) {
+        if (!findsRoom(to, Math.min(left, FRAME))) {
           drop(DropReason.TUNNEL_FULL, until - i);
           break;
         }
@@ -256,7 +261,7 @@ abstract class Flow implements StreamHandler, CapsuleReader.Sink {
   /** Sends one datagram that was kept. */
   final void sendThrough(HboneStream to, ByteBuffer payload) {
     int length = payload.remaining();
-    if (!to.isWritable()) {
+    if (!findsRoom(to, length)) {
       drop(DropReason.TUNNEL_FULL, 1);
       return;
     }
@@ -266,6 +271,11 @@ abstract class Flow implements StreamHandler, CapsuleReader.Sink {
     bytesIn += length;
     to.write(out);
     to.flush();
+  }
+
+  /** Whether there is room for {@code bytes}, at the time of the last datagram. */
+  private boolean findsRoom(HboneStream to, int bytes) {
+    return to.takesDatagrams(share.isMuch(bytes, lastNanos), bytes, lastNanos);
   }
 
   private static ByteBuf frame(int capacity) {

@@ -36,6 +36,7 @@ final class InboundFlow extends Flow {
   private final @Nullable String authority;
   private final int sourcePort;
   private final AtomicInteger handedOver = new AtomicInteger();
+  private final AtomicInteger notHandedOver = new AtomicInteger();
   private boolean admitted;
   private @Nullable FlowKey key;
   private @Nullable MeshWorkload self;
@@ -195,8 +196,8 @@ final class InboundFlow extends Flow {
             handedOver.decrementAndGet();
             pass(ByteBuffer.wrap(copy));
           });
-    } else {
-      loop.execute(() -> drop(DropReason.TUNNEL_FULL, 1));
+    } else if (notHandedOver.getAndIncrement() == 0) {
+      loop.execute(() -> drop(DropReason.TUNNEL_FULL, notHandedOver.getAndSet(0)));
     }
   }
 

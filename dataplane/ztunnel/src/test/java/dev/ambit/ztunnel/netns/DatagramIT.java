@@ -446,9 +446,11 @@ class DatagramIT {
     try (var echo = UdpServer.echo(server, PORT);
         var sink = UdpServer.start(server, PORT + 1, question -> new byte[0]);
         var tcp = TcpServer.echo(server, PORT);
+        var connection = TcpClient.connect(client, server.at(PORT));
         var flood = UdpClient.open(client);
         var other = UdpClient.open(client)) {
-      flood.answered(server.at(PORT));
+      flood.answered(server.at(PORT + 1), new byte[0]);
+      other.answered(server.at(PORT));
       var flooding =
           Thread.ofPlatform()
               .daemon()
@@ -463,16 +465,64 @@ class DatagramIT {
                       }
                     }
                   });
+      int answered = 0;
+      int asked = 200;
       try {
-        for (int i = 0; i < 20; i++) {
-          other.answered(server.at(PORT));
-          Calls.answered(client, server.at(PORT));
+        for (int i = 0; i < asked; i++) {
+          answered += other.unanswered(server.at(PORT)) ? 0 : 1;
+          if (i % 10 == 0) {
+            var text = Calls.marker();
+            assertThat(connection.echo(text)).isEqualTo(text);
+            Calls.answered(client, server.at(PORT));
+          }
         }
       } finally {
         over.set(true);
         flooding.join(Patience.MIDDLE);
       }
-      assertThat(sink.callers()).isNotEmpty();
+      assertThat(sink.callers()).hasSizeGreaterThan(asked);
+      assertThat(answered).as("of " + asked).isGreaterThanOrEqualTo(asked - asked / 20);
+    }
+  }
+
+  @Test
+  void datagramsFindRoomBesideStreamsThatFillTheTunnel() throws Exception {
+    var client = captured(mesh.a(), "uploader");
+    var server = captured(mesh.b(), "uploaded");
+    awaitCapture(client, server.ipv4());
+    var over = new java.util.concurrent.atomic.AtomicBoolean();
+    try (var echo = UdpServer.echo(server, PORT);
+        var tcp = TcpServer.echo(server, PORT);
+        var upload = TcpClient.connect(client, server.at(PORT));
+        var socket = UdpClient.open(client)) {
+      socket.answered(server.at(PORT));
+      // Nobody reads what is sent back, so that the tunnel is full both ways after a while.
+      var uploading =
+          Thread.ofPlatform()
+              .daemon()
+              .start(
+                  () -> {
+                    byte[] data = new byte[64 << 10];
+                    while (!over.get()) {
+                      try {
+                        upload.send(data);
+                      } catch (IOException e) {
+                        return; // closed at the test's end
+                      }
+                    }
+                  });
+      int answered = 0;
+      int asked = 200;
+      try {
+        for (int i = 0; i < asked; i++) {
+          answered += socket.unanswered(server.at(PORT)) ? 0 : 1;
+        }
+      } finally {
+        over.set(true);
+        upload.reset();
+        uploading.join(Patience.MIDDLE);
+      }
+      assertThat(answered).as("of " + asked).isGreaterThanOrEqualTo(asked - asked / 20);
     }
   }
 

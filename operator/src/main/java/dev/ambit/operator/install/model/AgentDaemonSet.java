@@ -21,7 +21,7 @@ public final class AgentDaemonSet {
   static final String SERVICE_ACCOUNT = "ambit-agent";
 
   /** On the node's own addresses, since the agent has no network of its own. */
-  static final int HTTP_PORT = 15019;
+  public static final int HTTP_PORT = 15019;
 
   private static final String BINARIES = "/host/cni/bin";
   private static final String CONFIGURATIONS = "/host/cni/conf";

@@ -12,6 +12,7 @@ import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Pod;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -142,6 +143,7 @@ public final class Preflight {
 
   private void ports() {
     for (Pod pod : facts.capturable()) {
+      Set<Integer> declared = new HashSet<>();
       containers(pod)
           .forEach(
               container ->
@@ -149,23 +151,39 @@ public final class Preflight {
                       .stream()
                       .filter(port -> isTaken(port))
                       .forEach(
-                          port ->
-                              findings.add(
-                                  finding(
-                                      Severity.ERROR,
-                                      PreflightReasons.PORT_TAKEN,
-                                      pod,
-                                      "Container "
-                                          + container.getName()
-                                          + " uses port "
-                                          + port.getContainerPort()
-                                          + ", where the ztunnel listens in the pod for "
-                                          + TAKEN.get(port.getContainerPort())
-                                          + ": one of the two would get the other's connections."
-                                          + " Use another port, or label the pod "
-                                          + WellKnown.DATAPLANE_MODE
-                                          + "=none."))));
+                          port -> {
+                            declared.add(port.getContainerPort());
+                            findings.add(
+                                taken(
+                                    pod,
+                                    "Container " + container.getName() + " uses",
+                                    port.getContainerPort()));
+                          }));
+      if (!Plans.isInMesh(pod)) {
+        // Then it is no ztunnel's.
+        facts.sockets(pod).tcp().stream()
+            .filter(port -> TAKEN.containsKey(port) && !declared.contains(port))
+            .forEach(
+                port ->
+                    findings.add(taken(pod, "Something in the pod, undeclared, listens on", port)));
+      }
     }
+  }
+
+  private static Finding taken(Pod pod, String who, int port) {
+    return finding(
+        Severity.ERROR,
+        PreflightReasons.PORT_TAKEN,
+        pod,
+        who
+            + " port "
+            + port
+            + ", where the ztunnel listens in the pod for "
+            + TAKEN.get(port)
+            + ": one of the two would get the other's connections. Use another port, or label the"
+            + " pod "
+            + WellKnown.DATAPLANE_MODE
+            + "=none.");
   }
 
   /** A pod that speaks HBONE itself, and whatever else listens there. */

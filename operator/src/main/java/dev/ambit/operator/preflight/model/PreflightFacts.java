@@ -9,6 +9,7 @@ import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicy;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -27,6 +28,8 @@ import org.jspecify.annotations.Nullable;
  * @param peerAuthentications of the namespace and the root namespace
  * @param requestAuthentications of the namespace
  * @param missingDefinitions CRDs that the cluster lacks
+ * @param nodes which nodes are ready
+ * @param sockets of pods by name, as far as their nodes say
  */
 public record PreflightFacts(
     String namespace,
@@ -43,7 +46,8 @@ public record PreflightFacts(
     List<PeerAuthentication> peerAuthentications,
     List<RequestAuthentication> requestAuthentications,
     Set<String> missingDefinitions,
-    NodeReadiness nodes) {
+    NodeReadiness nodes,
+    Map<String, PodSockets> sockets) {
 
   public PreflightFacts {
     capturable = List.copyOf(capturable);
@@ -54,6 +58,12 @@ public record PreflightFacts(
     peerAuthentications = List.copyOf(peerAuthentications);
     requestAuthentications = List.copyOf(requestAuthentications);
     missingDefinitions = Set.copyOf(missingDefinitions);
+    sockets = Map.copyOf(sockets);
+  }
+
+  /** Those of one pod; none where its node does not say. */
+  public PodSockets sockets(Pod pod) {
+    return sockets.getOrDefault(pod.getMetadata().getName(), PodSockets.NONE);
   }
 
   /** What is to become of the pods' UDP. */

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Stream;
@@ -44,6 +45,9 @@ final class ProtocolFindings {
           "vnc", "VNC");
 
   private static final int DNS = 53;
+
+  /** What a ztunnel has in a captured pod. */
+  private static final Set<Integer> ZTUNNELS = Set.of(15009, 15010, 15011, 15053);
 
   private ProtocolFindings() {}
 
@@ -177,7 +181,9 @@ final class ProtocolFindings {
             .forEach(ports::add);
       }
     }
+    ports.addAll(facts.sockets(pod).udp());
     ports.remove(DNS);
+    ports.removeAll(ZTUNNELS);
     return ports;
   }
 

@@ -20,6 +20,7 @@ import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicy;
 import io.fabric8.kubernetes.client.utils.Serialization;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -42,6 +43,7 @@ class PreflightTest {
   private Stage stage = Stage.L4;
   private PreflightFacts.Datagrams datagrams = PreflightFacts.Datagrams.NOT_IN_MESH;
   private final List<Service> services = new ArrayList<>();
+  private final Map<String, PodSockets> sockets = new HashMap<>();
   private PreflightFacts.NodeReadiness nodes =
       new PreflightFacts.NodeReadiness.Known(Set.of("node-1"), Set.of("node-1"));
 
@@ -149,6 +151,23 @@ class PreflightTest {
   }
 
   @Test
+  void portsThatNobodyDeclaredAreKnownFromTheNode() {
+    pod("game", "containers: [{name: a}]");
+    sockets.put("game", new PodSockets(Set.of(80, 15008), Set.of(53, 7000, 15009), 3));
+    datagrams = PreflightFacts.Datagrams.CARRIED;
+    assertThat(found())
+        .containsExactly(
+            "Error PortCollision at Pod shop/game", "Warning UdpCarried at Pod shop/game");
+    assertThat(Preflight.of(facts()).getFirst().message()).contains("undeclared", "15008");
+    assertThat(Preflight.of(facts()).getLast().message()).startsWith("UDP port 7000:");
+    capturable
+        .getFirst()
+        .getMetadata()
+        .setAnnotations(Map.of("ambient.istio.io/redirection", "enabled"));
+    assertThat(found()).as("there the ztunnel itself listens").isEmpty();
+  }
+
+  @Test
   void ofPodsThatAreInTheMeshAlreadyUdpDoesNotChange() {
     pod("game", "containers: [{name: a, ports: [{containerPort: 7000, protocol: UDP}]}]");
     capturable
@@ -253,7 +272,8 @@ class PreflightTest {
         peerAuthentications,
         requestAuthentications,
         missing,
-        nodes);
+        nodes,
+        sockets);
   }
 
   private List<String> found() {
