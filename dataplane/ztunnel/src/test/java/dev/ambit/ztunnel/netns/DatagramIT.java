@@ -13,6 +13,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.PortUnreachableException;
 import java.net.SocketTimeoutException;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -22,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -239,6 +241,61 @@ class DatagramIT {
                 socket.answered(service.address4());
                 return !other.callers().isEmpty();
               });
+    }
+  }
+
+  @Test
+  void aFlowMovesToTheNextPodWhenItsOwnIsMadeAnew() throws IOException {
+    var client = captured(mesh.a(), "regular");
+    var service =
+        new ServiceResource(
+            "shop", "kiosk", new InetSocketAddress(InetAddress.getByName("10.96.7.8"), 90), PORT);
+    mesh.controlPlane().announce(service);
+    try (var socket = UdpClient.open(client)) {
+      for (int incarnation = 0; incarnation < 3; incarnation++) {
+        var pod = captured(mesh.b(), "kiosk");
+        mesh.controlPlane().announce(carrying(pod).endpointOf(service, PORT));
+        awaitCapture(client, service.address4().getAddress());
+        try (var echo = UdpServer.echo(pod, PORT)) {
+          for (int i = 0; i < 5; i++) {
+            socket.answered(service.address4());
+          }
+          assertThat(echo.callers())
+              .extracting(InetSocketAddress::getPort)
+              .containsOnly(socket.port());
+        }
+        mesh.controlPlane().withdraw(pod);
+        mesh.b().agent().cutOff(pod);
+      }
+    }
+  }
+
+  @Test
+  void datagramsOfAFlowArriveInTheirOrder() throws IOException {
+    var client = captured(mesh.a(), "counting");
+    var server = captured(mesh.b(), "counted");
+    awaitCapture(client, server.ipv4());
+    int count = 500;
+    try (var echo = UdpServer.echo(server, PORT);
+        var socket = UdpClient.open(client)) {
+      socket.answered(server.at(PORT));
+      socket.socket().setReceiveBufferSize(4 << 20);
+      for (int i = 0; i < count; i++) {
+        socket.send(ByteBuffer.allocate(4).putInt(i).array(), server.at(PORT));
+        if (i % 10 == 0) {
+          LockSupport.parkNanos(Duration.ofMillis(2).toNanos());
+        }
+      }
+      var heard = new ArrayList<Integer>();
+      try {
+        while (heard.size() < count) {
+          heard.add(ByteBuffer.wrap(UdpClient.bytes(socket.receive(SILENCE))).getInt());
+        }
+      } catch (SocketTimeoutException e) {
+        // The others got lost, as UDP may.
+      }
+      assertThat(heard).isSorted().doesNotHaveDuplicates();
+      assertThat(heard).hasSizeGreaterThan(count - count / 20);
     }
   }
 

@@ -13,11 +13,17 @@ import java.io.IOException;
 import java.net.Inet6Address;
 import java.net.InetSocketAddress;
 import java.net.SocketTimeoutException;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -158,6 +164,76 @@ class DatagramVerdictsIT {
                   });
         }
       }
+    }
+  }
+
+  @Test
+  void joiningAndLeavingTakeNoMoreThanADatagramFromAFlow() throws Exception {
+    var client = mesh.uncaptured(mesh.a(), "steady-asker");
+    var server = mesh.uncaptured(mesh.b(), "steady-answerer");
+    try (var echo = UdpServer.echo(server, PORT);
+        var socket = UdpClient.open(client)) {
+      socket.answered(server.at(PORT));
+      var flow = new SteadyFlow(socket, server.at(PORT));
+      for (var pod : List.of(client, server)) {
+        flow.losesNoMoreThan(
+            1,
+            () -> {
+              (pod == client ? mesh.a() : mesh.b()).agent().capture(pod);
+              mesh.controlPlane().announce(carrying(pod));
+            });
+      }
+      for (var pod : List.of(server, client)) {
+        flow.losesNoMoreThan(
+            1,
+            () -> {
+              mesh.controlPlane().announce(WorkloadResource.plain(pod));
+              (pod == client ? mesh.a() : mesh.b()).agent().release(pod, Duration.ofSeconds(5));
+            });
+      }
+      assertThat(echo.callers()).extracting(InetSocketAddress::getPort).containsOnly(socket.port());
+    }
+  }
+
+  /** Asks every 20 ms, whatever became of the questions before. */
+  private record SteadyFlow(UdpClient socket, InetSocketAddress to) {
+    void losesNoMoreThan(int most, Runnable change) throws Exception {
+      var over = new AtomicBoolean();
+      var asked = new AtomicInteger();
+      var asking =
+          CompletableFuture.runAsync(
+              () -> {
+                while (!over.get()) {
+                  try {
+                    socket.send(ByteBuffer.allocate(4).putInt(asked.incrementAndGet()).array(), to);
+                  } catch (IOException e) {
+                    // Lost as any other.
+                  }
+                  LockSupport.parkNanos(Duration.ofMillis(20).toNanos());
+                }
+              });
+      var heard = new HashSet<Integer>();
+      var hearing =
+          CompletableFuture.runAsync(
+              () -> {
+                while (true) {
+                  try {
+                    heard.add(ByteBuffer.wrap(UdpClient.bytes(socket.receive(SILENCE))).getInt());
+                  } catch (IOException e) {
+                    if (over.get()) {
+                      return;
+                    }
+                  }
+                }
+              });
+      await("a steady flow").atMost(Patience.LONG).until(() -> asked.get() >= 25);
+      change.run();
+      int then = asked.get();
+      await("what comes after").atMost(Patience.LONG).until(() -> asked.get() >= then + 100);
+      over.set(true);
+      asking.get();
+      hearing.get();
+      assertThat(asked.get() - heard.size()).as("lost of " + asked.get()).isLessThanOrEqualTo(most);
     }
   }
 
