@@ -140,6 +140,8 @@ class EnrollmentRolloutIT {
     sample.namespace("dry", Map.of());
     sample.client("dry", "one", ambit.node(0));
     sample.client("dry", "two", ambit.node(1));
+    // Its container declares no port.
+    sample.server("dry", "tunneller", ambit.node(1), 15008);
     sample.apply(
         """
         apiVersion: security.istio.io/v1
@@ -154,9 +156,14 @@ class EnrollmentRolloutIT {
     assertThat(isTrue(status.conditions(), Conditions.PREFLIGHT_PASSED)).isFalse();
     assertThat(status.findings())
         .extracting(Finding::reason, Finding::object)
-        .contains(tuple("PolicyDeniesAtL4", "AuthorizationPolicy dry/get-only"));
+        .contains(
+            tuple("PolicyDeniesAtL4", "AuthorizationPolicy dry/get-only"),
+            tuple("PortCollision", "Pod dry/tunneller"));
     var plan = Objects.requireNonNull(status.plan());
-    assertThat(plan.join()).isEqualTo(2);
+    assertThat(plan.join()).isEqualTo(3);
+    var connections = Objects.requireNonNull(plan.connections());
+    assertThat(connections.outside()).isNotNull();
+    assertThat(connections.unknown()).isEmpty();
     assertThat(plan.policies()).hasSize(1);
     assertThat(status.inForce()).isNull();
     assertThat(enrollments.redirected("dry")).isZero();

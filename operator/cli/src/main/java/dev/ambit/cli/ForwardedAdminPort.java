@@ -11,16 +11,14 @@ import java.nio.charset.StandardCharsets;
 
 /** Asks as {@code kubectl port-forward} would. */
 final class ForwardedAdminPort implements AdminPort {
-  private static final int PORT = 15000;
-
   private static final int CONNECT_MILLISECONDS = 10_000;
   private static final int READ_MILLISECONDS = 60_000;
 
   @Override
-  public String get(KubernetesClient client, String namespace, String pod, String path)
+  public String get(KubernetesClient client, String namespace, String pod, int port, String path)
       throws IOException {
     try (LocalPortForward forward =
-        client.pods().inNamespace(namespace).withName(pod).portForward(PORT)) {
+        client.pods().inNamespace(namespace).withName(pod).portForward(port)) {
       HttpURLConnection connection =
           (HttpURLConnection)
               URI.create("http://127.0.0.1:" + forward.getLocalPort() + path)

@@ -27,8 +27,8 @@ import dev.ambit.cli.output.Cell;
 import dev.ambit.cli.output.Page;
 import dev.ambit.cli.output.Table;
 import dev.ambit.cli.output.Tone;
+import dev.ambit.operator.NodeAnswers;
 import dev.ambit.operator.enrollment.OpenConnections;
-import dev.ambit.operator.enrollment.ZtunnelAnswers;
 import dev.ambit.operator.enrollment.model.EnrolledPods;
 import dev.ambit.operator.enrollment.model.EnrollmentGateway;
 import dev.ambit.operator.enrollment.model.PlaintextReport;
@@ -123,10 +123,13 @@ final class PlanCommand extends ClusterCommand {
     RolloutSpec rollout = rollout(enrollments);
     EnrolledPods enrolled =
         new EnrolledPods(asked, Objects.labels(namespace), excluded, typed, Map.of());
-    ZtunnelAnswers ztunnels = new ForwardedZtunnels(environment.adminPort(), cluster);
+    NodeAnswers ztunnels = ForwardedNodes.ztunnels(environment.adminPort(), cluster);
     Instant now = environment.clock().instant();
     PreflightFacts facts =
-        new PreflightReader(cluster.client(), cluster.rootNamespace())
+        new PreflightReader(
+                cluster.client(),
+                cluster.rootNamespace(),
+                ForwardedNodes.agents(environment.adminPort(), cluster))
             .read(
                 asked,
                 wanted,
@@ -141,7 +144,7 @@ final class PlanCommand extends ClusterCommand {
         Plans.of(facts, wanted, rollout)
             .with(
                 wanted == Stage.L7 ? cost(cluster, enrollments, mesh) : null,
-                new OpenConnections(ztunnels).count(enrolled, now)),
+                new OpenConnections(ztunnels).count(enrolled, facts.sockets(), now)),
         wanted == Stage.NONE
             ? List.of()
             : StrictRefusals.with(
@@ -247,7 +250,7 @@ final class PlanCommand extends ClusterCommand {
   }
 
   /** What the ztunnels of the namespace's pods have seen of plaintext to them. */
-  private PlaintextSightings sightings(ZtunnelAnswers ztunnels, EnrolledPods pods, Instant now) {
+  private PlaintextSightings sightings(NodeAnswers ztunnels, EnrolledPods pods, Instant now) {
     Set<String> nodes =
         pods.redirected().stream()
             .map(pod -> String.valueOf(pod.getSpec().getNodeName()))

@@ -104,7 +104,7 @@ final class CommandLineFixture implements AutoCloseable {
             variables,
             clock,
             folder,
-            (_, _, pod, path) -> {
+            (_, _, pod, _, path) -> {
               String answer = adminAnswers.get(pod + path);
               if (answer == null) {
                 throw new IOException("connection refused");

@@ -1,5 +1,6 @@
 package dev.ambit.operator.enrollment;
 
+import dev.ambit.operator.NodeAnswers;
 import dev.ambit.operator.NodeCalls;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import java.time.Duration;
@@ -9,7 +10,7 @@ import java.util.Set;
 import java.util.function.Supplier;
 
 /** Calls ztunnels at their pods' addresses, all at the same time. */
-record CalledZtunnels(Supplier<List<ZtunnelPods.Ztunnel>> ztunnels) implements ZtunnelAnswers {
+record CalledZtunnels(Supplier<List<ZtunnelPods.Ztunnel>> ztunnels) implements NodeAnswers {
   private static final Duration ANSWERS_WITHIN = Duration.ofSeconds(8);
 
   @Override

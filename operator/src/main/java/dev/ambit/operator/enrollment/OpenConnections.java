@@ -3,6 +3,7 @@ package dev.ambit.operator.enrollment;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.ambit.api.ConnectionPlan;
+import dev.ambit.operator.NodeAnswers;
 import dev.ambit.operator.enrollment.model.EnrolledPods;
 import dev.ambit.operator.preflight.model.PodSockets;
 import io.fabric8.kubernetes.api.model.Pod;
@@ -20,9 +21,9 @@ import java.util.TreeSet;
 public final class OpenConnections {
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  private final ZtunnelAnswers ztunnels;
+  private final NodeAnswers ztunnels;
 
-  public OpenConnections(ZtunnelAnswers ztunnels) {
+  public OpenConnections(NodeAnswers ztunnels) {
     this.ztunnels = ztunnels;
   }
 

@@ -2,15 +2,11 @@ package dev.ambit.operator.preflight;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.ambit.operator.NodeCalls;
+import dev.ambit.operator.NodeAnswers;
 import dev.ambit.operator.preflight.model.PodSockets;
 import java.io.IOException;
-import java.net.URI;
-import java.time.Duration;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.slf4j.Logger;
@@ -21,24 +17,20 @@ final class NodeSockets {
   private static final Logger LOG = LoggerFactory.getLogger(NodeSockets.class);
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  /** An agent that does not answer is no reason to wait: what containers declare is known. */
-  private static final Duration ANSWERS_WITHIN = Duration.ofSeconds(2);
-
   private NodeSockets() {}
 
   /**
    * By name of the pod; those of nodes that do not answer are missing.
    *
-   * @param agents where to ask, by node
+   * @param agents how they are asked
    */
-  static Map<String, PodSockets> of(String namespace, Map<String, URI> agents) {
+  static Map<String, PodSockets> of(String namespace, Set<String> nodes, NodeAnswers agents) {
     Map<String, PodSockets> sockets = new HashMap<>();
-    List<NodeCalls.Call> calls = new ArrayList<>();
-    agents.forEach(
-        (node, base) ->
-            calls.add(new NodeCalls.Call(node, base.resolve("/sockets?namespace=" + namespace))));
-    NodeCalls.get(calls, ANSWERS_WITHIN)
-        .forEach((node, answers) -> answers.forEach(answer -> read(node, answer, sockets)));
+    if (!nodes.isEmpty()) {
+      agents
+          .ask(nodes, "/sockets?namespace=" + namespace)
+          .forEach((node, answers) -> answers.forEach(answer -> read(node, answer, sockets)));
+    }
     return sockets;
   }
 

@@ -3,9 +3,10 @@ package dev.ambit.operator.preflight;
 import dev.ambit.api.MtlsMode;
 import dev.ambit.api.Stage;
 import dev.ambit.operator.CommonLabels;
+import dev.ambit.operator.NodeAnswers;
+import dev.ambit.operator.NodeCalls;
 import dev.ambit.operator.install.model.AgentDaemonSet;
 import dev.ambit.operator.install.model.ZtunnelDaemonSet;
-import dev.ambit.operator.preflight.model.PodSockets;
 import dev.ambit.operator.preflight.model.PreflightFacts;
 import dev.ambit.operator.preflight.model.PreflightReasons;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
@@ -43,17 +44,29 @@ public final class PreflightReader {
   /** Many namespaces are checked at once, and all of them ask the same of the nodes. */
   private static final Duration NODES_KNOWN_FOR = Duration.ofSeconds(5);
 
+  /** One that does not answer is no reason to wait: what containers declare is known. */
+  private static final Duration AGENTS_ANSWER_WITHIN = Duration.ofSeconds(2);
+
   private final KubernetesClient client;
   private final String rootNamespace;
+  private final NodeAnswers agents;
   private @Nullable Nodes nodes;
 
   private record Nodes(
       long atNanos, PreflightFacts.NodeReadiness.Known ready, Map<String, URI> agents) {}
 
-  /** Reads as that client. */
+  /** Reads as that client, and calls nodes' agents at their addresses. */
   public PreflightReader(KubernetesClient client, String rootNamespace) {
     this.client = client;
     this.rootNamespace = rootNamespace;
+    this.agents = this::call;
+  }
+
+  /** Reads as that client, and asks nodes' agents in another way. */
+  public PreflightReader(KubernetesClient client, String rootNamespace, NodeAnswers agents) {
+    this.client = client;
+    this.rootNamespace = rootNamespace;
+    this.agents = agents;
   }
 
   /**
@@ -103,20 +116,22 @@ public final class PreflightReader {
         tokens(namespace),
         missing,
         known.ready(),
-        sockets(namespace, capturable, known.agents()));
+        NodeSockets.of(
+            namespace,
+            capturable.stream()
+                .map(pod -> pod.getSpec() == null ? "" : pod.getSpec().getNodeName())
+                .filter(node -> node != null && known.agents().containsKey(node))
+                .collect(Collectors.toSet()),
+            agents));
   }
 
-  private static Map<String, PodSockets> sockets(
-      String namespace, List<Pod> pods, Map<String, URI> agents) {
-    Map<String, URI> asked = new HashMap<>();
-    for (Pod pod : pods) {
-      String node = pod.getSpec() == null ? null : pod.getSpec().getNodeName();
-      URI agent = node == null ? null : agents.get(node);
-      if (node != null && agent != null) {
-        asked.put(node, agent);
-      }
-    }
-    return NodeSockets.of(namespace, asked);
+  private Map<String, List<String>> call(Set<String> asked, String path) {
+    return NodeCalls.get(
+        nodes().agents().entrySet().stream()
+            .filter(agent -> asked.contains(agent.getKey()))
+            .map(agent -> new NodeCalls.Call(agent.getKey(), agent.getValue().resolve(path)))
+            .toList(),
+        AGENTS_ANSWER_WITHIN);
   }
 
   private synchronized Nodes nodes() {

@@ -3,12 +3,15 @@ package dev.ambit.operator.preflight;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.net.httpserver.HttpServer;
+import dev.ambit.operator.NodeAnswers;
+import dev.ambit.operator.NodeCalls;
 import dev.ambit.operator.preflight.model.PodSockets;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -62,7 +65,15 @@ class NodeSocketsTest {
             agent(404, "no such page"),
             "gone",
             URI.create("http://127.0.0.1:1"));
-    assertThat(NodeSockets.of("shop", nodes))
+    NodeAnswers agents =
+        (asked, path) ->
+            NodeCalls.get(
+                nodes.entrySet().stream()
+                    .filter(node -> asked.contains(node.getKey()))
+                    .map(node -> new NodeCalls.Call(node.getKey(), node.getValue().resolve(path)))
+                    .toList(),
+                Duration.ofSeconds(20));
+    assertThat(NodeSockets.of("shop", nodes.keySet(), agents))
         .containsOnly(
             Map.entry("cart", new PodSockets(Set.of(80, 8080), Set.of(), 7)),
             Map.entry("game", new PodSockets(Set.of(), Set.of(7000), 0)));
