@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -19,6 +20,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @ExtendWith(ClusterExtension.class)
 class DatagramJourneyIT {
   private static final String NAMESPACE = "datagrams";
+  private static final String OUTSIDE = "datagrams-outside";
   private static final int PORT = 7070;
   private static final Duration PATIENCE = Duration.ofMinutes(3);
 
@@ -82,8 +84,12 @@ class DatagramJourneyIT {
   }
 
   private static CommandResult ask(String client, String text) {
+    return ask(NAMESPACE, client, "server", text);
+  }
+
+  private static CommandResult ask(String namespace, String client, String server, String text) {
     return sample.run(
-        NAMESPACE, client, "sample", "send", "server", Integer.toString(PORT), text, "0", "1");
+        namespace, client, "sample", "send", server, Integer.toString(PORT), text, "0", "1");
   }
 
   @Test
@@ -91,6 +97,8 @@ class DatagramJourneyIT {
     sample.datagramServer(NAMESPACE, "server", ambit.node(1), PORT);
     sample.client(NAMESPACE, "client", ambit.node(0));
     sample.client(NAMESPACE, "stranger", ambit.node(0));
+    sample.namespace(OUTSIDE, Map.of());
+    sample.client(OUTSIDE, "outsider", ambit.node(0));
     sample.send(NAMESPACE, "sender", ambit.node(0), "server", PORT, "long-standing");
     var client = sample.get(NAMESPACE, "client").getStatus().getPodIP();
     try (var wire = wire()) {
@@ -135,6 +143,12 @@ class DatagramJourneyIT {
         .until(() -> ask("stranger", "again").succeeded());
 
     lost = lost();
+    ambit.replaceZtunnels();
+    goesOn(lost);
+    strictMtlsRefusesThoseOutside();
+    aServerThatIsMadeAnewIsFound();
+
+    lost = lost();
     sample.label(NAMESPACE, InstalledAmbit.MODE, "");
     await("all have left")
         .atMost(PATIENCE)
@@ -143,6 +157,49 @@ class DatagramJourneyIT {
       await("the flow is plain again").atMost(PATIENCE).until(() -> wire.shows("long-standing"));
     }
     goesOn(lost);
+  }
+
+  private static void strictMtlsRefusesThoseOutside() {
+    assertThat(ask(OUTSIDE, "outsider", "server." + NAMESPACE, "let in").orThrow())
+        .contains("let in 1");
+    sample.apply(
+        """
+        apiVersion: security.istio.io/v1
+        kind: PeerAuthentication
+        metadata: {namespace: datagrams, name: default}
+        spec: {mtls: {mode: STRICT}}
+        """);
+    await("who is outside is refused")
+        .atMost(InstalledAmbit.SOON)
+        .until(() -> !ask(OUTSIDE, "outsider", "server." + NAMESPACE, "kept out").succeeded());
+    assertThat(ask("client", "inside").orThrow()).contains("inside 1");
+    ambit
+        .client()
+        .genericKubernetesResources("security.istio.io/v1", "PeerAuthentication")
+        .inNamespace(NAMESPACE)
+        .delete();
+    await("who is outside is let in again")
+        .atMost(InstalledAmbit.SOON)
+        .until(() -> ask(OUTSIDE, "outsider", "server." + NAMESPACE, "again").succeeded());
+  }
+
+  private static void aServerThatIsMadeAnewIsFound() {
+    sample.datagramServer(NAMESPACE, "passing", ambit.node(1), PORT);
+    for (int incarnation = 0; incarnation < 2; incarnation++) {
+      await("an answer of server " + incarnation)
+          .atMost(InstalledAmbit.SOON)
+          .until(() -> ask(NAMESPACE, "client", "passing", "who").succeeded());
+      ambit
+          .client()
+          .pods()
+          .inNamespace(NAMESPACE)
+          .withName("passing")
+          .withTimeout(60, TimeUnit.SECONDS)
+          .delete();
+      if (incarnation == 0) {
+        sample.datagramServer(NAMESPACE, "passing", ambit.node(0), PORT);
+      }
+    }
   }
 
   private static void policy() {

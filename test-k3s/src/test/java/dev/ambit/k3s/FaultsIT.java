@@ -9,14 +9,10 @@ import static org.awaitility.Awaitility.await;
 
 import dev.ambit.api.AmbientMesh;
 import io.fabric8.kubernetes.api.model.Pod;
-import io.fabric8.kubernetes.api.model.apps.DaemonSetBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.readiness.Readiness;
 import java.time.Duration;
-import java.time.Instant;
-import java.util.List;
 import java.util.Map;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -159,61 +155,10 @@ class FaultsIT {
     ambit.awaitEnrollment(
         "replaced", "labels", "has two pods captured", e -> pods(e).captured() == 2);
 
-    var before = ztunnels();
-    ambit
-        .client()
-        .apps()
-        .daemonSets()
-        .inNamespace(InstalledAmbit.ROOT)
-        .withName("ambit-ztunnel")
-        .edit(
-            daemonSet ->
-                new DaemonSetBuilder(daemonSet)
-                    .editSpec()
-                    .editTemplate()
-                    .editOrNewMetadata()
-                    .addToAnnotations("kubectl.kubernetes.io/restartedAt", Instant.now().toString())
-                    .endMetadata()
-                    .endTemplate()
-                    .endSpec()
-                    .build());
-    var together = new AtomicInteger();
-    await("every ztunnel replaced")
-        .atMost(Duration.ofSeconds(300))
-        .ignoreExceptions()
-        .until(
-            () -> {
-              var now = ztunnels();
-              for (int node = 0; node < 2; node++) {
-                var name = ambit.node(node);
-                int running =
-                    (int)
-                        now.stream()
-                            .filter(pod -> name.equals(pod.getSpec().getNodeName()))
-                            .filter(Readiness::isPodReady)
-                            .count();
-                together.accumulateAndGet(running, Math::max);
-              }
-              return now.size() == 2
-                  && now.stream().allMatch(Readiness::isPodReady)
-                  && now.stream().noneMatch(pod -> uids(before).contains(uid(pod)));
-            });
-    assertThat(together).as("ztunnels of one node that are ready together").hasValue(2);
+    assertThat(ambit.replaceZtunnels())
+        .as("ztunnels of one node that are ready together")
+        .isEqualTo(2);
     sample.assertGoesOn("replaced", "looper");
-  }
-
-  private static List<Pod> ztunnels() {
-    return ambit.client().pods().inNamespace(InstalledAmbit.ROOT).list().getItems().stream()
-        .filter(pod -> pod.getMetadata().getName().startsWith("ambit-ztunnel-"))
-        .toList();
-  }
-
-  private static List<String> uids(List<Pod> pods) {
-    return pods.stream().map(FaultsIT::uid).toList();
-  }
-
-  private static String uid(Pod pod) {
-    return pod.getMetadata().getUid();
   }
 
   @Test

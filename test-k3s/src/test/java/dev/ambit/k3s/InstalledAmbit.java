@@ -7,6 +7,7 @@ import dev.ambit.api.MeshEnrollment;
 import dev.ambit.api.PodCounts;
 import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.apps.DaemonSetBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
 import io.fabric8.kubernetes.client.dsl.base.PatchType;
@@ -15,8 +16,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -202,6 +205,59 @@ final class InstalledAmbit {
   /** The ztunnel of a node. */
   Pod ztunnel(String node) {
     return daemon("ambit-ztunnel-", node);
+  }
+
+  /**
+   * Has all ztunnels replaced, and waits for that.
+   *
+   * @return how many of one node were ready together at most
+   */
+  int replaceZtunnels() {
+    var before = ztunnels().stream().map(pod -> pod.getMetadata().getUid()).toList();
+    client
+        .apps()
+        .daemonSets()
+        .inNamespace(ROOT)
+        .withName("ambit-ztunnel")
+        .edit(
+            daemonSet ->
+                new DaemonSetBuilder(daemonSet)
+                    .editSpec()
+                    .editTemplate()
+                    .editOrNewMetadata()
+                    .addToAnnotations("kubectl.kubernetes.io/restartedAt", Instant.now().toString())
+                    .endMetadata()
+                    .endTemplate()
+                    .endSpec()
+                    .build());
+    var together = new AtomicInteger();
+    await("every ztunnel replaced")
+        .atMost(Duration.ofSeconds(300))
+        .ignoreExceptions()
+        .until(
+            () -> {
+              var now = ztunnels();
+              for (int node = 0; node < 2; node++) {
+                var name = node(node);
+                int running =
+                    (int)
+                        now.stream()
+                            .filter(pod -> name.equals(pod.getSpec().getNodeName()))
+                            .filter(Readiness::isPodReady)
+                            .count();
+                together.accumulateAndGet(running, Math::max);
+              }
+              return now.size() == 2
+                  && now.stream().allMatch(Readiness::isPodReady)
+                  && now.stream().noneMatch(pod -> before.contains(pod.getMetadata().getUid()));
+            });
+    return together.get();
+  }
+
+  private List<Pod> ztunnels() {
+    return client.pods().inNamespace(ROOT).list().getItems().stream()
+        .filter(pod -> pod.getMetadata().getName().startsWith("ambit-ztunnel-"))
+        .toList();
   }
 
   Pod agent(String node) {

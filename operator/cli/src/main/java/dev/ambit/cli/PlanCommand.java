@@ -308,15 +308,21 @@ final class PlanCommand extends ClusterCommand {
 
   private static PreflightFacts.Datagrams datagrams(
       Optional<JsonNode> mesh, List<JsonNode> enrollments) {
-    Optional<JsonNode> asked =
-        enrollments.stream()
-            .filter(each -> Objects.name(each).equals(WellKnown.DEFAULT_NAME))
-            .map(each -> each.at("/spec/udp"))
-            .filter(JsonNode::isBoolean)
-            .findFirst();
     return PreflightFacts.Datagrams.of(
         mesh.filter(each -> each.at("/spec/udp").asBoolean()).isPresent(),
-        asked.map(JsonNode::asBoolean).orElse(null));
+        flag(enrollments, "/spec/udp"),
+        flag(enrollments, "/status/inForce/udp"));
+  }
+
+  /** What the user's own enrollment has there, if anything. */
+  private static @Nullable Boolean flag(List<JsonNode> enrollments, String pointer) {
+    return enrollments.stream()
+        .filter(each -> Objects.name(each).equals(WellKnown.DEFAULT_NAME))
+        .map(each -> each.at(pointer))
+        .filter(JsonNode::isBoolean)
+        .map(JsonNode::asBoolean)
+        .findFirst()
+        .orElse(null);
   }
 
   /** What the enrollment that `ambit enroll` would change says of plaintext. */

@@ -458,7 +458,10 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
             spec.stage(),
             spec.effectiveRollout().steps().size(),
             meshSpec().mtls(),
-            PreflightFacts.Datagrams.of(meshSpec().udp(), spec.udp()),
+            PreflightFacts.Datagrams.of(
+                meshSpec().udp(),
+                spec.udp(),
+                status == null || status.inForce() == null ? null : status.inForce().udp()),
             pods.capturable(),
             pods.pods());
     PlanReader.Counted counted = null;

@@ -41,10 +41,13 @@ public record FlowSettings(
   /** Of packets that were judged. */
   static final int JUDGED_MARK = 0x53c;
 
-  /** What kube-proxy grants flows, and as many of them as a busy DNS server has. */
+  /**
+   * What kube-proxy grants flows, which leaves that to the kernel's connection tracking, and as
+   * many of them as a busy DNS server has.
+   */
   public static FlowSettings defaults() {
     return new FlowSettings(
-        Duration.ofSeconds(180), Duration.ofSeconds(30), 16_384, 4_096, 1_000, true);
+        Duration.ofSeconds(120), Duration.ofSeconds(30), 16_384, 4_096, 1_000, true);
   }
 
   /** Whether {@code port} is one that no flow may lead to. */

@@ -58,7 +58,9 @@ class ConfigDumpTest {
                         null,
                         List.of(
                             new LiveConnection(connection(Reporter.DESTINATION, cart), null),
-                            new LiveConnection(connection(Reporter.SOURCE, cart), "10.96.0.1:80"))),
+                            new LiveConnection(connection(Reporter.SOURCE, cart), "10.96.0.1:80"),
+                            new LiveConnection(
+                                connection(Reporter.SOURCE, cart), "10.96.0.1:53", true))),
                     new PodStatus(
                         new LocalPod("uid-2", "late", "shop", "late"),
                         false,
@@ -86,6 +88,10 @@ class ConfigDumpTest {
                 + "\"protocol\":\"HBONE\"}],\"outbound\":[{\"src\":\"10.0.0.9:43210\","
                 + "\"originalDst\":\"10.96.0.1:80\",\"actualDst\":\"10.0.0.2:15008\","
                 + "\"protocol\":\"HBONE\","
+                + "\"peerIdentity\":\"spiffe://cluster.local/ns/shop/sa/cart\"},"
+                + "{\"src\":\"10.0.0.9:43210\","
+                + "\"originalDst\":\"10.96.0.1:53\",\"actualDst\":\"10.0.0.2:15008\","
+                + "\"protocol\":\"HBONE\",\"transport\":\"UDP\","
                 + "\"peerIdentity\":\"spiffe://cluster.local/ns/shop/sa/cart\"}]},"
                 + "\"info\":{\"name\":\"cart\"")
         .contains("\"uid-2\":{\"state\":\"Pending\",\"failure\":\"port 15008 is taken\"");

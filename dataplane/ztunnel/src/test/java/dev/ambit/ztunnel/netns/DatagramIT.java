@@ -722,7 +722,10 @@ class DatagramIT {
         var socket = UdpClient.open(client)) {
       socket.answered(server.at(PORT), new byte[100]);
       for (var node : List.of(mesh.a(), mesh.b())) {
-        assertThat(node.ztunnel().configDump()).contains("\"transport\":\"UDP\"");
+        assertThat(node.ztunnel().configDump())
+            .containsPattern(
+                "\"src\":\"%s:%d\"[^}]*\"transport\":\"UDP\""
+                    .formatted(client.ipv4().getHostAddress(), socket.port()));
         assertThat(
                 node.ztunnel()
                     .metrics()
@@ -752,6 +755,17 @@ class DatagramIT {
             .containsEntry("src.identity", client.identity())
             .containsEntry("dst.identity", server.identity())
             .containsEntry("bytes_recv", line.fields().get("bytes_sent"));
+        var toServer = Map.of("destination_workload", server.name());
+        for (var counted : List.of("flows_closed", "received_datagrams", "sent_datagrams")) {
+          assertThat(node.ztunnel().metrics().sum("ambit_udp_" + counted + "_total", toServer))
+              .as(counted)
+              .isPositive();
+        }
+        for (var counted : List.of("received_bytes", "sent_bytes")) {
+          assertThat(node.ztunnel().metrics().sum("ambit_udp_" + counted + "_total", toServer))
+              .as(counted)
+              .isGreaterThanOrEqualTo(100);
+        }
       }
     }
   }

@@ -76,6 +76,21 @@ class FlowTelemetryTest {
   }
 
   @Test
+  void itsLabelsAreThoseOfAConnection() throws InterruptedException {
+    AccessLog log = new AccessLog(LogFormat.TEXT, out);
+    telemetry(log, 10).opened(flow("dns"));
+    new ConnectionTelemetry(metrics, log, Duration.ofMinutes(1)).opened(flow("dns"));
+    log.close();
+    String ofFlow = series("ambit_udp_flows_opened_total").getFirst();
+    String ofConnection = series("istio_tcp_connections_opened_total").getFirst();
+    assertThat(ofFlow.substring(ofFlow.indexOf('{')))
+        .isEqualTo(
+            ofConnection
+                .substring(ofConnection.indexOf('{'))
+                .replace("request_protocol=\"tcp\"", "request_protocol=\"udp\""));
+  }
+
+  @Test
   void aRefusedFlowIsCountedByItsReason() throws InterruptedException {
     AccessLog log = new AccessLog(LogFormat.JSON, out);
     FlowTelemetry telemetry = telemetry(log, 10);

@@ -70,8 +70,10 @@ public record PreflightFacts(
   public enum Datagrams {
     /** The mesh carries none. */
     NOT_IN_MESH,
-    /** The mesh carries it. */
+    /** The mesh carries it, as soon as the pods are in it. */
     CARRIED,
+    /** The mesh is to carry it, and has left it as it is although the pods are in it. */
+    CARRIED_AGAIN,
     /** The mesh carries none, and the enrollment asks for it. */
     ASKED_IN_VAIN,
     /** The mesh carries it, and the enrollment has it left as it is. */
@@ -81,12 +83,16 @@ public record PreflightFacts(
      * As the mesh and an enrollment have it.
      *
      * @param asked what the enrollment says; null for nothing
+     * @param before what is in force of it
      */
-    public static Datagrams of(boolean mesh, @Nullable Boolean asked) {
+    public static Datagrams of(boolean mesh, @Nullable Boolean asked, @Nullable Boolean before) {
       if (!mesh) {
         return Boolean.TRUE.equals(asked) ? ASKED_IN_VAIN : NOT_IN_MESH;
       }
-      return Boolean.FALSE.equals(asked) ? LEFT_ALONE : CARRIED;
+      if (Boolean.FALSE.equals(asked)) {
+        return LEFT_ALONE;
+      }
+      return Boolean.FALSE.equals(before) ? CARRIED_AGAIN : CARRIED;
     }
   }
 

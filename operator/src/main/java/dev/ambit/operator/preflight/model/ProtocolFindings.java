@@ -123,7 +123,7 @@ final class ProtocolFindings {
       boolean changes =
           switch (facts.datagrams()) {
             case CARRIED, NOT_IN_MESH, ASKED_IN_VAIN -> !Plans.isInMesh(pod);
-            case LEFT_ALONE -> true;
+            case CARRIED_AGAIN, LEFT_ALONE -> true;
           };
       if (changes && !ofPod.isEmpty()) {
         ports
@@ -137,9 +137,9 @@ final class ProtocolFindings {
             findings.add(
                 new Finding(
                     Severity.WARNING,
-                    facts.datagrams() == PreflightFacts.Datagrams.CARRIED
-                        ? PreflightReasons.UDP_CARRIED
-                        : PreflightReasons.UDP_LEFT_ALONE,
+                    facts.datagrams() == PreflightFacts.Datagrams.LEFT_ALONE
+                        ? PreflightReasons.UDP_LEFT_ALONE
+                        : PreflightReasons.UDP_CARRIED,
                     workload,
                     message(facts.datagrams(), numbers))));
     return findings;
@@ -149,14 +149,14 @@ final class ProtocolFindings {
     String listed =
         (ports.size() == 1 ? "UDP port " : "UDP ports ")
             + String.join(", ", ports.stream().map(String::valueOf).toList());
-    return datagrams == PreflightFacts.Datagrams.CARRIED
+    return datagrams == PreflightFacts.Datagrams.LEFT_ALONE
         ? listed
+            + ": datagrams are not carried in the mesh, since spec.udp of the MeshEnrollment is false:"
+            + " they stay plain, and neither policies nor strict mTLS hold for them."
+        : listed
             + ": datagrams from captured pods would come through the mesh, encrypted, and policies and"
             + " strict mTLS would hold for all of them. Each flow ends after a time without datagrams"
-            + " (docs/guide.md, UDP). spec.udp: false of the MeshEnrollment leaves them as they are."
-        : listed
-            + ": datagrams are not carried in the mesh, since spec.udp of the MeshEnrollment is false:"
-            + " they stay plain, and neither policies nor strict mTLS hold for them.";
+            + " (docs/guide.md, UDP). spec.udp: false of the MeshEnrollment leaves them as they are.";
   }
 
   private static TreeSet<Integer> datagramPorts(PreflightFacts facts, Pod pod) {

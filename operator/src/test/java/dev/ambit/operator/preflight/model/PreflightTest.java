@@ -174,10 +174,12 @@ class PreflightTest {
         .getFirst()
         .getMetadata()
         .setAnnotations(Map.of("ambient.istio.io/redirection", "enabled"));
-    datagrams = PreflightFacts.Datagrams.CARRIED;
+    datagrams = PreflightFacts.Datagrams.of(true, null, null);
     assertThat(found()).isEmpty();
-    datagrams = PreflightFacts.Datagrams.LEFT_ALONE;
+    datagrams = PreflightFacts.Datagrams.of(true, false, null);
     assertThat(found()).containsExactly("Warning UdpLeftAlone at Pod shop/game");
+    datagrams = PreflightFacts.Datagrams.of(true, true, false);
+    assertThat(found()).containsExactly("Warning UdpCarried at Pod shop/game");
   }
 
   @Test
