@@ -10,6 +10,7 @@ import dev.ambit.agent.cni.EnrolledNamespaces;
 import dev.ambit.agent.pods.PodNetworks;
 import dev.ambit.agent.rules.HostRules;
 import dev.ambit.agent.zds.ZdsServer;
+import dev.ambit.agent.zds.ZdsWorkload;
 import dev.ambit.agent.zds.Ztunnels;
 import io.fabric8.kubernetes.client.ConfigBuilder;
 import io.fabric8.kubernetes.client.KubernetesClient;
@@ -25,6 +26,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -98,7 +100,11 @@ public final class Agent implements AutoCloseable {
             settings.httpPort(),
             metrics,
             upkeep::problem,
-            new SocketReport(cluster, networks));
+            new SocketReport(
+                cluster,
+                networks,
+                () ->
+                    captures.served().stream().map(ZdsWorkload::uid).collect(Collectors.toSet())));
   }
 
   private void registerMetrics() {

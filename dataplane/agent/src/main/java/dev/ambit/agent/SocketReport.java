@@ -18,7 +18,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -31,12 +33,23 @@ final class SocketReport {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final Path EPHEMERAL = Path.of("/proc/sys/net/ipv4/ip_local_port_range");
 
+  /** Where a ztunnel listens in the pods that it serves: for TCP, and for UDP. */
+  private static final Set<Integer> ZTUNNELS =
+      Set.of(15001, 15006, 15008, 15009, 15010, 15011, 15053);
+
   private final Cluster cluster;
   private final PodNetworks networks;
+  private final Supplier<Set<String>> served;
 
-  SocketReport(Cluster cluster, PodNetworks networks) {
+  /**
+   * Reports of the pods of a node.
+   *
+   * @param served the UIDs of those in which a ztunnel listens, redirected or not
+   */
+  SocketReport(Cluster cluster, PodNetworks networks, Supplier<Set<String>> served) {
     this.cluster = cluster;
     this.networks = networks;
+    this.served = served;
   }
 
   private record Sockets(Collection<Integer> tcp, Collection<Integer> udp, long connections) {}
@@ -44,15 +57,16 @@ final class SocketReport {
   /** The pods of one namespace, as JSON; those whose network is not found are missing. */
   String of(String namespace) throws IOException {
     ArrayNode pods = JsonNodeFactory.instance.arrayNode();
+    Set<String> uids = served.get();
     for (Pod pod : cluster.pods()) {
       if (namespace.equals(pod.getMetadata().getNamespace())) {
-        add(pods, pod);
+        add(pods, pod, uids.contains(pod.getMetadata().getUid()) ? ZTUNNELS : Set.of());
       }
     }
     return JSON.writeValueAsString(JsonNodeFactory.instance.objectNode().set("pods", pods));
   }
 
-  private void add(ArrayNode pods, Pod pod) {
+  private void add(ArrayNode pods, Pod pod, Set<Integer> others) {
     List<InetAddress> addresses = addresses(pod);
     if (addresses.isEmpty()
         || (pod.getSpec() != null && Boolean.TRUE.equals(pod.getSpec().getHostNetwork()))) {
@@ -69,9 +83,9 @@ final class SocketReport {
         entry.put("name", pod.getMetadata().getName());
         entry.put("connections", sockets.connections());
         ArrayNode tcp = entry.putArray("tcp");
-        sockets.tcp().forEach(tcp::add);
+        sockets.tcp().stream().filter(port -> !others.contains(port)).forEach(tcp::add);
         ArrayNode udp = entry.putArray("udp");
-        sockets.udp().forEach(udp::add);
+        sockets.udp().stream().filter(port -> !others.contains(port)).forEach(udp::add);
       }
     } catch (IOException e) {
       LOG.atDebug()
