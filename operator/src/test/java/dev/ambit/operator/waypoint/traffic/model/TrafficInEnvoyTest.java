@@ -618,6 +618,10 @@ class TrafficInEnvoyTest {
       List<Future<Answer>> answers = new ArrayList<>();
       for (int i = 0; i < 6; i++) {
         answers.add(executor.submit((Callable<Answer>) () -> envoy.send("POST", "/")));
+        if (i == 0) {
+          // While its connection is being made, a request counts as one that waits.
+          await().atMost(Duration.ofSeconds(60)).until(() -> upstream.requests().size() == 1);
+        }
       }
       await()
           .atMost(Duration.ofSeconds(60))
