@@ -543,6 +543,40 @@ class DatagramIT {
   }
 
   @Test
+  void whatATunnelDoesNotTakeIsDroppedAndNotKept() throws Exception {
+    var client = captured(mesh.a(), "persistent");
+    var server = captured(mesh.b(), "stalled");
+    awaitCapture(client, server.ipv4());
+    var full = Map.of("reason", "tunnel_full");
+    try (var echo = UdpServer.echo(server, PORT);
+        var socket = UdpClient.open(client)) {
+      socket.answered(server.at(PORT));
+      var near = mesh.a().ztunnel();
+      double dropped = near.metrics().sum("ambit_udp_dropped_datagrams_total", full);
+      long before = near.residentKibibytes();
+      signal(mesh.b().ztunnel(), "STOP");
+      try {
+        byte[] data = new byte[8000];
+        for (int sent = 0; sent < 200 << 20; sent += data.length) {
+          socket.send(data, server.at(PORT));
+        }
+        await("what finds no room is dropped")
+            .atMost(Patience.LONG)
+            .until(() -> near.metrics().sum("ambit_udp_dropped_datagrams_total", full) > dropped);
+        assertThat(near.residentKibibytes() - before).isLessThan(64 << 10);
+      } finally {
+        signal(mesh.b().ztunnel(), "CONT");
+      }
+      socket.answered(server.at(PORT));
+    }
+  }
+
+  private static void signal(ZtunnelProcess ztunnel, String name) throws Exception {
+    var kill = new ProcessBuilder("kill", "-" + name, Long.toString(ztunnel.pid())).start();
+    assertThat(kill.waitFor()).isZero();
+  }
+
+  @Test
   void datagramsFindRoomBesideStreamsThatFillTheTunnel() throws Exception {
     var client = captured(mesh.a(), "uploader");
     var server = captured(mesh.b(), "uploaded");
