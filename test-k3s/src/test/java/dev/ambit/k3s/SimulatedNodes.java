@@ -120,8 +120,8 @@ final class SimulatedNodes implements AutoCloseable {
             .withStatus("True")
             .withReason("Simulated")
             .withMessage("it is simulated")
-            .withLastHeartbeatTime(now().toString())
-            .withLastTransitionTime(now().toString())
+            .withLastHeartbeatTime(now().toInstant().toString())
+            .withLastTransitionTime(now().toInstant().toString())
             .endCondition()
             .endStatus()
             .build();
@@ -221,7 +221,7 @@ final class SimulatedNodes implements AutoCloseable {
             .withHostIP(hostAddress)
             .withPodIP(ip)
             .withPodIPs(new PodIP(ip))
-            .withStartTime(now().toString())
+            .withStartTime(now().toInstant().toString())
             .withConditions(
                 Stream.of("PodScheduled", "Initialized", "ContainersReady", "Ready")
                     .map(
@@ -229,7 +229,7 @@ final class SimulatedNodes implements AutoCloseable {
                             new PodConditionBuilder()
                                 .withType(type)
                                 .withStatus("True")
-                                .withLastTransitionTime(now().toString())
+                                .withLastTransitionTime(now().toInstant().toString())
                                 .build())
                     .toList())
             .withContainerStatuses(running(pod))
@@ -253,7 +253,7 @@ final class SimulatedNodes implements AutoCloseable {
                     .withStarted(true)
                     .withRestartCount(0)
                     .withNewState()
-                    .withNewRunning(now().toString())
+                    .withNewRunning(now().toInstant().toString())
                     .endState()
                     .build())
         .toList();
