@@ -65,7 +65,13 @@ final class SimulatedNodes implements AutoCloseable {
     this.client = client;
     this.hostAddress = hostAddress;
     this.names = IntStream.range(0, count).mapToObj(i -> PREFIX + i).toList();
-    names.forEach(this::create);
+    try {
+      names.forEach(this::create);
+    } catch (RuntimeException e) {
+      // Else DaemonSets would wait for them as long as the cluster is there.
+      removeNodes();
+      throw e;
+    }
     heartbeats.scheduleWithFixedDelay(this::beat, 0, 10, TimeUnit.SECONDS);
     enrollments =
         client
@@ -87,6 +93,11 @@ final class SimulatedNodes implements AutoCloseable {
 
   String name(int index) {
     return names.get(index % names.size());
+  }
+
+  private void removeNodes() {
+    names.forEach(name -> client.nodes().withName(name).delete());
+    names.forEach(name -> client.leases().inNamespace(LEASES).withName(name).delete());
   }
 
   private void create(String name) {
@@ -295,8 +306,7 @@ final class SimulatedNodes implements AutoCloseable {
   /** Removes the nodes; what was on them goes with them. */
   @Override
   public void close() throws InterruptedException {
-    names.forEach(name -> client.nodes().withName(name).delete());
-    names.forEach(name -> client.leases().inNamespace(LEASES).withName(name).delete());
+    removeNodes();
     for (Pod pod : pods.getStore().list()) {
       String node = pod.getSpec().getNodeName();
       if (node != null && node.startsWith(PREFIX)) {
