@@ -56,9 +56,7 @@ class DatagramIT {
   }
 
   private Pod captured(MeshNode node, String serviceAccount) {
-    var pod = mesh.captured(node, serviceAccount);
-    mesh.controlPlane().announce(carrying(pod));
-    return pod;
+    return DatagramRedirection.captured(mesh, node, serviceAccount);
   }
 
   private void protect(Pod server, Authorization... policies) {
@@ -508,20 +506,8 @@ class DatagramIT {
         var other = UdpClient.open(client)) {
       flood.answered(server.at(PORT + 1), new byte[0]);
       other.answered(server.at(PORT));
-      var flooding =
-          Thread.ofPlatform()
-              .daemon()
-              .start(
-                  () -> {
-                    byte[] data = new byte[1400];
-                    while (!over.get()) {
-                      try {
-                        flood.send(data, server.at(PORT + 1));
-                      } catch (IOException e) {
-                        return; // closed at the test's end
-                      }
-                    }
-                  });
+      byte[] data = new byte[1400];
+      var flooding = repeating(over, () -> flood.send(data, server.at(PORT + 1)));
       int answered = 0;
       int asked = 200;
       try {
@@ -571,6 +557,27 @@ class DatagramIT {
     }
   }
 
+  /** Sends again and again, until it is over or what it sends with is closed. */
+  private static Thread repeating(java.util.concurrent.atomic.AtomicBoolean over, Sending sending) {
+    return Thread.ofPlatform()
+        .daemon()
+        .start(
+            () -> {
+              try {
+                while (!over.get()) {
+                  sending.send();
+                }
+              } catch (IOException e) {
+                // Closed at the test's end.
+              }
+            });
+  }
+
+  @FunctionalInterface
+  private interface Sending {
+    void send() throws IOException;
+  }
+
   private static void signal(ZtunnelProcess ztunnel, String name) throws Exception {
     var kill = new ProcessBuilder("kill", "-" + name, Long.toString(ztunnel.pid())).start();
     assertThat(kill.waitFor()).isZero();
@@ -588,20 +595,8 @@ class DatagramIT {
         var socket = UdpClient.open(client)) {
       socket.answered(server.at(PORT));
       // Nobody reads what is sent back, so that the tunnel is full both ways after a while.
-      var uploading =
-          Thread.ofPlatform()
-              .daemon()
-              .start(
-                  () -> {
-                    byte[] data = new byte[64 << 10];
-                    while (!over.get()) {
-                      try {
-                        upload.send(data);
-                      } catch (IOException e) {
-                        return; // closed at the test's end
-                      }
-                    }
-                  });
+      byte[] data = new byte[64 << 10];
+      var uploading = repeating(over, () -> upload.send(data));
       int answered = 0;
       int asked = 200;
       try {

@@ -1,7 +1,6 @@
 package dev.ambit.ztunnel.netns;
 
 import static dev.ambit.ztunnel.netns.DatagramRedirection.awaitCapture;
-import static dev.ambit.ztunnel.netns.DatagramRedirection.carrying;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -47,9 +46,7 @@ class DatagramLimitsIT {
   }
 
   private Pod captured(MeshNode node, String serviceAccount) {
-    var pod = mesh.captured(node, serviceAccount);
-    mesh.controlPlane().announce(carrying(pod));
-    return pod;
+    return DatagramRedirection.captured(mesh, node, serviceAccount);
   }
 
   private static double sum(MeshNode node, String name, Map<String, String> labels) {

@@ -14,6 +14,13 @@ final class DatagramRedirection {
     return WorkloadResource.captured(pod).with(workload -> workload.setDatagrams(true));
   }
 
+  /** A captured pod, known as one to which UDP is carried. */
+  static Pod captured(Mesh mesh, MeshNode node, String serviceAccount) {
+    var pod = mesh.captured(node, serviceAccount);
+    mesh.controlPlane().announce(carrying(pod));
+    return pod;
+  }
+
   /** The ztunnel's table in the pod's network; empty where there is none. */
   static String rules(Pod pod) {
     return pod.host().call(() -> Nftables.listTable("ambit_udp").orElse(""));

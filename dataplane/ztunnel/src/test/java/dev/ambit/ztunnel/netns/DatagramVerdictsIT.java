@@ -59,9 +59,7 @@ class DatagramVerdictsIT {
   }
 
   private Pod captured(MeshNode node, String serviceAccount) {
-    var pod = mesh.captured(node, serviceAccount);
-    mesh.controlPlane().announce(carrying(pod));
-    return pod;
+    return DatagramRedirection.captured(mesh, node, serviceAccount);
   }
 
   /** Has all plain flows judged anew, by the same policies. */
