@@ -1,7 +1,9 @@
 /*
  * The sample workload: a server that says which client it saw, and a client that keeps one connection open.
  *
- *   sample serve PORT... [udp:PORT]...        HTTP and lines on each port, datagrams on those of UDP, over IPv4 and IPv6
+ *   sample serve PORT... [udp:PORT]... [echo:PORT]...
+ *                                             HTTP and lines on each port, datagrams on those of UDP, over IPv4 and IPv6;
+ *                                             echo: datagrams that go back as they came
  *   sample get [-m METHOD] [-H HEADER]... [-i] HOST PORT PATH [TIMEOUT_S]
  *                                             one HTTP request; -i: also the answer's status and headers, whatever the status
  *   sample keep HOST PORT PATH [INTERVAL_MS] [N]
@@ -9,6 +11,9 @@
  *   sample talk HOST PORT [INTERVAL_MS] [N]   one connection; a line and its answer every interval, N times (0: for ever)
  *   sample send HOST PORT TEXT [INTERVAL_MS] [N]
  *                                             datagrams of one socket, each with its number; those without an answer are told
+ *   sample echo HOST PORT FLOWS SIZE...       as many sockets at once, each with a datagram of each size in bytes that has to come
+ *                                             back as it was
+ *   sample lookup HOST PORT NAME              the IPv4 addresses of a name, asked of that DNS server over UDP
  *   sample network                            what a mesh has put into this network namespace (network.c)
  *
  * The server answers /status/CODE with that code, and every second request for /flaky with 503.
@@ -31,6 +36,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,6 +47,9 @@
 #define DATAGRAM_TIMEOUT_MS 1000
 #define MOST_LOST_TOGETHER 20
 #define LARGEST_DATAGRAM 65536
+#define MOST_FLOWS 4096
+#define MOST_TRIES 5
+#define LARGEST_NAME 255
 
 /* Requests for /flaky, over all processes of a server. */
 static unsigned *flaky;
@@ -205,15 +214,30 @@ static void answer_datagram(int socket) {
   printf("%s:%d %s\n", client, port, text);
 }
 
+static void echo_datagram(int socket) {
+  static char data[LARGEST_DATAGRAM];
+  struct sockaddr_storage peer;
+  socklen_t size = sizeof peer;
+  ssize_t length = recvfrom(socket, data, sizeof data, 0, (struct sockaddr *)&peer, &size);
+  if (length >= 0) {
+    sendto(socket, data, (size_t)length, 0, (struct sockaddr *)&peer, size);
+  }
+}
+
+/* What a port is for, by what stands before its number. */
+static void (*datagrams_of(const char *port))(int) {
+  return strncmp(port, "udp:", 4) == 0 ? answer_datagram : strncmp(port, "echo:", 5) == 0 ? echo_datagram : NULL;
+}
+
 static void serve(int count, char **ports) {
   struct pollfd listeners[MAX_PORTS];
-  int datagrams[MAX_PORTS] = {0};
+  void (*datagrams[MAX_PORTS])(int) = {NULL};
   if (count > MAX_PORTS) {
     fail("at most %d ports", MAX_PORTS);
   }
   for (int i = 0; i < count; i++) {
-    datagrams[i] = strncmp(ports[i], "udp:", 4) == 0;
-    int port = port_of(ports[i] + (datagrams[i] ? 4 : 0));
+    datagrams[i] = datagrams_of(ports[i]);
+    int port = port_of(datagrams[i] == NULL ? ports[i] : strchr(ports[i], ':') + 1);
     listeners[i] = (struct pollfd){.fd = listen_on(port, datagrams[i] ? SOCK_DGRAM : SOCK_STREAM), .events = POLLIN};
     printf("listening on %s\n", ports[i]);
   }
@@ -231,7 +255,7 @@ static void serve(int count, char **ports) {
         continue;
       }
       if (datagrams[i]) {
-        answer_datagram(listeners[i].fd);
+        datagrams[i](listeners[i].fd);
         continue;
       }
       int connection = accept4(listeners[i].fd, NULL, NULL, SOCK_CLOEXEC);
@@ -478,6 +502,143 @@ static void send_datagrams(const char *host, const char *port, const char *text,
   }
 }
 
+/* Bytes that differ from flow to flow, and within a datagram. */
+static void fill(char *data, size_t length, int flow, int size) {
+  for (size_t i = 0; i < length; i++) {
+    data[i] = (char)(i * 31 + (size_t)flow * 7 + (size_t)size + (i >> 8));
+  }
+}
+
+/* Whether what waits at the socket is what that flow sent; answers to a try before are the same. */
+static int came_back(int socket, int flow, int size) {
+  static char expected[LARGEST_DATAGRAM], data[LARGEST_DATAGRAM];
+  ssize_t length = recv(socket, data, sizeof data, MSG_DONTWAIT);
+  if (length < 0) {
+    return 0;
+  }
+  fill(expected, (size_t)size, flow, size);
+  if (length != size || memcmp(data, expected, (size_t)size) != 0) {
+    fail("flow %d: a datagram of %d bytes came back as another one, of %zd", flow, size, length);
+  }
+  return 1;
+}
+
+/* What is late or was dropped is sent again, as whoever sends datagrams has to. */
+static void echo(const char *host, const char *port, int flows, int size) {
+  static char data[LARGEST_DATAGRAM];
+  static struct pollfd sockets[MOST_FLOWS];
+  static char back[MOST_FLOWS];
+  int open = 0, missing = flows;
+  for (; open < flows; open++) {
+    sockets[open] = (struct pollfd){.fd = connect_to(host, port, ANSWER_TIMEOUT_S, SOCK_DGRAM), .events = POLLIN};
+    back[open] = 0;
+  }
+  for (int attempt = 0; attempt < MOST_TRIES && missing > 0; attempt++) {
+    for (int i = 0; i < flows; i++) {
+      fill(data, (size_t)size, i, size);
+      if (!back[i] && send(sockets[i].fd, data, (size_t)size, MSG_NOSIGNAL) != size) {
+        fail("flow %d: cannot send %d bytes: %s", i, size, strerror(errno));
+      }
+    }
+    while (missing > 0 && poll(sockets, (nfds_t)flows, DATAGRAM_TIMEOUT_MS) > 0) {
+      for (int i = 0; i < flows; i++) {
+        if (sockets[i].revents != 0 && came_back(sockets[i].fd, i, size) && !back[i]) {
+          back[i] = 1;
+          missing--;
+        }
+      }
+    }
+  }
+  for (int i = 0; i < flows; i++) {
+    close(sockets[i].fd);
+  }
+  if (missing > 0) {
+    fail("%d of %d datagrams of %d bytes did not come back", missing, flows, size);
+  }
+  printf("%d of %d bytes came back\n", flows, size);
+}
+
+static void echo_all(const char *host, const char *port, const char *flows, int count, char **sizes) {
+  int number = atoi(flows);
+  if (number < 1 || number > MOST_FLOWS) {
+    fail("'%s' flows: give from 1 to %d", flows, MOST_FLOWS);
+  }
+  struct rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  for (int i = 0; i < count; i++) {
+    int size = atoi(sizes[i]);
+    if (size < 0 || size >= LARGEST_DATAGRAM) {
+      fail("'%s' bytes: give less than %d", sizes[i], LARGEST_DATAGRAM);
+    }
+    echo(host, port, number, size);
+  }
+}
+
+/* The question for a name's IPv4 addresses, as RFC 1035 has it. */
+static size_t question_for(const char *name, unsigned char *question) {
+  static const unsigned char head[] = {0x5a, 0x17, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0};
+  static const unsigned char tail[] = {0, 0, 1, 0, 1};
+  memcpy(question, head, sizeof head);
+  size_t at = sizeof head;
+  if (strlen(name) > LARGEST_NAME - 2) {
+    fail("the name is too long");
+  }
+  for (const char *label = name; *label != '\0';) {
+    size_t length = strcspn(label, ".");
+    if (length == 0 || length > 63) {
+      fail("'%s' is not a name", name);
+    }
+    question[at++] = (unsigned char)length;
+    memcpy(question + at, label, length);
+    at += length;
+    label += length + (label[length] == '.');
+  }
+  memcpy(question + at, tail, sizeof tail);
+  return at + sizeof tail;
+}
+
+static size_t past_name(const unsigned char *answer, size_t at, size_t length) {
+  while (at < length && answer[at] != 0 && answer[at] < 0xc0) {
+    at += 1 + (size_t)answer[at];
+  }
+  return at + (at < length && answer[at] >= 0xc0 ? 2 : 1);
+}
+
+static void lookup(const char *host, const char *port, const char *name) {
+  unsigned char question[512], answer[4096];
+  size_t asked = question_for(name, question);
+  int socket = connect_to(host, port, ANSWER_TIMEOUT_S, SOCK_DGRAM);
+  ssize_t received = -1;
+  for (int attempt = 0; attempt < MOST_TRIES && received < 0; attempt++) {
+    struct pollfd in = {.fd = socket, .events = POLLIN};
+    if (send(socket, question, asked, MSG_NOSIGNAL) == (ssize_t)asked && poll(&in, 1, DATAGRAM_TIMEOUT_MS) > 0) {
+      received = recv(socket, answer, sizeof answer, 0);
+    }
+  }
+  if (received < 12 || answer[0] != question[0] || answer[1] != question[1]) {
+    fail("no answer from %s port %s", host, port);
+  }
+  size_t length = (size_t)received, at = past_name(answer, 12, length) + 4;
+  int records = answer[6] << 8 | answer[7];
+  if ((answer[3] & 15) != 0 || records == 0) {
+    fail("answered code %d and %d records", answer[3] & 15, records);
+  }
+  for (; records > 0; records--) {
+    at = past_name(answer, at, length);
+    if (at + 10 > length) {
+      fail("the answer is broken off");
+    }
+    size_t data = (size_t)(answer[at + 8] << 8 | answer[at + 9]);
+    if (answer[at + 1] == 1 && data == 4 && at + 10 + data <= length) {
+      printf("%d.%d.%d.%d\n", answer[at + 10], answer[at + 11], answer[at + 12], answer[at + 13]);
+    }
+    at += 10 + data;
+  }
+}
+
 int main(int count, char **arguments) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   signal(SIGTERM, end);
@@ -495,12 +656,16 @@ int main(int count, char **arguments) {
   } else if (count >= 5 && count <= 7 && strcmp(arguments[1], "send") == 0) {
     send_datagrams(arguments[2], arguments[3], arguments[4], count > 5 ? strtol(arguments[5], NULL, 10) : 1000,
                    count > 6 ? strtol(arguments[6], NULL, 10) : 0);
+  } else if (count >= 6 && strcmp(arguments[1], "echo") == 0) {
+    echo_all(arguments[2], arguments[3], arguments[4], count - 5, arguments + 5);
+  } else if (count == 5 && strcmp(arguments[1], "lookup") == 0) {
+    lookup(arguments[2], arguments[3], arguments[4]);
   } else if (count == 2 && strcmp(arguments[1], "network") == 0) {
     return network();
   } else {
-    fputs("usage: sample serve PORT... [udp:PORT]... | get [-m METHOD] [-H HEADER]... [-i] HOST PORT PATH [TIMEOUT_S] |\n"
+    fputs("usage: sample serve PORT... [udp:PORT]... [echo:PORT]... | get [-m METHOD] [-H HEADER]... [-i] HOST PORT PATH [TIMEOUT_S] |\n"
           "       keep HOST PORT PATH [INTERVAL_MS] [TIMES] | talk HOST PORT [INTERVAL_MS] [TIMES] |\n"
-          "       send HOST PORT TEXT [INTERVAL_MS] [TIMES] | network\n",
+          "       send HOST PORT TEXT [INTERVAL_MS] [TIMES] | echo HOST PORT FLOWS SIZE... | lookup HOST PORT NAME | network\n",
           stderr);
     return 2;
   }
