@@ -21,6 +21,8 @@ import org.junit.jupiter.api.extension.ExtendWith;
 class DatagramJourneyIT {
   private static final String NAMESPACE = "datagrams";
   private static final String OUTSIDE = "datagrams-outside";
+  private static final String SERVERS = "datagram-servers";
+  private static final String ECHO_IMAGE = GatewayConformanceIT.IMAGE;
   private static final int PORT = 7070;
   private static final Duration PATIENCE = Duration.ofMinutes(3);
 
@@ -60,12 +62,12 @@ class DatagramJourneyIT {
   }
 
   private static Wire wire() {
+    return wire("udp port " + PORT);
+  }
+
+  private static Wire wire(String datagrams) {
     return new Wire(
-        ambit
-            .cluster()
-            .nodes()
-            .getFirst()
-            .capture("any", "udp port " + PORT + " or tcp port 15008"));
+        ambit.cluster().nodes().getFirst().capture("any", datagrams + " or tcp port 15008"));
   }
 
   private static List<String> said() {
@@ -213,5 +215,47 @@ class DatagramJourneyIT {
           selector: {matchLabels: {app: server}}
           rules: [{from: [{source: {principals: [cluster.local/ns/datagrams/sa/stranger]}}]}]
         """);
+  }
+
+  @Test
+  void echo_dns_and_http3_servers_answer_through_the_tunnel_from_either_node() {
+    ambit.cluster().load(ECHO_IMAGE);
+    sample.namespace(SERVERS, Map.of());
+    var servers = new DatagramServers(ambit, sample, SERVERS);
+    for (int node : new int[] {0, 1}) {
+      servers.start(node);
+      sample.client(SERVERS, "client-" + node, ambit.node(node));
+      servers.startHttp3Client("http3-" + node, ambit.node(node), ECHO_IMAGE);
+    }
+    ambit.enroll(sample, SERVERS, 8);
+    for (int node : new int[] {0, 1}) {
+      var client = "client-" + node;
+      int there = 1 - node;
+      await("the first flow goes through the tunnel")
+          .atMost(InstalledAmbit.SOON)
+          .until(
+              () -> {
+                try (var wire = wire("udp port " + DatagramServers.ECHO)) {
+                  servers.echo(client, there, 1, 100).orThrow();
+                  return wire.touches(15008) && !wire.touches(DatagramServers.ECHO);
+                }
+              });
+      try (var wire =
+          wire(
+              "udp port %d or udp port %d or udp port %d"
+                  .formatted(DatagramServers.ECHO, DatagramServers.DNS, DatagramServers.HTTP3))) {
+        servers.echo(client, there, 1, 0, 1, 100, 1400, 1472, 1473, 9000, 40_000, 65_507).orThrow();
+        servers.echo(client, there, 1000, 200).orThrow();
+        assertThat(servers.lookup(client, there).orThrow().strip())
+            .isEqualTo(DatagramServers.ADDRESS);
+        assertThat(servers.lookupByHttp3("http3-" + node, there).orThrow())
+            .contains("StatusCode=200");
+        assertThat(wire.touches(15008)).isTrue();
+        assertThat(wire.touches(DatagramServers.ECHO)).isFalse();
+        assertThat(wire.touches(DatagramServers.DNS)).isFalse();
+        assertThat(wire.touches(DatagramServers.HTTP3)).isFalse();
+      }
+    }
+    ambit.client().namespaces().withName(SERVERS).withGracePeriod(0).delete();
   }
 }

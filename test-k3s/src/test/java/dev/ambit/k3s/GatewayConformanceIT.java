@@ -27,7 +27,10 @@ import org.junit.jupiter.api.extension.ExtendWith;
 class GatewayConformanceIT {
   private static final GoTests TESTS = new GoTests("conformance");
   private static final Path REPORT = TESTS.folder().resolve("report.yaml");
-  private static final String IMAGE = "registry.k8s.io/gateway-api/echo-advanced:v1.5.1";
+
+  /** Istio's echo server and client, as the suite's manifests call their image. */
+  static final String IMAGE = "registry.k8s.io/gateway-api/echo-advanced:v1.5.1";
+
   private static final long MINUTES = 20;
 
   /** A test of the suite, and not a part of one. */

@@ -133,8 +133,17 @@ final class Sample {
     return ready(namespace, name);
   }
 
-  /** A pod that answers datagrams, with a Service of its name. */
+  /** A pod that answers datagrams with who sent them, with a Service of its name. */
   void datagramServer(String namespace, String name, String node, int port) {
+    datagrams(namespace, name, node, "udp", port);
+  }
+
+  /** A pod that sends datagrams back as they came, with a Service of its name. */
+  void datagramEcho(String namespace, String name, String node, int port) {
+    datagrams(namespace, name, node, "echo", port);
+  }
+
+  private void datagrams(String namespace, String name, String node, String what, int port) {
     serviceAccount(namespace, name);
     serviceOf(namespace, name, "{name: datagrams, port: " + port + ", protocol: UDP}");
     pod(
@@ -142,8 +151,8 @@ final class Sample {
         name,
         node,
         "",
-        "args: [serve, \"udp:%d\"]\nports: [{containerPort: %d, protocol: UDP}]\n"
-            .formatted(port, port));
+        "args: [serve, \"%s:%d\"]\nports: [{containerPort: %d, protocol: UDP}]\n"
+            .formatted(what, port, port));
     ready(namespace, name);
   }
 
