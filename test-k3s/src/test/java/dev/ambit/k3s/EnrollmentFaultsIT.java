@@ -141,10 +141,7 @@ class EnrollmentFaultsIT {
     sample.talk("widow", "tunnelled", ambit.node(1), "server.widow.svc.cluster.local", 9090);
 
     enrollments.apply("widow", "stage: L7, waypoint: {name: gate}");
-    awaitInForce(
-        "widow",
-        "tells its waypoint",
-        inForce -> "gate".equals(inForce.nextWaypoint()) || "gate".equals(inForce.waypoint()));
+    awaitTold("widow");
     ambit.killOperators();
     awaitInForce("widow", "is bound", inForce -> "gate".equals(inForce.waypoint()));
     ambit.killOperators();
@@ -153,7 +150,7 @@ class EnrollmentFaultsIT {
 
     awaitOperators();
     enrollments.apply("widow", "stage: L4, waypoint: {name: gate}");
-    awaitInForce("widow", "is unbound", inForce -> inForce.waypoint() == null);
+    awaitUnbound("widow");
     ambit.killOperators();
     awaitDone("widow", Stage.L4);
     assertThat(hasGateway("widow")).isFalse();
@@ -197,44 +194,104 @@ class EnrollmentFaultsIT {
   }
 
   @Test
-  void a_ztunnel_lost_while_pods_join_holds_its_pods_and_they_are_proven_afterwards() {
+  void a_ztunnel_lost_in_each_transition_holds_its_pods_and_they_go_on_afterwards() {
     var bystanders = Load.of("beside");
     sample.namespace("heart", OWN);
     var server = sample.server("heart", "server", ambit.node(1), 8080).getStatus().getPodIP();
     sample.client("heart", "client", ambit.node(0));
     enrollments.apply("heart", "stage: L4");
     awaitInForce("heart", "takes its pods", inForce -> inForce.cut() > 0);
-    ambit.client().resource(ambit.ztunnel(ambit.node(0))).withGracePeriod(0).delete();
+    killClientsZtunnel();
     awaitDone("heart", Stage.L4);
     assertThat(proven("heart")).isEqualTo(2);
     assertThat(enrollments.redirected("heart")).isEqualTo(2);
     // Where the pods were proven before their ztunnel was lost, they are held until the next
     // serves.
-    await("the next ztunnel serves the client")
-        .atMost(InstalledAmbit.SOON)
-        .until(() -> sample.request("heart", "client", server, 8080, "held").succeeded());
+    awaitServed(server);
     try (var wire = Wire.of(ambit.cluster().nodes().get(0))) {
       sample.request("heart", "client", server, 8080, "secret-marker").orThrow();
       await().atMost(InstalledAmbit.SOON).until(() -> wire.touches(15008, server));
       assertThat(wire.shows("secret-marker")).isFalse();
     }
+    enrollments.apply("heart", "stage: L7, waypoint: {name: gate}");
+    awaitTold("heart");
+    killClientsZtunnel();
+    awaitDone("heart", Stage.L7);
+    awaitServed("server");
+
+    enrollments.apply("heart", "stage: L4, waypoint: {name: gate}");
+    awaitUnbound("heart");
+    killClientsZtunnel();
+    awaitDone("heart", Stage.L4);
+    assertThat(hasGateway("heart")).isFalse();
+    awaitServed("server");
+
+    enrollments.apply("heart", "stage: None");
+    awaitInForce("heart", "lets its pods go", inForce -> inForce.cut() == 0);
+    killClientsZtunnel();
+    awaitDone("heart", Stage.NONE);
+    assertThat(enrollments.redirected("heart")).isZero();
+    try (var wire = Wire.of(ambit.cluster().nodes().get(0))) {
+      sample.request("heart", "client", server, 8080, "plain-marker").orThrow();
+      await().atMost(InstalledAmbit.SOON).until(() -> wire.shows("plain-marker"));
+    }
     // Pods outside the mesh have nothing to do with it.
     bystanders.goesOn();
   }
 
+  private static void killClientsZtunnel() {
+    ambit.client().resource(ambit.ztunnel(ambit.node(0))).withGracePeriod(0).delete();
+  }
+
+  private static void awaitServed(String server) {
+    await("the next ztunnel serves the client")
+        .atMost(InstalledAmbit.SOON)
+        .until(() -> sample.request("heart", "client", server, 8080, "held").succeeded());
+  }
+
   @Test
-  void an_api_server_away_in_a_rollout_delays_it_and_costs_no_request() throws Exception {
+  void an_api_server_away_in_each_transition_delays_it_and_costs_no_request() throws Exception {
     var load = Load.of("silent");
     enrollments.apply(
         "silent", "stage: L4, rollout: {steps: [{pods: 40%, bake: 5s}, {pods: 100%}]}");
     enrollments.awaitPhase("silent", Phase.BAKING);
-    try (var outage = ambit.cluster().withoutApiServer()) {
-      // What is tested is that the end of the bake time falls into the outage.
-      Thread.sleep(Duration.ofSeconds(20));
-    }
+    // The end of the bake time falls into the outage.
+    apiServerAway();
     awaitDone("silent", Stage.L4);
     assertThat(proven("silent")).isEqualTo(5);
     load.goesOn();
+
+    enrollments.apply("silent", "stage: L7, waypoint: {name: gate}");
+    awaitTold("silent");
+    apiServerAway();
+    awaitDone("silent", Stage.L7);
+    load.goesOn();
+
+    enrollments.apply("silent", "stage: None, waypoint: {name: gate}");
+    awaitUnbound("silent");
+    apiServerAway();
+    awaitDone("silent", Stage.NONE);
+    assertThat(hasGateway("silent")).isFalse();
+    assertThat(enrollments.redirected("silent")).isZero();
+    load.goesOn();
+  }
+
+  private static void apiServerAway() throws InterruptedException {
+    try (var outage = ambit.cluster().withoutApiServer()) {
+      // Longer than the leader's lease.
+      Thread.sleep(Duration.ofSeconds(20));
+    }
+  }
+
+  private static void awaitTold(String namespace) {
+    awaitInForce(
+        namespace,
+        "tells its waypoint",
+        inForce -> "gate".equals(inForce.nextWaypoint()) || "gate".equals(inForce.waypoint()));
+  }
+
+  private static void awaitUnbound(String namespace) {
+    awaitInForce(namespace, "is unbound", inForce -> inForce.waypoint() == null);
   }
 
   @Test
@@ -281,33 +338,8 @@ class EnrollmentFaultsIT {
 
   @Test
   void a_rollout_on_hold_keeps_what_it_has_until_it_is_told_otherwise() {
-    var load = Load.of("hold");
-    sample.client("hold", "offender", ambit.node(0));
-    sample.apply(
-        """
-        apiVersion: security.istio.io/v1
-        kind: AuthorizationPolicy
-        metadata: {namespace: hold, name: not-the-offender}
-        spec:
-          action: DENY
-          rules: [{from: [{source: {principals: [cluster.local/ns/hold/sa/offender]}}]}]
-        """);
-    enrollments.apply(
-        "hold",
-        """
-        stage: L4, rollout: {steps: [{pods: 100%, bake: 1h}],
-        abortAbove: {failedConnections: 1%, minimumConnections: 3}, onAbort: Hold}""");
-    enrollments.awaitPhase("hold", Phase.BAKING);
-    var host = "server.hold.svc.cluster.local";
-    await("the rollout is given up")
-        .atMost(PATIENCE)
-        .until(
-            () -> {
-              for (int i = 0; i < 5; i++) {
-                var unused = sample.request("hold", "offender", host, 8080, "x");
-              }
-              return status("hold").phase() == Phase.STALLED;
-            });
+    var load = loadOfAnAborted("hold", "Hold");
+    awaitStatus("hold", "is given up", status -> status.phase() == Phase.STALLED);
     var held = Objects.requireNonNull(ambit.enrollment("hold", "default"));
     assertThat(Enrollments.reason(held, Conditions.STALLED)).isEqualTo("RolloutAborted");
     assertThat(enrollments.redirected("hold")).isEqualTo(6);
@@ -315,6 +347,75 @@ class EnrollmentFaultsIT {
 
     enrollments.apply("hold", "stage: L4, rollout: {steps: [{pods: 100%}]}");
     awaitDone("hold", Stage.L4);
+    load.goesOn();
+  }
+
+  @Test
+  void operators_lost_while_a_rollout_is_taken_back_leave_no_pod_captured() {
+    var load = loadOfAnAborted("undone", "Rollback");
+    awaitInForce("undone", "lets its pods go", inForce -> inForce.cut() == 0);
+    ambit.killOperators();
+    enrollments.awaitOut("undone");
+    awaitStatus("undone", "is given up", status -> status.phase() == Phase.STALLED);
+    load.goesOn();
+    awaitOperators();
+  }
+
+  /** Of a namespace whose rollout has just seen more connections fail than it may. */
+  private static Load loadOfAnAborted(String namespace, String onAbort) {
+    var load = Load.of(namespace);
+    sample.client(namespace, "offender", ambit.node(0));
+    sample.apply(
+        """
+        apiVersion: security.istio.io/v1
+        kind: AuthorizationPolicy
+        metadata: {namespace: %1$s, name: not-the-offender}
+        spec:
+          action: DENY
+          rules: [{from: [{source: {principals: [cluster.local/ns/%1$s/sa/offender]}}]}]
+        """
+            .formatted(namespace));
+    enrollments.apply(
+        namespace,
+        """
+        stage: L4, rollout: {steps: [{pods: 100%%, bake: 1h}],
+        abortAbove: {failedConnections: 1%%, minimumConnections: 3}, onAbort: %s}"""
+            .formatted(onAbort));
+    enrollments.awaitPhase(namespace, Phase.BAKING);
+    var host = "server." + namespace + ".svc.cluster.local";
+    await("the rollout is given up")
+        .atMost(PATIENCE)
+        .until(
+            () -> {
+              for (int i = 0; i < 5; i++) {
+                var unused = sample.request(namespace, "offender", host, 8080, "x");
+              }
+              return status(namespace).phase() != Phase.BAKING;
+            });
+    return load;
+  }
+
+  @Test
+  void an_enrollment_deleted_at_l7_takes_its_waypoint_along_and_costs_no_request() {
+    var load = Load.of("erased");
+    enrollments.apply("erased", "stage: L7, waypoint: {name: gate}");
+    awaitDone("erased", Stage.L7);
+    load.goesOn();
+    enrollments.delete("erased", "default");
+    enrollments.awaitOut("erased");
+    await("nothing of the waypoint is left")
+        .atMost(PATIENCE)
+        .until(
+            () ->
+                !hasGateway("erased")
+                    && ambit
+                        .client()
+                        .pods()
+                        .inNamespace("erased")
+                        .withLabel("gateway.networking.k8s.io/gateway-name")
+                        .list()
+                        .getItems()
+                        .isEmpty());
     load.goesOn();
   }
 

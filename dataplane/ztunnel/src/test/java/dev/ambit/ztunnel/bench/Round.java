@@ -24,6 +24,10 @@ final class Round implements AutoCloseable {
   private static final String WARM_UP = "warm-up";
   private static final int IDLE_CONNECTIONS = 2000;
   private static final int STEADY_RATE = 1000;
+
+  /** So many round trips that what they need is compiled, as wrk's are for requests. */
+  private static final int WARM_UP_RATE = 10_000;
+
   private static final int STEADY_CONNECTIONS = 10;
   private static final int LARGE = 100_000;
   private static final int MOVES = 20;
@@ -79,11 +83,13 @@ final class Round implements AutoCloseable {
   private void serve(MeasuredMesh mesh) throws IOException {
     servers.ask("listen " + mesh.serverNamespace() + " s");
     servers.ask("listen " + mesh.otherServerNamespace() + " o");
-    background.add(
-        new ProcessBuilder(mesh.inServer(Iperf.server()))
-            .redirectErrorStream(true)
-            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-            .start());
+    for (var command : List.of(mesh.inServer(Iperf.server()), mesh.inOutsider(Iperf.server()))) {
+      background.add(
+          new ProcessBuilder(command)
+              .redirectErrorStream(true)
+              .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+              .start());
+    }
   }
 
   /** Measures; what fails is among the errors, and the rest goes on. */
@@ -131,6 +137,7 @@ final class Round implements AutoCloseable {
               }
             },
             this::datagramLatency,
+            this::datagramsToOutside,
             this::besideDatagrams)) {
       for (var subject : subjects) {
         attempt(subject, Step.UDP.name(), work, datagramMesh(subject));
@@ -146,8 +153,8 @@ final class Round implements AutoCloseable {
     }
     int quarter = Math.max(1, settings.warmUpSeconds() / 4);
     udp(mesh, 0, 2 * quarter);
-    echo(mesh, "udp", quarter);
-    echo(mesh, "tcp", quarter);
+    echo(mesh, "udp", WARM_UP_RATE, quarter);
+    echo(mesh, "tcp", WARM_UP_RATE, quarter);
     iperf(mesh, 1, false, quarter);
   }
 
@@ -169,11 +176,17 @@ final class Round implements AutoCloseable {
 
   private void datagramLatency(Subject subject, MeasuredMesh mesh) throws IOException {
     var used = new Cpu(mesh);
-    var found = echo(mesh, "udp", settings.seconds());
+    var found = echo(mesh, "udp", STEADY_RATE, settings.seconds());
     used.addPer(found.sent() / 1e6, Metric.UDP_STEADY_CPU, subject);
     add(Metric.UDP_P50, subject, found.p50());
     add(Metric.UDP_P99, subject, found.p99());
     add(Metric.UDP_LATE, subject, 100.0 * found.lost() / found.sent());
+  }
+
+  /** What the mesh does not carry: it is to be as quick as without one. */
+  private void datagramsToOutside(Subject subject, MeasuredMesh mesh) throws IOException {
+    var found = udp(mesh, mesh.outsiderAddress(), 0, settings.seconds());
+    add(Metric.UDP_OUTSIDE, subject, found.perSecond());
   }
 
   private void besideDatagrams(Subject subject, MeasuredMesh mesh) throws IOException {
@@ -181,23 +194,27 @@ final class Round implements AutoCloseable {
     var stream = iperf(mesh, 1, false, settings.seconds());
     used.addPer(stream.gigabytes() * 1e3 / UdpIperf.BYTES, Metric.TCP_CPU, subject);
     add(Metric.TCP_SPEED, subject, stream.gigabitsPerSecond());
-    var found = echo(mesh, "tcp", settings.seconds());
+    var found = echo(mesh, "tcp", STEADY_RATE, settings.seconds());
     add(Metric.TCP_P50, subject, found.p50());
     add(Metric.TCP_P99, subject, found.p99());
   }
 
   private static UdpIperf udp(MeasuredMesh mesh, long perSecond, int seconds) throws IOException {
-    var command = UdpIperf.command(mesh.serverAddress(), perSecond, seconds);
+    return udp(mesh, mesh.serverAddress(), perSecond, seconds);
+  }
+
+  private static UdpIperf udp(MeasuredMesh mesh, String address, long perSecond, int seconds)
+      throws IOException {
+    var command = UdpIperf.command(address, perSecond, seconds);
     return UdpIperf.parse(output(mesh.inClient(command), seconds));
   }
 
   private record Echo(long sent, long lost, long p50, long p99) {}
 
-  private Echo echo(MeasuredMesh mesh, String protocol, int seconds) throws IOException {
+  private Echo echo(MeasuredMesh mesh, String protocol, int rate, int seconds) throws IOException {
     var question =
         "echo %s %s %s %d %d"
-            .formatted(
-                mesh.clientNamespace(), mesh.serverAddress(), protocol, STEADY_RATE, seconds);
+            .formatted(mesh.clientNamespace(), mesh.serverAddress(), protocol, rate, seconds);
     var answer =
         Arrays.stream(client.ask(question).split(" ")).mapToLong(Long::parseLong).toArray();
     return new Echo(answer[0], answer[1], answer[2], answer[3]);

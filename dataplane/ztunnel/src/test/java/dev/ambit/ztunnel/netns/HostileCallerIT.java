@@ -125,6 +125,31 @@ class HostileCallerIT {
     }
   }
 
+  /** Both are extended CONNECT; this ztunnel has not announced that it knows any. */
+  @Test
+  void aProtocolThatTheZtunnelDoesNotCarryIsAnsweredWith501() throws IOException {
+    try (var hbone = hbone()) {
+      for (String protocol : List.of("connect-udp", "websocket")) {
+        assertThat(
+                hbone.request(
+                    "CONNECT",
+                    target,
+                    Map.of(
+                        ":protocol",
+                        protocol,
+                        ":scheme",
+                        "https",
+                        ":path",
+                        "/.well-known/masque/udp/%s/%d/"
+                            .formatted(server.ipv4().getHostAddress(), PORT))))
+            .as(protocol)
+            .isEqualTo("501");
+      }
+      assertThat(hbone.connect(target)).isEqualTo("200");
+    }
+    assertThat(echo.callers()).hasSize(1);
+  }
+
   @Test
   void anUnknownHostNameOrARefusedPortIsAnsweredWith503() throws IOException {
     try (var hbone = hbone()) {

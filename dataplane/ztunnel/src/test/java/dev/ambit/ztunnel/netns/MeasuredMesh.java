@@ -20,8 +20,8 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * A client and two servers on two nodes, for measurements: with a ztunnel on each node through
- * which they talk, or without any.
+ * A client and two servers on two nodes, beside one server that no mesh knows of, for measurements:
+ * with a ztunnel on each node through which they talk, or without any.
  */
 public final class MeasuredMesh implements AutoCloseable {
   private static final Duration POLLING = Duration.ofMillis(2);
@@ -34,6 +34,7 @@ public final class MeasuredMesh implements AutoCloseable {
   private final Pod client;
   private final Pod server;
   private final Pod otherServer;
+  private final Pod outsider;
   private final List<ZtunnelProcess> running = new ArrayList<>();
 
   private MeasuredMesh(Mesh mesh, boolean proxied, boolean udp) {
@@ -43,7 +44,8 @@ public final class MeasuredMesh implements AutoCloseable {
     this.client = pod(mesh.a(), "client");
     this.server = pod(mesh.b(), "server");
     this.otherServer = pod(mesh.b(), "other-server");
-    for (var pod : List.of(client, server, otherServer)) {
+    this.outsider = mesh.unknown(mesh.b(), "outsider");
+    for (var pod : List.of(client, server, otherServer, outsider)) {
       // Loads with a connection for each request use up the usual range within seconds.
       pod.host().sysctl("net/ipv4/ip_local_port_range", "1024 65535");
       pod.host().sysctl("net/ipv4/tcp_tw_reuse", "1");
@@ -120,6 +122,11 @@ public final class MeasuredMesh implements AutoCloseable {
     return server.ipv4().getHostAddress();
   }
 
+  /** Of the server that is outside the mesh, whatever runs. */
+  public String outsiderAddress() {
+    return outsider.ipv4().getHostAddress();
+  }
+
   /** The command that runs {@code command} in the client's pod. */
   public List<String> inClient(List<String> command) {
     return client.host().command(command);
@@ -128,6 +135,11 @@ public final class MeasuredMesh implements AutoCloseable {
   /** The command that runs {@code command} in the server's pod. */
   public List<String> inServer(List<String> command) {
     return server.host().command(command);
+  }
+
+  /** The command that runs {@code command} in the pod of the server outside the mesh. */
+  public List<String> inOutsider(List<String> command) {
+    return outsider.host().command(command);
   }
 
   /**
