@@ -400,6 +400,15 @@ final class WaypointMesh implements AutoCloseable {
           ports: [%s]
         """
             .formatted(name, labels, address, address, app, ports));
+    awaitService(name + "." + NAMESPACE + ".svc.cluster.local");
+  }
+
+  /**
+   * Both ztunnels know the service with that host name. Its address leads nowhere before, and a
+   * client that tries too often then is left to send again, for seconds.
+   */
+  void awaitService(String hostname) {
+    awaitTold("service " + hostname, "\"" + hostname + "\"");
   }
 
   // --- Pods
@@ -476,11 +485,15 @@ final class WaypointMesh implements AutoCloseable {
 
   /** Both ztunnels know it. */
   private void awaitKnown(Pod pod) {
+    awaitTold(pod.toString(), "/" + pod.name() + "\"");
+  }
+
+  private void awaitTold(String what, String text) {
     for (MeshNodeParts node : nodes) {
-      await("the ztunnels to know " + pod)
+      await("the ztunnels to know " + what)
           .atMost(Patience.LONG)
           .pollInterval(Duration.ofMillis(20))
-          .until(() -> node.ztunnel().configDump().contains("/" + pod.name() + "\""));
+          .until(() -> node.ztunnel().configDump().contains(text));
     }
   }
 
