@@ -17,17 +17,14 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
 import org.junit.jupiter.api.AfterAll;
@@ -76,17 +73,7 @@ class EnvoyIT {
   /** Asks until the answer is as wanted, which takes a moment after a change. */
   private static Web.Message becomes(
       InetSocketAddress address, java.util.function.Predicate<Web.Message> wanted) {
-    Web.Message[] last = new Web.Message[1];
-    await("the answer of " + address)
-        .atMost(Patience.LONG)
-        .pollInterval(java.time.Duration.ofMillis(50))
-        .ignoreExceptionsInstanceOf(IOException.class)
-        .until(
-            () -> {
-              last[0] = Web.get(client, address, "/");
-              return wanted.test(last[0]);
-            });
-    return last[0];
+    return Web.becomes(client, address, "/", wanted);
   }
 
   private static boolean throughWaypoint(Web.Message answer) {
@@ -619,43 +606,53 @@ class EnvoyIT {
   }
 
   @Test
-  void nobodyActsAsAnotherWhileConnectionsAreAborted() throws Exception {
+  void nobodyActsOrIsJudgedOrLoggedAsAnotherWhileConnectionsAreAborted() throws Exception {
+    InetSocketAddress address = at("10.96.0.6", 80);
+    List<Pod> principals =
+        List.of(mesh.captured(0, "second"), mesh.captured(0, "third"), mesh.captured(1, "fourth"));
     mesh.service("shared", "10.96.0.6", "server", USE, "{name: http, port: 80, targetPort: 8080}");
-    becomes(at("10.96.0.6", 80), EnvoyIT::throughWaypoint);
-    List<Pod> clients = List.of(client, mesh.captured(0, "second"), mesh.captured(0, "third"));
-    AtomicInteger checked = new AtomicInteger();
-    List<String> mixed = new CopyOnWriteArrayList<>();
-    List<Thread> threads = new ArrayList<>();
-    for (int i = 0; i < 12; i++) {
-      Pod from = clients.get(i % clients.size());
-      Random random = new Random(i);
-      threads.add(
-          Thread.ofPlatform()
-              .start(
-                  () -> {
-                    while (checked.get() < 4000) {
-                      try (Web.Connection connection = Web.connect(from, at("10.96.0.6", 80))) {
-                        for (int n = random.nextInt(1, 6); n > 0; n--) {
-                          Web.Message answer = connection.get("/");
-                          checked.incrementAndGet();
-                          if (!answer.body().contains("URI=" + from.identity())) {
-                            mixed.add(from + ": " + answer);
-                          }
-                        }
-                        if (random.nextBoolean()) {
-                          connection.send("/");
-                          connection.client().reset();
-                        }
-                      } catch (IOException aborted) {
-                        mixed.add(from + ": " + aborted);
-                      }
-                    }
-                  }));
-    }
-    for (Thread thread : threads) {
-      thread.join(Patience.LONG);
-    }
-    assertThat(mixed).isEmpty();
-    assertThat(checked.get()).isGreaterThanOrEqualTo(4000);
+    becomes(address, EnvoyIT::throughWaypoint);
+    mesh.apply(
+        """
+        apiVersion: telemetry.istio.io/v1
+        kind: Telemetry
+        metadata: {name: shared}
+        spec:
+          targetRefs: [{group: "", kind: Service, name: shared}]
+          accessLogging: [{providers: [{name: json}]}]
+        ---
+        apiVersion: security.istio.io/v1
+        kind: AuthorizationPolicy
+        metadata: {name: shared}
+        spec:
+          targetRefs: [{group: "", kind: Service, name: shared}]
+          action: ALLOW
+          rules:
+        """
+            + OwnPaths.rules(principals));
+    // Asked by one who is none of them: theirs are counted from zero.
+    becomes(address, answer -> answer.status() == 403);
+    await("the log")
+        .atMost(Patience.LONG)
+        .until(
+            () -> {
+              Web.get(client, address, "/logged");
+              return waypoint.envoy().logText().contains("/logged");
+            });
+
+    OwnPaths load = new OwnPaths(principals, address);
+    load.ask(4000);
+
+    assertThat(load.wrong()).isEmpty();
+    await("a line in the log of each that was answered")
+        .atMost(Patience.LONG)
+        .untilAsserted(
+            () -> assertThat(load.logged(waypoint)).containsAllEntriesOf(load.answered()));
+    await("counts that fit the log")
+        .atMost(Patience.LONG)
+        .untilAsserted(
+            () ->
+                assertThat(OwnPaths.counted(waypoint, "shared", principals))
+                    .isEqualTo(load.countsOf(load.logged(waypoint))));
   }
 }

@@ -210,6 +210,8 @@ final class WaypointMesh implements AutoCloseable {
                         envoyOtelAls: {service: collector.shop.svc.cluster.local, port: 4317}
                       - name: nowhere
                         envoyFileAccessLog: {path: /nowhere/log}
+                      - name: json
+                        envoyFileAccessLog: {logFormat: {labels: {}}}
                     """,
                     AmbientMesh.class))
         .create();

@@ -1,5 +1,7 @@
 package dev.ambit.ztunnel.netns;
 
+import static org.awaitility.Awaitility.await;
+
 import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.EOFException;
@@ -8,12 +10,14 @@ import java.io.InputStream;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 
 /** HTTP/1.1 as far as tests speak it, in pods: a server that shows what it got, and a client. */
 final class Web {
@@ -84,6 +88,26 @@ final class Web {
     try (Connection connection = connect(client, server)) {
       return connection.get(path, headers);
     }
+  }
+
+  /** Asks until the answer is as wanted, which takes a moment after a change, and returns it. */
+  static Message becomes(
+      Pod client,
+      InetSocketAddress server,
+      String path,
+      Predicate<Message> wanted,
+      String... headers) {
+    Message[] last = new Message[1];
+    await("the answer of " + server + path + " to " + client)
+        .atMost(Patience.LONG)
+        .pollInterval(Duration.ofMillis(50))
+        .ignoreExceptionsInstanceOf(IOException.class)
+        .until(
+            () -> {
+              last[0] = get(client, server, path, headers);
+              return wanted.test(last[0]);
+            });
+    return last[0];
   }
 
   static Connection connect(Pod client, InetSocketAddress server) throws IOException {
