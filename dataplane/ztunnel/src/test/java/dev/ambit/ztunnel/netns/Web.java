@@ -17,6 +17,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.Predicate;
 
 /** HTTP/1.1 as far as tests speak it, in pods: a server that shows what it got, and a client. */
@@ -32,7 +33,15 @@ final class Web {
     String header(String name) {
       return headers.getOrDefault(name.toLowerCase(Locale.ROOT), "");
     }
+
+    /** What a request is for. */
+    String path() {
+      return first.split(" ", 3)[1];
+    }
   }
+
+  /** What a server says to a request. */
+  record Answer(int status, String body) {}
 
   /**
    * Answers each request with the name of the pod in header {@code x-pod} and the request's head as
@@ -47,34 +56,50 @@ final class Web {
    * The same, which tells of each request's first line and body, with what is not text as it is.
    */
   static TcpServer serve(Pod pod, int port, Consumer<String> seen) throws IOException {
-    return TcpServer.start(
+    return answer(
         pod,
         port,
-        socket -> {
-          InputStream in = new BufferedInputStream(socket.getInputStream());
-          for (Message request = read(in); request != null; request = read(in)) {
-            if (!request.header("upgrade").isEmpty()) {
-              write(
-                  socket,
-                  "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
-              in.transferTo(socket.getOutputStream());
-              return;
-            }
-            seen.accept(request.first() + "\n" + request.body());
-            String path = request.first().split(" ", 3)[1];
-            String status =
-                path.startsWith("/status/") ? path.substring("/status/".length()) : "200";
-            String body =
-                path.startsWith("/bytes/")
-                    ? "b".repeat(Integer.parseInt(path.substring("/bytes/".length())))
-                    : request.first() + "\n" + request.headers();
-            write(
-                socket,
-                "HTTP/1.1 %s OK\r\nx-pod: %s\r\ncontent-length: %d\r\n\r\n%s"
-                    .formatted(
-                        status, pod.name(), body.getBytes(StandardCharsets.UTF_8).length, body));
-          }
+        request -> {
+          seen.accept(request.first() + "\n" + request.body());
+          return shown(request);
         });
+  }
+
+  /** Answers with what is made of a request, and the name of the pod in header {@code x-pod}. */
+  static TcpServer answer(Pod pod, int port, Function<Message, Answer> answers) throws IOException {
+    return TcpServer.start(pod, port, socket -> converse(pod, socket, answers));
+  }
+
+  private static Answer shown(Message request) {
+    String path = request.path();
+    return new Answer(
+        path.startsWith("/status/") ? Integer.parseInt(path.substring("/status/".length())) : 200,
+        path.startsWith("/bytes/")
+            ? "b".repeat(Integer.parseInt(path.substring("/bytes/".length())))
+            : request.first() + "\n" + request.headers());
+  }
+
+  private static void converse(Pod pod, Socket socket, Function<Message, Answer> answers)
+      throws IOException {
+    InputStream in = new BufferedInputStream(socket.getInputStream());
+    for (Message request = read(in); request != null; request = read(in)) {
+      if (!request.header("upgrade").isEmpty()) {
+        write(
+            socket,
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+        in.transferTo(socket.getOutputStream());
+        return;
+      }
+      Answer answer = answers.apply(request);
+      write(
+          socket,
+          "HTTP/1.1 %d OK\r\nx-pod: %s\r\ncontent-length: %d\r\n\r\n%s"
+              .formatted(
+                  answer.status(),
+                  pod.name(),
+                  answer.body().getBytes(StandardCharsets.UTF_8).length,
+                  answer.body()));
+    }
   }
 
   private static void write(Socket socket, String text) throws IOException {
