@@ -212,6 +212,14 @@ final class WaypointMesh implements AutoCloseable {
                         envoyFileAccessLog: {path: /nowhere/log}
                       - name: json
                         envoyFileAccessLog: {logFormat: {labels: {}}}
+                      - name: keys
+                        envoyExtAuthzHttp:
+                          service: authorizer.shop.svc.cluster.local
+                          port: 9000
+                          statusOnError: 503
+                          includeRequestHeadersInCheck: [x-key]
+                      - name: keys-grpc
+                        envoyExtAuthzGrpc: {service: authorizer.shop.svc.cluster.local, port: 9001, statusOnError: 503}
                     """,
                     AmbientMesh.class))
         .create();

@@ -1,4 +1,4 @@
-package dev.ambit.operator.waypoint.security.model;
+package dev.ambit.operator.waypoint.testing;
 
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
@@ -9,11 +9,11 @@ import java.security.interfaces.RSAPublicKey;
 import java.util.Base64;
 
 /** An issuer of tokens with a key of its own. */
-final class Tokens {
+public final class Tokens {
   private final KeyPair keys;
   private final String id;
 
-  Tokens(String id) throws GeneralSecurityException {
+  public Tokens(String id) throws GeneralSecurityException {
     KeyPairGenerator generator = KeyPairGenerator.getInstance("RSA");
     generator.initialize(2048);
     this.keys = generator.generateKeyPair();
@@ -21,7 +21,7 @@ final class Tokens {
   }
 
   /** Its public key as a JSON Web Key Set. */
-  String keySet() {
+  public String keySet() {
     RSAPublicKey key = (RSAPublicKey) keys.getPublic();
     return "{\"keys\":[{\"kty\":\"RSA\",\"alg\":\"RS256\",\"kid\":\"%s\",\"n\":\"%s\",\"e\":\"%s\"}]}"
         .formatted(
@@ -31,7 +31,7 @@ final class Tokens {
   }
 
   /** A token with those claims. */
-  String sign(String claims) throws GeneralSecurityException {
+  public String sign(String claims) throws GeneralSecurityException {
     String head =
         base64(text("{\"alg\":\"RS256\",\"kid\":\"" + id + "\",\"typ\":\"JWT\"}"))
             + "."
