@@ -8,6 +8,8 @@ import dev.ambit.ztunnel.netns.WaypointMesh.Waypoint;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.SocketTimeoutException;
+import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,6 +18,8 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLParameters;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -314,5 +318,83 @@ class BindingIT {
     assertThat(past("aside", false)).isPositive();
     assertThat(ask(waypoint.pod().at(15008), sidecar, legacy, "10.96.1.5:80")).contains("403");
     assertThat(Web.get(client, at("10.96.1.5", 80), "/").status()).isEqualTo(200);
+  }
+
+  /** What a sidecar begins its mutual TLS with, at the application's own port. */
+  private static byte[] sidecarHello(SSLContext sidecar) throws IOException {
+    SSLEngine engine = sidecar.createSSLEngine();
+    engine.setUseClientMode(true);
+    SSLParameters parameters = engine.getSSLParameters();
+    parameters.setApplicationProtocols(new String[] {"istio"});
+    engine.setSSLParameters(parameters);
+    ByteBuffer hello = ByteBuffer.allocate(engine.getSession().getPacketBufferSize());
+    engine.wrap(ByteBuffer.allocate(0), hello);
+    hello.flip();
+    byte[] bytes = new byte[hello.remaining()];
+    hello.get(bytes);
+    return bytes;
+  }
+
+  /** Whether an echo server got these bytes as they are; one who is refused gets none. */
+  private static boolean echoes(Pod from, InetSocketAddress server, byte[] bytes) {
+    try (TcpClient connection = TcpClient.connect(from, server)) {
+      connection.send(bytes);
+      byte[] echo = connection.socket().getInputStream().readNBytes(bytes.length);
+      if (echo.length == 0) {
+        return false;
+      }
+      assertThat(echo).isEqualTo(bytes);
+      return true;
+    } catch (SocketTimeoutException hanging) {
+      throw new AssertionError(from + " is left hanging by " + server, hanging);
+    } catch (IOException refused) {
+      return false;
+    }
+  }
+
+  private static void becomesRefused(Pod from, InetSocketAddress server, byte[] bytes) {
+    await(from + " refused by " + server)
+        .atMost(Patience.LONG)
+        .pollInterval(Duration.ofMillis(50))
+        .until(() -> !echoes(from, server, bytes));
+  }
+
+  @Test
+  void aSidecarsTlsAtTheApplicationsPortIsAConnectionAsAnyOther() throws Exception {
+    Pod open = mesh.captured(1, "tls-open");
+    Pod strict = mesh.captured(1, "tls-strict");
+    Pod guarded = mesh.captured(1, "tls-guarded");
+    for (Pod pod : List.of(open, strict, guarded)) {
+      mesh.closing(TcpServer.echo(pod, 9000));
+    }
+    Pod sidecar = mesh.uncaptured(0, "with-sidecar");
+    byte[] hello = sidecarHello(mesh.sidecar(sidecar));
+    String tcp = "{name: tcp, port: 90, targetPort: 9000}";
+    mesh.service("tls-guarded", "10.96.1.6", "tls-guarded", USE, tcp);
+    InetSocketAddress through = at("10.96.1.6", 90);
+    Calls.becomesAnswered(client, through);
+    for (Pod pod : List.of(open, strict, guarded)) {
+      assertThat(echoes(sidecar, pod.at(9000), hello)).as("%s", pod).isTrue();
+    }
+
+    mesh.apply(
+        """
+        apiVersion: security.istio.io/v1
+        kind: PeerAuthentication
+        metadata: {name: tls-strict}
+        spec: {selector: {matchLabels: {app: tls-strict}}, mtls: {mode: STRICT}}
+        ---
+        apiVersion: security.istio.io/v1
+        kind: AuthorizationPolicy
+        metadata: {name: tls-guarded}
+        spec:
+          targetRefs: [{group: "", kind: Service, name: tls-guarded}]
+          rules: [{from: [{source: {serviceAccounts: [client, with-sidecar]}}]}]
+        """);
+    becomesRefused(sidecar, strict.at(9000), hello);
+    becomesRefused(sidecar, guarded.at(9000), hello);
+    assertThat(echoes(sidecar, open.at(9000), hello)).isTrue();
+    assertThat(echoes(client, strict.at(9000), hello)).isTrue();
+    Calls.becomesAnswered(client, through);
   }
 }
