@@ -397,4 +397,65 @@ class BindingIT {
     assertThat(echoes(client, strict.at(9000), hello)).isTrue();
     Calls.becomesAnswered(client, through);
   }
+
+  private static void becomesRefused(Pod from, InetSocketAddress server) {
+    await(from + " refused by " + server)
+        .atMost(Patience.LONG)
+        .pollInterval(Duration.ofMillis(50))
+        .until(
+            () -> {
+              try {
+                Web.get(from, server, "/");
+                return false;
+              } catch (SocketTimeoutException hanging) {
+                throw new AssertionError(from + " is left hanging by " + server, hanging);
+              } catch (IOException refused) {
+                return true;
+              }
+            });
+  }
+
+  @Test
+  void aLabelHasPodsLetInOnlyTheirWaypoint() throws Exception {
+    Pod pod = mesh.captured(1, "required");
+    mesh.closing(Web.serve(pod, 8080));
+    mesh.closing(Web.serve(pod, 8081));
+    Pod plain = mesh.uncaptured(0, "outsider");
+    mesh.service("required", "10.96.1.7", "required", USE, PORTS);
+    becomes(at("10.96.1.7", 80), true);
+    for (Pod from : List.of(client, plain)) {
+      assertThat(Web.get(from, pod.at(8080), "/").status()).isEqualTo(200);
+    }
+    mesh.service(
+        "required", "10.96.1.7", "required", USE + ", ambit.dev/require-waypoint: 'true'", PORTS);
+    for (Pod from : List.of(client, plain)) {
+      becomesRefused(from, pod.at(8080));
+      // Another port is none of the service's.
+      assertThat(Web.get(from, pod.at(8081), "/").status()).isEqualTo(200);
+    }
+    assertThat(isAnswered(at("10.96.1.7", 80), true)).isTrue();
+
+    mesh.service(
+        "required", "10.96.1.7", "required", USE + ", ambit.dev/require-waypoint: 'false'", PORTS);
+    await("pods that are open again")
+        .atMost(Patience.LONG)
+        .ignoreExceptionsInstanceOf(IOException.class)
+        .until(() -> Web.get(plain, pod.at(8080), "/").status() == 200);
+  }
+
+  @Test
+  void aWaypointForNothingIsOneThatMayNotBeUsed() throws Exception {
+    mesh.waypoint("nothing", 0, "none");
+    String use = "istio.io/use-waypoint: nothing";
+    mesh.service("barred", "10.96.1.8", "server", use, PORTS);
+    mesh.service(
+        "bypassing",
+        "10.96.1.9",
+        "server",
+        use + ", ambit.dev/waypoint-when-missing: Bypass",
+        PORTS);
+    becomes(at("10.96.1.9", 80), false);
+    becomesRefused(client, at("10.96.1.8", 80));
+    assertThat(isAnswered(at("10.96.1.9", 80), false)).isTrue();
+  }
 }
