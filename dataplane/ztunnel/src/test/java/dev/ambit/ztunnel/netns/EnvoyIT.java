@@ -323,6 +323,39 @@ class EnvoyIT {
     }
   }
 
+  @Test
+  void requestsOverHttp2ThatAreNotGrpcGoThroughIt() throws Exception {
+    Pod pod = mesh.captured(1, "second-version");
+    mesh.closing(Http2Web.serve(pod, 8080));
+    mesh.service(
+        "declared-2",
+        "10.96.1.60",
+        "second-version",
+        USE,
+        "{name: http2, port: 80, targetPort: 8080}");
+    mesh.service(
+        "undeclared-2",
+        "10.96.1.61",
+        "second-version",
+        USE,
+        "{name: x, port: 80, targetPort: 8080}");
+    for (String address : List.of("10.96.1.60", "10.96.1.61")) {
+      await(address)
+          .atMost(Patience.LONG)
+          .ignoreExceptionsInstanceOf(IOException.class)
+          .untilAsserted(
+              () -> {
+                try (Http2Web.Client requests = new Http2Web.Client(client, at(address, 80))) {
+                  for (int i = 0; i < 3; i++) {
+                    assertThat(requests.get("/" + i))
+                        .startsWith("200 " + pod.name())
+                        .contains(":path: /" + i, "URI=" + client.identity());
+                  }
+                }
+              });
+    }
+  }
+
   private static StreamObserver<String> collecting(BlockingQueue<String> heard) {
     return new StreamObserver<>() {
       @Override
