@@ -17,6 +17,8 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -30,6 +32,7 @@ import javax.net.ssl.SSLEngine;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /**
  * What goes through a waypoint, from pod to pod: the real Envoy between two real ztunnels, told
@@ -423,6 +426,87 @@ class EnvoyIT {
             at("10.96.1.10", 80),
             found -> throughWaypoint(found) && found.body().contains("x-from=egress"));
     assertThat(answer.header("x-pod")).isEqualTo(outside.name());
+  }
+
+  @Test
+  void tlsToServersOutsideBeginsInTheWaypoint(@TempDir Path folder) throws Exception {
+    TestAuthority authority = new TestAuthority();
+    Pod outside = mesh.uncaptured(1, "secure");
+    List<String> asked = new CopyOnWriteArrayList<>();
+    mesh.closing(
+        Web.serveTls(
+            outside,
+            8443,
+            HboneClient.context(authority, authority.serverNamed("secure.example.com")),
+            asked::add));
+    Path roots = Files.writeString(folder.resolve("roots.pem"), authority.rootPem());
+    Path others = Files.writeString(folder.resolve("others.pem"), new TestAuthority().rootPem());
+    mesh.apply(
+        """
+        apiVersion: networking.istio.io/v1
+        kind: ServiceEntry
+        metadata: {name: secure, labels: {istio.io/use-waypoint: waypoint}}
+        spec:
+          hosts: [secure.example.com]
+          addresses: [10.96.1.70]
+          location: MESH_EXTERNAL
+          resolution: STATIC
+          ports: [{number: 80, name: http, protocol: HTTP, targetPort: 8443}]
+          endpoints: [{address: %s}]
+        """
+            .formatted(outside.ipv4().getHostAddress()));
+    mesh.awaitService("secure.example.com");
+    InetSocketAddress address = at("10.96.1.70", 80);
+    originateTls("secure.example.com", roots);
+    Web.Message answer = becomes(address, EnvoyIT::throughWaypoint);
+    assertThat(answer.header("x-pod")).isEqualTo(outside.name());
+    assertThat(asked).isNotEmpty().containsOnly("secure.example.com");
+
+    // A server that is not who is meant, or that nobody vouches for, is not talked to.
+    originateTls("other.example.com", roots);
+    becomes(address, found -> found.status() == 503 && asked.contains("other.example.com"));
+    originateTls("secure.example.com", roots);
+    becomes(address, EnvoyIT::throughWaypoint);
+    originateTls("secure.example.com", others);
+    becomes(address, found -> found.status() == 503);
+    for (int i = 0; i < 5; i++) {
+      assertThat(Web.get(client, address, "/").status()).isEqualTo(503);
+    }
+  }
+
+  private static void originateTls(String name, Path roots) {
+    mesh.apply(
+        """
+        apiVersion: networking.istio.io/v1
+        kind: DestinationRule
+        metadata: {name: secure}
+        spec:
+          host: secure.example.com
+          trafficPolicy: {tls: {mode: SIMPLE, sni: %s, caCertificates: %s}}
+        """
+            .formatted(name, roots));
+  }
+
+  @Test
+  void theWaypointLooksUpTheNameOfAServerOutside() throws Exception {
+    Pod outside = mesh.uncaptured(1, "looked-up");
+    mesh.closing(Web.serve(outside, 80));
+    mesh.name("named.example.com", outside);
+    mesh.apply(
+        """
+        apiVersion: networking.istio.io/v1
+        kind: ServiceEntry
+        metadata: {name: named, labels: {istio.io/use-waypoint: waypoint}}
+        spec:
+          hosts: [named.example.com]
+          addresses: [10.96.1.71]
+          location: MESH_EXTERNAL
+          resolution: DNS
+          ports: [{number: 80, name: http, protocol: HTTP}]
+        """);
+    mesh.awaitService("named.example.com");
+    assertThat(becomes(at("10.96.1.71", 80), EnvoyIT::throughWaypoint).header("x-pod"))
+        .isEqualTo(outside.name());
   }
 
   /** Says which pod it is once a client has said something. */

@@ -147,18 +147,22 @@ final class TestAuthority {
 
   /** A server's certificate and key, for an IP address. */
   Credentials server(String address) {
+    return server(new GeneralName(GeneralName.iPAddress, address));
+  }
+
+  /** A server's certificate and key, for a host name. */
+  Credentials serverNamed(String name) {
+    return server(new GeneralName(GeneralName.dNSName, name));
+  }
+
+  private Credentials server(GeneralName name) {
     try {
       var key = keyPair();
       return new Credentials(
           key.getPrivate(),
-          List.of(
-              leaf(
-                  key.getPublic(),
-                  new GeneralNames(new GeneralName(GeneralName.iPAddress, address)),
-                  LIFETIME),
-              intermediate));
+          List.of(leaf(key.getPublic(), new GeneralNames(name), LIFETIME), intermediate));
     } catch (GeneralSecurityException e) {
-      throw new IllegalStateException("cannot issue a certificate for " + address, e);
+      throw new IllegalStateException("cannot issue a certificate for " + name, e);
     }
   }
 

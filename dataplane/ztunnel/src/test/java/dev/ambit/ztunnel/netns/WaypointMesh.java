@@ -105,6 +105,7 @@ final class WaypointMesh implements AutoCloseable {
   private ControlPlane controlPlane;
   private final List<MeshNodeParts> nodes = new ArrayList<>();
   private final List<Waypoint> waypoints = new ArrayList<>();
+  private final NameServer names;
   private Relay relay;
   private int lastPod;
 
@@ -148,7 +149,7 @@ final class WaypointMesh implements AutoCloseable {
     define();
     controlPlane = serve(client, registry);
     keep(() -> controlPlane.close());
-    NameServer names = keep(NameServer.start(network.control(), Network.CONTROL_ADDRESS));
+    names = keep(NameServer.start(network.control(), Network.CONTROL_ADDRESS));
     names.answer(CONTROL_PLANE, InetAddress.getByName(Network.CONTROL_ADDRESS));
     relay = Relay.start(network.control(), PORT, controlPlane.port());
     keep(() -> relay.close());
@@ -350,6 +351,11 @@ final class WaypointMesh implements AutoCloseable {
   private <T extends AutoCloseable> T keep(T resource) {
     resources.push(resource);
     return resource;
+  }
+
+  /** Has the name server of waypoints and ztunnels know a name. */
+  void name(String name, Pod pod) {
+    names.answer(name, pod.ipv4());
   }
 
   /** What a test opened, to be closed before all else. */

@@ -19,6 +19,12 @@ import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import javax.net.ssl.SNIMatcher;
+import javax.net.ssl.SNIServerName;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLParameters;
+import javax.net.ssl.SSLSocket;
+import javax.net.ssl.StandardConstants;
 
 /** HTTP/1.1 as far as tests speak it, in pods: a server that shows what it got, and a client. */
 final class Web {
@@ -68,6 +74,43 @@ final class Web {
   /** Answers with what is made of a request, and the name of the pod in header {@code x-pod}. */
   static TcpServer answer(Pod pod, int port, Function<Message, Answer> answers) throws IOException {
     return TcpServer.start(pod, port, socket -> converse(pod, socket, answers));
+  }
+
+  /**
+   * Serves as {@link #serve}, over TLS.
+   *
+   * @param names told which name each client asked for in TLS
+   */
+  static TcpServer serveTls(Pod pod, int port, SSLContext context, Consumer<String> names)
+      throws IOException {
+    return TcpServer.start(
+        pod,
+        port,
+        socket -> {
+          try (SSLSocket tls =
+              (SSLSocket) context.getSocketFactory().createSocket(socket, null, false)) {
+            SSLParameters parameters = tls.getSSLParameters();
+            parameters.setSNIMatchers(List.of(new Listening(names)));
+            tls.setSSLParameters(parameters);
+            converse(pod, tls, Web::shown);
+          }
+        });
+  }
+
+  /** Takes any name, also where the client then ends the handshake. */
+  private static final class Listening extends SNIMatcher {
+    private final Consumer<String> names;
+
+    Listening(Consumer<String> names) {
+      super(StandardConstants.SNI_HOST_NAME);
+      this.names = names;
+    }
+
+    @Override
+    public boolean matches(SNIServerName name) {
+      names.accept(new String(name.getEncoded(), StandardCharsets.US_ASCII));
+      return true;
+    }
   }
 
   private static Answer shown(Message request) {
