@@ -19,7 +19,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 
 /** Policies that nobody enforces on pods outside the mesh, and that ztunnels would. */
 public final class PolicyChanges {
@@ -62,55 +61,61 @@ public final class PolicyChanges {
   static List<Finding> findings(PreflightFacts facts) {
     List<Finding> findings = new ArrayList<>();
     for (AuthorizationPolicy policy : bearing(facts)) {
-      finding(policy, facts).ifPresent(findings::add);
+      Fate fate = fate(policy, facts.rootNamespace());
+      if (seesTheWaypoint(policy, fate, facts)) {
+        findings.add(seesTheWaypoint(policy));
+      }
+      switch (fate) {
+        case Fate.AsWritten ignored -> {
+          if (!facts.capturable().stream().allMatch(Plans::isInMesh)) {
+            findings.add(takesEffect(policy));
+          }
+        }
+        case Fate.Stricter(PolicyReport report) -> findings.add(stricter(policy, report));
+        case Fate.ForWaypoints ignored -> {}
+        case Fate.Unenforced ignored -> {}
+      }
     }
     return findings;
   }
 
-  private static Optional<Finding> finding(AuthorizationPolicy policy, PreflightFacts facts) {
-    return switch (fate(policy, facts.rootNamespace())) {
-      case Fate.ForWaypoints ignored -> Optional.empty();
-      case Fate.Unenforced ignored -> Optional.empty();
-      case Fate ignored when seesTheWaypoint(policy, ignored, facts) ->
-          Optional.of(
-              Preflight.finding(
-                  Severity.WARNING,
-                  PreflightReasons.POLICY_SEES_WAYPOINT,
-                  policy,
-                  "The policy names clients by their identity or address, and ztunnels enforce it:"
-                      + " what comes through a waypoint has the waypoint's. So it would "
-                      + (action(policy) == AuthorizationPolicyAction.ALLOW
-                          ? "no longer allow those clients' requests to services, or allow all that"
-                              + " the waypoint lets through."
-                          : "no longer stop those clients' requests to services.")
-                      + " Attach it to the Service with targetRefs, for the waypoint to enforce."));
-      case Fate.AsWritten ignored when facts.capturable().stream().allMatch(Plans::isInMesh) ->
-          Optional.empty();
-      case Fate.AsWritten ignored ->
-          Optional.of(
-              Preflight.finding(
-                  Severity.WARNING,
-                  PreflightReasons.POLICY_TAKES_EFFECT,
-                  policy,
-                  "Nobody enforces the policy on pods outside the mesh; the ztunnel does on"
-                      + " captured ones. Clients outside the mesh have no identity, so rules with"
-                      + " principals, namespaces or serviceAccounts do not match them."));
-      case Fate.Stricter(PolicyReport report) -> {
-        boolean denies = action(policy) == AuthorizationPolicyAction.ALLOW;
-        yield Optional.of(
-            Preflight.finding(
-                denies ? Severity.ERROR : Severity.WARNING,
-                denies ? PreflightReasons.POLICY_DENIES : PreflightReasons.POLICY_STRICTER,
-                policy,
-                report.message()
-                    + ". "
-                    + (denies
-                        ? "What these rules should allow would be denied. "
-                        : "More would be denied than is written. ")
-                    + "Attach the policy to a Service or Gateway with targetRefs, for a waypoint to"
-                    + " enforce, or keep it to what layer 4 knows."));
-      }
-    };
+  private static Finding seesTheWaypoint(AuthorizationPolicy policy) {
+    return Preflight.finding(
+        Severity.WARNING,
+        PreflightReasons.POLICY_SEES_WAYPOINT,
+        policy,
+        "The policy names clients by their identity or address, and ztunnels enforce it: what comes"
+            + " through a waypoint has the waypoint's. So it would "
+            + (action(policy) == AuthorizationPolicyAction.ALLOW
+                ? "no longer allow those clients' requests to services, or allow all that the"
+                    + " waypoint lets through."
+                : "no longer stop those clients' requests to services.")
+            + " Attach it to the Service with targetRefs, for the waypoint to enforce.");
+  }
+
+  private static Finding takesEffect(AuthorizationPolicy policy) {
+    return Preflight.finding(
+        Severity.WARNING,
+        PreflightReasons.POLICY_TAKES_EFFECT,
+        policy,
+        "Nobody enforces the policy on pods outside the mesh; the ztunnel does on captured ones."
+            + " Clients outside the mesh have no identity, so rules with principals, namespaces or"
+            + " serviceAccounts do not match them.");
+  }
+
+  private static Finding stricter(AuthorizationPolicy policy, PolicyReport report) {
+    boolean denies = action(policy) == AuthorizationPolicyAction.ALLOW;
+    return Preflight.finding(
+        denies ? Severity.ERROR : Severity.WARNING,
+        denies ? PreflightReasons.POLICY_DENIES : PreflightReasons.POLICY_STRICTER,
+        policy,
+        report.message()
+            + ". "
+            + (denies
+                ? "What these rules should allow would be denied. "
+                : "More would be denied than is written. ")
+            + "Attach the policy to a Service or Gateway with targetRefs, for a waypoint to"
+            + " enforce, or keep it to what layer 4 knows.");
   }
 
   /** A policy at layer 4 that tells clients apart, where a waypoint comes between. */

@@ -482,6 +482,22 @@ class PreflightTest {
   }
 
   @Test
+  void thatAPolicyWouldSeeTheWaypointHidesNothingElseOfIt() {
+    pod("cart", "containers: []")
+        .policy(
+            "rules: [{from: [{source: {namespaces: [web]}}], to: [{operation: {methods:"
+                + " [GET]}}]}]")
+        .policy("rules: [{from: [{source: {namespaces: [web]}}]}]");
+    stage = Stage.L7;
+    assertThat(found())
+        .containsExactly(
+            "Error PolicyDeniesAtL4 at AuthorizationPolicy shop/policy-0",
+            "Warning PolicySeesWaypoint at AuthorizationPolicy shop/policy-0",
+            "Warning PolicySeesWaypoint at AuthorizationPolicy shop/policy-1",
+            "Warning PolicyTakesEffect at AuthorizationPolicy shop/policy-1");
+  }
+
+  @Test
   void policiesThatAreOnlyTriedOrAnotherControlPlanesHoldNothing() {
     pod("cart", "containers: []")
         .policy("rules: [{to: [{operation: {methods: [GET]}}]}]")
