@@ -130,14 +130,7 @@ final class PlanCommand extends ClusterCommand {
                 cluster.client(),
                 cluster.rootNamespace(),
                 ForwardedNodes.agents(environment.adminPort(), cluster))
-            .read(
-                asked,
-                wanted,
-                rollout.steps().size(),
-                mtls(mesh),
-                datagrams(mesh, enrollments),
-                enrolled.capturable(),
-                typed);
+            .read(target(wanted, rollout, mesh, enrollments), enrolled.capturable(), typed);
     return plan(
         PodExplanation.Surroundings.of(namespace, excluded, enrollments),
         pods,
@@ -180,12 +173,8 @@ final class PlanCommand extends ClusterCommand {
     RolloutSpec rollout = rollout(enrollments);
     PreflightFacts facts =
         new PreflightFacts(
-            asked,
+            target(wanted, rollout, mesh, enrollments),
             root,
-            wanted,
-            rollout.steps().size(),
-            mtls(mesh),
-            datagrams(mesh, enrollments),
             capturable,
             typed.stream().filter(pod -> !names.contains(pod.getMetadata().getName())).toList(),
             typed(manifests.of("Service", asked), Service.class),
@@ -306,6 +295,17 @@ final class PlanCommand extends ClusterCommand {
         .orElse(RolloutSpec.AT_ONCE);
   }
 
+  private PreflightFacts.Target target(
+      Stage wanted, RolloutSpec rollout, Optional<JsonNode> mesh, List<JsonNode> enrollments) {
+    return new PreflightFacts.Target(
+        asked,
+        wanted,
+        rollout.steps().size(),
+        mtls(enrollments),
+        mtls(mesh),
+        datagrams(mesh, enrollments));
+  }
+
   private static PreflightFacts.Datagrams datagrams(
       Optional<JsonNode> mesh, List<JsonNode> enrollments) {
     return PreflightFacts.Datagrams.of(
@@ -329,9 +329,15 @@ final class PlanCommand extends ClusterCommand {
   private static @Nullable EnrollmentMtls mtls(List<JsonNode> enrollments) {
     return enrollments.stream()
         .filter(each -> Objects.name(each).equals(WellKnown.DEFAULT_NAME))
-        .map(each -> Objects.text(each, "/spec/mtls"))
-        .filter("Strict"::equals)
-        .map(strict -> EnrollmentMtls.STRICT)
+        .map(
+            each ->
+                switch (Objects.text(each, "/spec/mtls")) {
+                  case "Permissive" -> EnrollmentMtls.PERMISSIVE;
+                  case "Strict" -> EnrollmentMtls.STRICT;
+                  case "StrictWhenQuiet" -> EnrollmentMtls.STRICT_WHEN_QUIET;
+                  default -> null;
+                })
+        .filter(mtls -> mtls != null)
         .findFirst()
         .orElse(null);
   }

@@ -454,14 +454,16 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
     }
     PreflightFacts facts =
         preflight.read(
-            pods.namespace(),
-            spec.stage(),
-            spec.effectiveRollout().steps().size(),
-            meshSpec().mtls(),
-            PreflightFacts.Datagrams.of(
-                meshSpec().udp(),
-                spec.udp(),
-                status == null || status.inForce() == null ? null : status.inForce().udp()),
+            new PreflightFacts.Target(
+                pods.namespace(),
+                spec.stage(),
+                spec.effectiveRollout().steps().size(),
+                spec.mtls(),
+                meshSpec().mtls(),
+                PreflightFacts.Datagrams.of(
+                    meshSpec().udp(),
+                    spec.udp(),
+                    status == null || status.inForce() == null ? null : status.inForce().udp())),
             pods.capturable(),
             pods.pods());
     PlanReader.Counted counted = null;

@@ -1,6 +1,5 @@
 package dev.ambit.operator.preflight;
 
-import dev.ambit.api.MtlsMode;
 import dev.ambit.api.Stage;
 import dev.ambit.operator.CommonLabels;
 import dev.ambit.operator.NodeAnswers;
@@ -72,24 +71,17 @@ public final class PreflightReader {
   /**
    * Reads.
    *
-   * @param stage that the namespace is to come to
-   * @param datagrams what is to become of the pods' UDP
+   * @param target what the namespace is to come to
    * @param capturable pods that the enrollment would capture
    * @param pods all of the namespace
    * @throws KubernetesClientException if the API server does not answer
    */
-  public PreflightFacts read(
-      String namespace,
-      Stage stage,
-      int steps,
-      MtlsMode meshMtls,
-      PreflightFacts.Datagrams datagrams,
-      List<Pod> capturable,
-      List<Pod> pods) {
+  public PreflightFacts read(PreflightFacts.Target target, List<Pod> capturable, List<Pod> pods) {
+    String namespace = target.namespace();
     Set<String> names =
         capturable.stream().map(pod -> pod.getMetadata().getName()).collect(Collectors.toSet());
     Set<String> missing = new TreeSet<>();
-    if (stage == Stage.L7
+    if (target.stage() == Stage.L7
         && client
                 .apiextensions()
                 .v1()
@@ -101,12 +93,8 @@ public final class PreflightReader {
     }
     Nodes known = nodes();
     return new PreflightFacts(
-        namespace,
+        target,
         rootNamespace,
-        stage,
-        steps,
-        meshMtls,
-        datagrams,
         capturable,
         pods.stream().filter(pod -> !names.contains(pod.getMetadata().getName())).toList(),
         client.services().inNamespace(namespace).list().getItems(),

@@ -5,11 +5,12 @@ import dev.ambit.api.PolicyPlan;
 import dev.ambit.api.Severity;
 import dev.ambit.api.Stage;
 import dev.ambit.operator.model.DryRun;
+import dev.ambit.operator.model.MtlsMode;
 import dev.ambit.operator.model.PolicyReport;
 import dev.ambit.operator.model.PolicyTranslator;
 import dev.ambit.operator.model.Revision;
+import dev.ambit.operator.model.StrictCause;
 import io.fabric8.istio.api.api.security.v1beta1.AuthorizationPolicyAction;
-import io.fabric8.istio.api.api.security.v1beta1.PeerAuthenticationMutualTLSMode;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.istio.api.security.v1.PeerAuthentication;
 import io.fabric8.istio.api.security.v1.RequestAuthentication;
@@ -19,6 +20,9 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.SortedSet;
+import java.util.stream.Stream;
 
 /** Policies that nobody enforces on pods outside the mesh, and that ztunnels would. */
 public final class PolicyChanges {
@@ -142,25 +146,28 @@ public final class PolicyChanges {
         : policy.getSpec().getAction();
   }
 
-  /** PeerAuthentications that make captured pods refuse plaintext. */
-  static List<PeerAuthentication> strict(PreflightFacts facts) {
-    return facts.peerAuthentications().stream()
-        .filter(
-            policy ->
-                policy.getSpec() != null
-                    && policy.getSpec().getMtls() != null
-                    && policy.getSpec().getMtls().getMode()
-                        == PeerAuthenticationMutualTLSMode.STRICT)
-        .filter(
-            policy ->
-                bears(
-                    policy,
-                    policy.getSpec().getSelector() == null
-                            || policy.getSpec().getSelector().getMatchLabels() == null
-                        ? Map.of()
-                        : policy.getSpec().getSelector().getMatchLabels(),
-                    facts))
-        .toList();
+  /** What makes captured pods refuse plaintext while some of the namespace's pods are outside. */
+  static Set<StrictCause> strict(PreflightFacts facts) {
+    return StrictCause.of(
+        facts.namespace(),
+        facts.rootNamespace(),
+        facts.peerAuthentications(),
+        // An enrollment that asks for strict mTLS is permissive until all pods are in the mesh.
+        facts.target().mtls() == null ? MtlsMode.UNSET : MtlsMode.PERMISSIVE,
+        switch (facts.target().meshMtls()) {
+          case STRICT -> MtlsMode.STRICT;
+          case PERMISSIVE -> MtlsMode.PERMISSIVE;
+        },
+        facts.capturable().stream().map(Preflight::labels).toList());
+  }
+
+  private static Stream<PeerAuthentication> policy(StrictCause cause) {
+    return switch (cause) {
+      case StrictCause.Mesh ignored -> Stream.of();
+      case StrictCause.Policy(PeerAuthentication policy) -> Stream.of(policy);
+      case StrictCause.Ports(PeerAuthentication policy, SortedSet<Integer> ignored) ->
+          Stream.of(policy);
+    };
   }
 
   /** Who enforces each policy that bears on the namespace's pods. */
@@ -186,7 +193,8 @@ public final class PolicyChanges {
                     case Fate.Unenforced ignored -> false;
                   }));
     }
-    for (PeerAuthentication policy : strict(facts)) {
+    for (PeerAuthentication policy :
+        strict(facts).stream().flatMap(PolicyChanges::policy).distinct().toList()) {
       plans.add(
           new PolicyPlan(
               name(policy), inMesh ? ZTUNNEL : NOBODY, wouldBe ? ZTUNNEL : NOBODY, false));

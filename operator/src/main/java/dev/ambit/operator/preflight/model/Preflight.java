@@ -1,11 +1,12 @@
 package dev.ambit.operator.preflight.model;
 
 import dev.ambit.api.Finding;
-import dev.ambit.api.MtlsMode;
 import dev.ambit.api.Severity;
 import dev.ambit.api.WellKnown;
 import dev.ambit.operator.model.Names;
+import dev.ambit.operator.model.StrictCause;
 import dev.ambit.operator.preflight.model.PreflightFacts.NodeReadiness;
+import io.fabric8.istio.api.security.v1.PeerAuthentication;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.ContainerPort;
 import io.fabric8.kubernetes.api.model.HasMetadata;
@@ -17,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Stream;
@@ -33,6 +35,10 @@ public final class Preflight {
 
   private static final String PRIMARY_NETWORK = "v1.multus-cni.io/default-network";
   private static final String SECOND_NETWORKS = "k8s.v1.cni.cncf.io/networks";
+
+  private static final String ENROLLMENT_DECIDES =
+      "Set spec.mtls of the MeshEnrollment: to Permissive, or to Strict, which lets plaintext in"
+          + " until all pods are in the mesh.";
 
   private static final Comparator<Finding> ORDER =
       Comparator.comparing(Finding::severity)
@@ -63,13 +69,13 @@ public final class Preflight {
   }
 
   static Finding finding(Severity severity, String reason, HasMetadata object, String message) {
+    return new Finding(severity, reason, name(object), message);
+  }
+
+  private static String name(HasMetadata object) {
     String namespace = object.getMetadata().getNamespace();
     String name = object.getMetadata().getName();
-    return new Finding(
-        severity,
-        reason,
-        object.getKind() + " " + (namespace == null ? name : namespace + "/" + name),
-        message);
+    return object.getKind() + " " + (namespace == null ? name : namespace + "/" + name);
   }
 
   static Map<String, String> labels(Pod pod) {
@@ -293,28 +299,31 @@ public final class Preflight {
   }
 
   private void mtls() {
-    if (facts.meshMtls() == MtlsMode.STRICT) {
+    for (StrictCause cause : PolicyChanges.strict(facts)) {
       findings.add(
-          strict(
-              "AmbientMesh default",
-              "spec.mtls is Strict",
-              "A PeerAuthentication or spec.mtls of the MeshEnrollment can say otherwise."));
+          switch (cause) {
+            case StrictCause.Mesh ignored ->
+                strict("AmbientMesh default", "spec.mtls is Strict", ENROLLMENT_DECIDES);
+            case StrictCause.Policy(PeerAuthentication policy) ->
+                strict(
+                    name(policy),
+                    "the mode is STRICT",
+                    facts.namespace().equals(policy.getMetadata().getNamespace())
+                        ? "Set it to PERMISSIVE until then."
+                        : ENROLLMENT_DECIDES);
+            case StrictCause.Ports(PeerAuthentication policy, SortedSet<Integer> ports) ->
+                strict(
+                    name(policy),
+                    "the mode of ports "
+                        + String.join(", ", ports.stream().map(String::valueOf).toList())
+                        + " is STRICT",
+                    "Set it to PERMISSIVE until then.");
+          });
     }
-    PolicyChanges.strict(facts)
-        .forEach(
-            policy ->
-                findings.add(
-                    strict(
-                        "PeerAuthentication "
-                            + policy.getMetadata().getNamespace()
-                            + "/"
-                            + policy.getMetadata().getName(),
-                        "the mode is STRICT",
-                        "Set it to PERMISSIVE until then.")));
   }
 
   private Finding strict(String object, String cause, String remedy) {
-    boolean steps = facts.steps() > 1;
+    boolean steps = facts.target().steps() > 1;
     return new Finding(
         steps ? Severity.ERROR : Severity.WARNING,
         steps ? PreflightReasons.STRICT_MTLS_IN_STEPS : PreflightReasons.STRICT_MTLS,

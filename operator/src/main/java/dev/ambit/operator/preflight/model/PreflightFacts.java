@@ -1,5 +1,6 @@
 package dev.ambit.operator.preflight.model;
 
+import dev.ambit.api.EnrollmentMtls;
 import dev.ambit.api.MtlsMode;
 import dev.ambit.api.Stage;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
@@ -16,10 +17,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * What preflight looks at.
  *
- * @param stage that the namespace is to come to
- * @param steps how many steps the rollout has
- * @param meshMtls what the AmbientMesh says of plaintext
- * @param datagrams what is to become of the pods' UDP
+ * @param target what the namespace is to come to
  * @param capturable pods that the enrollment would capture
  * @param otherPods pods of the namespace that it would not
  * @param services of the namespace
@@ -32,12 +30,8 @@ import org.jspecify.annotations.Nullable;
  * @param sockets of pods by name, as far as their nodes say
  */
 public record PreflightFacts(
-    String namespace,
+    Target target,
     String rootNamespace,
-    Stage stage,
-    int steps,
-    MtlsMode meshMtls,
-    Datagrams datagrams,
     List<Pod> capturable,
     List<Pod> otherPods,
     List<Service> services,
@@ -61,10 +55,35 @@ public record PreflightFacts(
     sockets = Map.copyOf(sockets);
   }
 
+  String namespace() {
+    return target.namespace();
+  }
+
+  Stage stage() {
+    return target.stage();
+  }
+
   /** Those of one pod; none where its node does not say. */
   public PodSockets sockets(Pod pod) {
     return sockets.getOrDefault(pod.getMetadata().getName(), PodSockets.NONE);
   }
+
+  /**
+   * What a namespace is to come to.
+   *
+   * @param stage that it is to come to
+   * @param steps how many steps the rollout has
+   * @param mtls what the enrollment says of plaintext; null where that is the mesh's to say
+   * @param meshMtls what the AmbientMesh says of it
+   * @param datagrams what is to become of the pods' UDP
+   */
+  public record Target(
+      String namespace,
+      Stage stage,
+      int steps,
+      @Nullable EnrollmentMtls mtls,
+      MtlsMode meshMtls,
+      Datagrams datagrams) {}
 
   /** What is to become of the pods' UDP. */
   public enum Datagrams {

@@ -105,10 +105,10 @@ final class ProtocolFindings {
 
   /** By workload, so that a hundred pods of one Deployment are told of once. */
   private static List<Finding> datagrams(PreflightFacts facts) {
-    if (facts.datagrams() == PreflightFacts.Datagrams.NOT_IN_MESH) {
+    if (facts.target().datagrams() == PreflightFacts.Datagrams.NOT_IN_MESH) {
       return List.of();
     }
-    if (facts.datagrams() == PreflightFacts.Datagrams.ASKED_IN_VAIN) {
+    if (facts.target().datagrams() == PreflightFacts.Datagrams.ASKED_IN_VAIN) {
       return List.of(
           new Finding(
               Severity.WARNING,
@@ -121,7 +121,7 @@ final class ProtocolFindings {
     for (Pod pod : facts.capturable()) {
       TreeSet<Integer> ofPod = datagramPorts(facts, pod);
       boolean changes =
-          switch (facts.datagrams()) {
+          switch (facts.target().datagrams()) {
             case CARRIED, NOT_IN_MESH, ASKED_IN_VAIN -> !Plans.isInMesh(pod);
             case CARRIED_AGAIN, LEFT_ALONE -> true;
           };
@@ -137,11 +137,11 @@ final class ProtocolFindings {
             findings.add(
                 new Finding(
                     Severity.WARNING,
-                    facts.datagrams() == PreflightFacts.Datagrams.LEFT_ALONE
+                    facts.target().datagrams() == PreflightFacts.Datagrams.LEFT_ALONE
                         ? PreflightReasons.UDP_LEFT_ALONE
                         : PreflightReasons.UDP_CARRIED,
                     workload,
-                    message(facts.datagrams(), numbers))));
+                    message(facts.target().datagrams(), numbers))));
     return findings;
   }
 

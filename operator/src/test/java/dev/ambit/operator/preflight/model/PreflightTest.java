@@ -2,6 +2,7 @@ package dev.ambit.operator.preflight.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.ambit.api.EnrollmentMtls;
 import dev.ambit.api.EnrollmentPlan;
 import dev.ambit.api.Finding;
 import dev.ambit.api.MtlsMode;
@@ -24,9 +25,11 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is found in manifests as people write them. */
@@ -40,6 +43,7 @@ class PreflightTest {
   private Set<String> missing = Set.of();
   private int steps = 1;
   private MtlsMode mesh = MtlsMode.PERMISSIVE;
+  private @Nullable EnrollmentMtls mtls;
   private Stage stage = Stage.L4;
   private PreflightFacts.Datagrams datagrams = PreflightFacts.Datagrams.NOT_IN_MESH;
   private final List<Service> services = new ArrayList<>();
@@ -260,12 +264,8 @@ class PreflightTest {
 
   private PreflightFacts facts() {
     return new PreflightFacts(
-        "shop",
+        new PreflightFacts.Target("shop", stage, steps, mtls, mesh, datagrams),
         "ambit-system",
-        stage,
-        steps,
-        mesh,
-        datagrams,
         capturable,
         others,
         services,
@@ -525,16 +525,7 @@ class PreflightTest {
 
   @Test
   void strictMtlsIsAWarningAtOnceAndAnErrorInSteps() {
-    pod("cart", "containers: []");
-    peerAuthentications.add(
-        read(
-            PeerAuthentication.class,
-            """
-            apiVersion: security.istio.io/v1
-            kind: PeerAuthentication
-            metadata: {name: strict}
-            spec: {mtls: {mode: STRICT}}
-            """));
+    pod("cart", "containers: []").mtlsPolicy("shop", "strict", "mtls: {mode: STRICT}");
     assertThat(found()).containsExactly("Warning StrictMtls at PeerAuthentication shop/strict");
     steps = 3;
     assertThat(found())
@@ -542,6 +533,67 @@ class PreflightTest {
     peerAuthentications.clear();
     mesh = MtlsMode.STRICT;
     assertThat(found()).containsExactly("Error StrictMtlsInSteps at AmbientMesh default");
+  }
+
+  private PreflightTest mtlsPolicy(String namespace, String name, String spec) {
+    peerAuthentications.add(
+        read(
+            PeerAuthentication.class,
+            """
+            apiVersion: security.istio.io/v1
+            kind: PeerAuthentication
+            metadata: {name: %s, namespace: %s}
+            spec: {%s}
+            """
+                .formatted(name, namespace, spec)));
+    return this;
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void whatTheEnrollmentSaysOfPlaintextIsInForceInPlaceOfTheMeshs(EnrollmentMtls asked) {
+    pod("cart", "containers: []").mtlsPolicy("ambit-system", "all", "mtls: {mode: STRICT}");
+    steps = 3;
+    mesh = MtlsMode.STRICT;
+    assertThat(found())
+        .containsExactly("Error StrictMtlsInSteps at PeerAuthentication ambit-system/all");
+    assertThat(Preflight.of(facts()).getFirst().message()).contains("spec.mtls of the");
+    mtls = asked;
+    assertThat(found()).isEmpty();
+    mtlsPolicy("shop", "own", "mtls: {mode: STRICT}");
+    assertThat(found())
+        .as("of the two that are said of the namespace the stricter counts")
+        .containsExactly("Error StrictMtlsInSteps at PeerAuthentication shop/own");
+  }
+
+  @Test
+  void thePolicyThatIsNearerToAPodCounts() {
+    pod("cart", "containers: []").mtlsPolicy("ambit-system", "all", "mtls: {mode: STRICT}");
+    mtlsPolicy(
+        "ambit-system", "some", "selector: {matchLabels: {app: cart}}, mtls: {mode: STRICT}");
+    mtlsPolicy("shop", "own", "mtls: {mode: PERMISSIVE}");
+    mesh = MtlsMode.STRICT;
+    steps = 2;
+    assertThat(found()).isEmpty();
+    assertThat(Plans.of(facts(), Stage.L4, RolloutSpec.AT_ONCE).policies()).isEmpty();
+    peerAuthentications.removeLast();
+    mtlsPolicy("shop", "cart", "selector: {matchLabels: {app: cart}}, mtls: {mode: PERMISSIVE}");
+    assertThat(found()).isEmpty();
+    pod("web", "containers: []");
+    assertThat(found())
+        .containsExactly("Error StrictMtlsInSteps at PeerAuthentication ambit-system/all");
+  }
+
+  @Test
+  void onePortThatRefusesPlaintextIsEnough() {
+    pod("cart", "containers: []")
+        .mtlsPolicy(
+            "shop",
+            "port",
+            "selector: {matchLabels: {app: cart}}, portLevelMtls: {'8080': {mode: STRICT}}");
+    steps = 2;
+    assertThat(found()).containsExactly("Error StrictMtlsInSteps at PeerAuthentication shop/port");
+    assertThat(Preflight.of(facts()).getFirst().message()).contains("8080");
   }
 
   @Test
