@@ -1,80 +1,53 @@
 package dev.ambit.operator.preflight.model;
 
+import static dev.ambit.operator.preflight.model.NetworkRule.egress;
+import static dev.ambit.operator.preflight.model.NetworkRule.ingress;
+
 import dev.ambit.api.Finding;
 import dev.ambit.api.Severity;
-import dev.ambit.operator.model.NamespaceSelection;
 import io.fabric8.kubernetes.api.model.Container;
-import io.fabric8.kubernetes.api.model.IntOrString;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Probe;
 import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicy;
-import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicyPeer;
-import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicyPort;
-import java.net.InetAddress;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
 /**
  * NetworkPolicies that were written for traffic as it is outside the mesh. In the mesh what comes
  * for any port arrives at port 15008, from the same pod as before, and the kubelet's probes come
- * from an address of their own.
+ * from an address of their own. What a waypoint is for comes from its pods.
  */
 final class NetworkPolicies {
-  static final int HBONE = 15008;
   static final String PROBE_ADDRESS = "169.254.7.127";
-  private static final int DNS = 53;
+  static final String PROBE_ADDRESS_6 = "fd16:9254:7127:1337:ffff:ffff:ffff:ffff";
 
-  private NetworkPolicies() {}
+  private final PreflightFacts facts;
 
-  /** One rule of a policy, in either direction. */
-  private record Rule(
-      NetworkPolicy policy,
-      String path,
-      List<NetworkPolicyPeer> peers,
-      List<NetworkPolicyPort> ports) {
+  /** Of the pods that are to be in the mesh: what comes from there comes through tunnels. */
+  private final Set<String> tunnelled;
 
-    boolean admitsAnybody() {
-      return peers.isEmpty();
-    }
+  private final Map<String, Found> found = new LinkedHashMap<>();
 
-    boolean coversHbone() {
-      return ports.isEmpty() || ports.stream().anyMatch(port -> covers(port, HBONE));
-    }
-
-    /** Addresses are not of pods, whose peers are selected; they do not speak HBONE. */
-    boolean onlyAddresses() {
-      return !peers.isEmpty() && peers.stream().allMatch(peer -> peer.getIpBlock() != null);
-    }
-
-    boolean onlyOutsideMesh() {
-      return !ports.isEmpty()
-          && ports.stream()
-              .allMatch(
-                  port ->
-                      !isTcp(port)
-                          || (port.getPort() != null
-                              && Objects.equals(port.getPort().getIntVal(), DNS)));
-    }
+  private NetworkPolicies(PreflightFacts facts) {
+    this.facts = facts;
+    this.tunnelled = facts.addresses();
   }
 
   static List<Finding> findings(PreflightFacts facts) {
-    Map<String, Found> found = new LinkedHashMap<>();
+    NetworkPolicies policies = new NetworkPolicies(facts);
     for (Pod pod : facts.capturable()) {
-      List<NetworkPolicy> selecting =
-          facts.networkPolicies().stream()
-              .filter(policy -> policy.getSpec() != null && selects(policy, pod))
-              .toList();
-      hbone(pod, ingress(selecting), "from", found);
-      hbone(pod, egress(selecting), "to", found);
-      proof(pod, selecting, facts.rootNamespace(), found);
-      probes(pod, selecting, found);
+      List<NetworkPolicy> selecting = NetworkRule.selecting(facts.networkPolicies(), pod);
+      policies.hbone(pod, ingress(selecting), "from");
+      policies.hbone(pod, egress(selecting), "to");
+      policies.proof(pod, selecting);
+      policies.probes(pod, selecting);
     }
-    return found.values().stream().map(Found::finding).toList();
+    return policies.found.values().stream().map(Found::finding).toList();
   }
 
   /** One finding of a policy, and the pods that it is about. */
@@ -89,13 +62,7 @@ final class NetworkPolicies {
     }
   }
 
-  private static void add(
-      Map<String, Found> found,
-      Severity severity,
-      String reason,
-      NetworkPolicy policy,
-      String text,
-      Pod pod) {
+  private void add(Severity severity, String reason, NetworkPolicy policy, String text, Pod pod) {
     found
         .computeIfAbsent(
             policy.getMetadata().getName() + " " + text,
@@ -104,61 +71,34 @@ final class NetworkPolicies {
         .add(pod);
   }
 
-  private static boolean selects(NetworkPolicy policy, Pod pod) {
-    var selector = policy.getSpec().getPodSelector();
-    return selector == null || NamespaceSelection.matches(selector, Preflight.labels(pod));
-  }
-
-  private static List<Rule> ingress(List<NetworkPolicy> policies) {
-    List<Rule> rules = new ArrayList<>();
-    for (NetworkPolicy policy : policies) {
-      var written =
-          Objects.requireNonNullElse(
-              policy.getSpec().getIngress(),
-              List.<io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicyIngressRule>of());
-      for (int i = 0; i < written.size(); i++) {
-        rules.add(
-            new Rule(
-                policy,
-                "spec.ingress[" + i + "]",
-                Objects.requireNonNullElse(written.get(i).getFrom(), List.of()),
-                Objects.requireNonNullElse(written.get(i).getPorts(), List.of())));
-      }
-    }
-    return rules;
-  }
-
-  private static List<Rule> egress(List<NetworkPolicy> policies) {
-    List<Rule> rules = new ArrayList<>();
-    for (NetworkPolicy policy : policies) {
-      var written =
-          Objects.requireNonNullElse(
-              policy.getSpec().getEgress(),
-              List.<io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicyEgressRule>of());
-      for (int i = 0; i < written.size(); i++) {
-        rules.add(
-            new Rule(
-                policy,
-                "spec.egress[" + i + "]",
-                Objects.requireNonNullElse(written.get(i).getTo(), List.of()),
-                Objects.requireNonNullElse(written.get(i).getPorts(), List.of())));
-      }
-    }
-    return rules;
-  }
-
   /** Whoever may reach some port today must be able to reach the tunnel's. */
-  private static void hbone(Pod pod, List<Rule> rules, String side, Map<String, Found> found) {
-    for (Rule rule : rules) {
+  private void hbone(Pod pod, List<NetworkRule> rules, String side) {
+    for (NetworkRule rule : rules) {
       boolean reachable =
           rules.stream()
-              .filter(Rule::coversHbone)
+              .filter(NetworkRule::coversHbone)
               .anyMatch(other -> other.admitsAnybody() || other.peers().equals(rule.peers()));
-      if (reachable || rule.onlyAddresses() || rule.onlyOutsideMesh()) {
+      if (reachable || rule.onlyOutsideMesh()) {
+        continue;
+      }
+      if (rule.onlyAddresses()) {
+        // They are hardly ever of pods, which are selected, and others speak no HBONE.
+        if (rule.namesAddressOf(tunnelled)) {
+          add(
+              Severity.WARNING,
+              PreflightReasons.HBONE_BLOCKED,
+              rule.policy(),
+              rule.path()
+                  + " names ports, and TCP 15008 is not one of them, and blocks of addresses that"
+                  + " have those of pods in them. In the mesh connections "
+                  + side
+                  + " such pods are at port 15008, and would be dropped. Pods: %s. Add port 15008 to"
+                  + " the rule, unless it is for what is outside the mesh alone.",
+              pod);
+        }
         continue;
       }
       add(
-          found,
           Severity.ERROR,
           PreflightReasons.HBONE_BLOCKED,
           rule.policy(),
@@ -172,76 +112,55 @@ final class NetworkPolicies {
   }
 
   /** The operator's own handshakes come from its namespace. */
-  private static void proof(
-      Pod pod, List<NetworkPolicy> selecting, String rootNamespace, Map<String, Found> found) {
+  private void proof(Pod pod, List<NetworkPolicy> selecting) {
     List<NetworkPolicy> isolating =
-        selecting.stream().filter(NetworkPolicies::isolatesIngress).toList();
+        selecting.stream().filter(NetworkRule::isolatesIngress).toList();
     boolean admitted =
         ingress(selecting).stream()
-            .filter(Rule::coversHbone)
-            .anyMatch(
-                rule ->
-                    rule.admitsAnybody()
-                        || rule.peers().stream().anyMatch(peer -> isOperator(peer, rootNamespace)));
+            .filter(NetworkRule::coversHbone)
+            .anyMatch(rule -> rule.admitsOperator(facts.rootNamespace()));
     if (!isolating.isEmpty() && !admitted) {
       add(
-          found,
           Severity.ERROR,
           PreflightReasons.PROOF_BLOCKED,
           isolating.getFirst(),
           "The operator proves that a pod is in the mesh by a handshake with its port 15008, which no"
               + " rule admits to %s. Admit TCP 15008 from the namespace "
-              + rootNamespace
+              + facts.rootNamespace()
               + " (namespaceSelector kubernetes.io/metadata.name).",
           pod);
     }
   }
 
-  private static boolean isOperator(NetworkPolicyPeer peer, String rootNamespace) {
-    return peer.getNamespaceSelector() != null
-        && (peer.getPodSelector() == null
-            || NamespaceSelection.matches(
-                peer.getPodSelector(), Map.of("app.kubernetes.io/name", "ambit-operator")))
-        && NamespaceSelection.matches(
-            peer.getNamespaceSelector(), Map.of("kubernetes.io/metadata.name", rootNamespace));
-  }
-
-  private static void probes(Pod pod, List<NetworkPolicy> selecting, Map<String, Found> found) {
+  private void probes(Pod pod, List<NetworkPolicy> selecting) {
     List<NetworkPolicy> isolating =
-        selecting.stream().filter(NetworkPolicies::isolatesIngress).toList();
+        selecting.stream().filter(NetworkRule::isolatesIngress).toList();
     if (isolating.isEmpty() || !hasProbes(pod)) {
       return;
     }
+    String address = probeAddress(pod);
     boolean admitted =
         ingress(selecting).stream()
-            .anyMatch(
-                rule ->
-                    rule.admitsAnybody()
-                        || rule.peers().stream()
-                            .anyMatch(
-                                peer ->
-                                    peer.getIpBlock() != null
-                                        && contains(peer.getIpBlock().getCidr())));
+            .anyMatch(rule -> rule.admitsAnybody() || rule.namesAddressOf(Set.of(address)));
     if (!admitted) {
       add(
-          found,
           Severity.ERROR,
           PreflightReasons.PROBES_BLOCKED,
           isolating.getFirst(),
           "The kubelet's probes reach captured pods from "
-              + PROBE_ADDRESS
+              + address
               + ", which no rule admits to %s: where the network plugin enforces policies on them,"
               + " the probes fail and the pods are restarted. Admit ipBlock "
-              + PROBE_ADDRESS
-              + "/32.",
+              + address
+              + (address.equals(PROBE_ADDRESS) ? "/32." : "/128."),
           pod);
     }
   }
 
-  /** As Kubernetes has it: Ingress unless the types say otherwise. */
-  private static boolean isolatesIngress(NetworkPolicy policy) {
-    List<String> types = policy.getSpec().getPolicyTypes();
-    return types == null || types.isEmpty() || types.contains("Ingress");
+  /** The kubelet probes the first of a pod's addresses. */
+  private static String probeAddress(Pod pod) {
+    String first = pod.getStatus() == null ? null : pod.getStatus().getPodIP();
+    return first != null && first.contains(":") ? PROBE_ADDRESS_6 : PROBE_ADDRESS;
   }
 
   /** Probes that open a connection. */
@@ -264,51 +183,5 @@ final class NetworkPolicies {
             container.getLivenessProbe(),
             container.getStartupProbe())
         .filter(Objects::nonNull);
-  }
-
-  private static boolean isTcp(NetworkPolicyPort port) {
-    return port.getProtocol() == null || "TCP".equals(port.getProtocol());
-  }
-
-  /** A port's name never stands for the tunnel's, which no container declares. */
-  private static boolean covers(NetworkPolicyPort port, int number) {
-    if (!isTcp(port)) {
-      return false;
-    }
-    IntOrString written = port.getPort();
-    if (written == null) {
-      return true;
-    }
-    Integer first = written.getIntVal();
-    if (first == null) {
-      return false;
-    }
-    int last = port.getEndPort() == null ? first : port.getEndPort();
-    return first <= number && number <= last;
-  }
-
-  /** Whether a block of addresses has that of probes in it; a malformed one has not. */
-  private static boolean contains(@Nullable String cidr) {
-    int slash = cidr == null ? -1 : cidr.indexOf('/');
-    if (cidr == null || slash < 0) {
-      return false;
-    }
-    try {
-      byte[] block = InetAddress.ofLiteral(cidr.substring(0, slash)).getAddress();
-      byte[] probe = InetAddress.ofLiteral(PROBE_ADDRESS).getAddress();
-      int bits = Integer.parseInt(cidr.substring(slash + 1));
-      if (block.length != probe.length || bits < 0 || bits > 32) {
-        return false;
-      }
-      for (int i = 0; i < bits; i++) {
-        int mask = 0x80 >> (i % 8);
-        if ((block[i / 8] & mask) != (probe[i / 8] & mask)) {
-          return false;
-        }
-      }
-      return true;
-    } catch (IllegalArgumentException e) {
-      return false;
-    }
   }
 }

@@ -7,11 +7,14 @@ import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.istio.api.security.v1.PeerAuthentication;
 import io.fabric8.istio.api.security.v1.RequestAuthentication;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodIP;
 import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicy;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -61,6 +64,20 @@ public record PreflightFacts(
 
   Stage stage() {
     return target.stage();
+  }
+
+  /** Those of the pods that would be captured, as far as they have any yet. */
+  Set<String> addresses() {
+    return capturable.stream()
+        .filter(pod -> pod.getStatus() != null)
+        .flatMap(
+            pod ->
+                Stream.concat(
+                    Stream.ofNullable(pod.getStatus().getPodIP()),
+                    Stream.ofNullable(pod.getStatus().getPodIPs())
+                        .flatMap(List::stream)
+                        .map(PodIP::getIp)))
+        .collect(Collectors.toSet());
   }
 
   /** Those of one pod; none where its node does not say. */

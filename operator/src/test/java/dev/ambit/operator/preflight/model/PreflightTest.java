@@ -17,6 +17,7 @@ import io.fabric8.istio.api.security.v1.RequestAuthentication;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.PodBuilder;
+import io.fabric8.kubernetes.api.model.PodStatusBuilder;
 import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicy;
 import io.fabric8.kubernetes.client.utils.Serialization;
@@ -372,6 +373,64 @@ class PreflightTest {
             error
                 ? List.of("Error NetworkPolicyBlocksProbes at NetworkPolicy shop/policy-0")
                 : List.of());
+  }
+
+  private static void address(Pod pod, String address) {
+    pod.setStatus(new PodStatusBuilder().withPodIP(address).build());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "10.42.0.7 | 10.0.0.0/8   | true",
+        "10.42.0.7 | 192.0.2.0/24 | false",
+        "fd00::7   | fd00::/8     | true",
+        "fd00::7   | 10.0.0.0/8   | false",
+      })
+  void blocksOfAddressesThatHavePodsInThemAreAWarning(String pod, String block, boolean warning) {
+    pod("cart", "containers: []");
+    address(capturable.getFirst(), pod);
+    networkPolicy(
+        "podSelector: {}, ingress: [{from: [{ipBlock: {cidr: '"
+            + block
+            + "'}}], ports: [{port: 8080}]}, {from: [{namespaceSelector: {}}]}]");
+    assertThat(found())
+        .isEqualTo(
+            warning
+                ? List.of("Warning NetworkPolicyBlocksHbone at NetworkPolicy shop/policy-0")
+                : List.of());
+  }
+
+  @Test
+  void whatABlockLeavesOutIsNotInIt() {
+    pod("cart", "containers: []");
+    address(capturable.getFirst(), "10.42.0.7");
+    networkPolicy(
+        "podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except:"
+            + " [10.42.0.0/16]}}], ports: [{port: 8080}]}, {from: [{namespaceSelector: {}}]}]");
+    assertThat(found()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "fd00::7, 169.254.7.127/32, false",
+    "fd00::7, 'fd16:9254:7127:1337:ffff:ffff:ffff:ffff/128', true",
+    "10.42.0.7, 169.254.7.127/32, true",
+    "10.42.0.7, 'fd16:9254:7127:1337:ffff:ffff:ffff:ffff/128', false",
+  })
+  void probesComeFromAnAddressOfThePodsFamily(String pod, String admitted, boolean enough) {
+    pod("cart", "containers: [{name: a, readinessProbe: {httpGet: {port: 8080}}}]");
+    address(capturable.getFirst(), pod);
+    networkPolicy(
+        "podSelector: {}, ingress: [{from: [{namespaceSelector: {}}]}, {from: [{ipBlock: {cidr: '"
+            + admitted
+            + "'}}]}]");
+    assertThat(found())
+        .isEqualTo(
+            enough
+                ? List.of()
+                : List.of("Error NetworkPolicyBlocksProbes at NetworkPolicy shop/policy-0"));
   }
 
   @Test
