@@ -18,6 +18,7 @@ import dev.ambit.operator.waypoint.life.model.WaypointLabels;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
+import java.net.HttpURLConnection;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -39,6 +40,9 @@ import picocli.CommandLine.Option;
     footer = "%nEnds with 1 where something that was let in would have been denied.")
 final class SimulateCommand extends ClusterCommand {
   private static final int MOST_LOG_BYTES = 64 << 20;
+
+  private static final String ZTUNNEL_CONTAINER = "ztunnel";
+  private static final String WAYPOINT_CONTAINER = "istio-proxy";
 
   /** What policies may be attached to that logs tell of. */
   private static final Set<String> TARGETS = Set.of("Service", "Gateway", "GatewayClass");
@@ -129,50 +133,62 @@ final class SimulateCommand extends ClusterCommand {
     int done = 0;
     for (JsonNode pod : pods) {
       bar.show(done++, pods.size(), "Reading the log of " + Objects.name(pod));
-      try {
-        logs.add(
-            new RequestSimulation.WaypointLog(
-                Objects.namespace(pod),
-                Objects.labels(pod).getOrDefault(WaypointLabels.GATEWAY_NAME, ""),
-                Objects.labels(pod).getOrDefault(WaypointLabels.CLASS_NAME, ""),
-                log(pod, notes)
-                    .lines()
-                    .flatMap(line -> RequestLine.parse(line).stream())
-                    .toList()));
-      } catch (KubernetesClientException e) {
-        if (e.getCode() != 403) {
-          throw e;
-        }
-        notes.add(
-            "the log of "
-                + Objects.namespace(pod)
-                + "/"
-                + Objects.name(pod)
-                + " may not be read, and is passed over");
-      }
+      log(pod, WAYPOINT_CONTAINER, notes)
+          .map(
+              log ->
+                  new RequestSimulation.WaypointLog(
+                      Objects.namespace(pod),
+                      Objects.labels(pod).getOrDefault(WaypointLabels.GATEWAY_NAME, ""),
+                      Objects.labels(pod).getOrDefault(WaypointLabels.CLASS_NAME, ""),
+                      log.lines().flatMap(line -> RequestLine.parse(line).stream()).toList()))
+          .ifPresent(logs::add);
     }
     bar.end();
     return logs;
   }
 
-  private String log(JsonNode pod, List<String> notes) {
-    String log =
-        cluster()
-            .text(
-                Cluster.path("/api/v1", "pods", Objects.namespace(pod))
-                    + "/"
-                    + Objects.name(pod)
-                    + "/log?sinceSeconds="
-                    + since.toSeconds()
-                    + "&limitBytes="
-                    + MOST_LOG_BYTES);
+  /** A pod's log; nothing, and a note, where it has none yet or that one may not be read. */
+  private Optional<String> log(JsonNode pod, String container, List<String> notes) {
+    String log;
+    try {
+      log =
+          cluster()
+              .text(
+                  Cluster.path("/api/v1", "pods", Objects.namespace(pod))
+                      + "/"
+                      + Objects.name(pod)
+                      + "/log?container="
+                      + container
+                      + "&sinceSeconds="
+                      + since.toSeconds()
+                      + "&limitBytes="
+                      + MOST_LOG_BYTES);
+    } catch (KubernetesClientException e) {
+      // Without the ztunnels' there is nothing to say; of waypoints some may be others' to see.
+      boolean refused =
+          e.getCode() == HttpURLConnection.HTTP_FORBIDDEN
+              && !Objects.namespace(pod).equals(cluster().rootNamespace());
+      // It has not started yet.
+      boolean none = e.getCode() == HttpURLConnection.HTTP_BAD_REQUEST;
+      if (!refused && !none) {
+        throw e;
+      }
+      notes.add(
+          "the log of "
+              + Objects.namespace(pod)
+              + "/"
+              + Objects.name(pod)
+              + (refused ? " may not be read" : " cannot be read yet (" + e.getMessage() + ")")
+              + ", and is passed over");
+      return Optional.empty();
+    }
     if (log.length() >= MOST_LOG_BYTES / 2) {
       notes.add(
           "the log of "
               + Objects.name(pod)
               + " is long, and may not have been read to its end: try a shorter --since");
     }
-    return log;
+    return Optional.of(log);
   }
 
   private List<AuthorizationPolicy> read() {
@@ -225,7 +241,10 @@ final class SimulateCommand extends ClusterCommand {
     int done = 0;
     for (JsonNode ztunnel : ztunnels) {
       bar.show(done++, ztunnels.size(), "Reading the log of " + Objects.name(ztunnel));
-      log(ztunnel, notes).lines().forEach(line -> AccessLine.parse(line).ifPresent(lines::add));
+      log(ztunnel, ZTUNNEL_CONTAINER, notes).stream()
+          .flatMap(String::lines)
+          .flatMap(line -> AccessLine.parse(line).stream())
+          .forEach(lines::add);
     }
     bar.end();
     return lines;

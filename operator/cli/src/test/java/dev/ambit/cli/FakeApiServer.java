@@ -139,6 +139,13 @@ final class FakeApiServer implements AutoCloseable {
 
   private void get(HttpExchange exchange, String path, Map<String, String> query)
       throws IOException {
+    ObjectNode logged = path.endsWith("/log") ? objects.get(path.replaceFirst("/log$", "")) : null;
+    if (logged != null
+        && logged.at("/spec/containers").size() > 1
+        && !query.containsKey("container")) {
+      send(exchange, 400, status(400, "a container name must be specified"));
+      return;
+    }
     if (texts.containsKey(path)) {
       send(exchange, 200, java.util.Objects.requireNonNull(texts.get(path)));
       return;

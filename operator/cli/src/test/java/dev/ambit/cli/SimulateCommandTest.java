@@ -47,6 +47,14 @@ class SimulateCommandTest {
   }
 
   @Test
+  void a_ztunnel_that_has_not_started_yet_is_passed_over_and_said() throws Exception {
+    ambit.server.refuse("/api/v1/namespaces/ambit-system/pods/ambit-ztunnel-b/log", 400);
+    assertThat(simulate(POLICY).exits(ExitCode.FINDINGS).err())
+        .contains("the log of ambit-system/ambit-ztunnel-b cannot be read yet")
+        .contains("and is passed over");
+  }
+
+  @Test
   void what_another_policy_allows_stays_allowed() throws Exception {
     ambit.server.put(
         """
@@ -114,7 +122,7 @@ class SimulateCommandTest {
             gateway.networking.k8s.io/gateway-name: waypoint
             gateway.networking.k8s.io/gateway-class-name: ambit-waypoint
             app.kubernetes.io/managed-by: ambit
-        spec: {nodeName: node-1}
+        spec: {nodeName: node-1, containers: [{name: istio-proxy}, {name: more}]}
         """);
     ambit.server.text(
         "/api/v1/namespaces/shop/pods/waypoint-1/log", String.join("\n", lines) + "\n");
