@@ -130,7 +130,10 @@ final class PlanCommand extends ClusterCommand {
                 cluster.client(),
                 cluster.rootNamespace(),
                 ForwardedNodes.agents(environment.adminPort(), cluster))
-            .read(target(wanted, rollout, mesh, enrollments), enrolled.capturable(), typed);
+            .read(
+                target(namespace, wanted, rollout, mesh, enrollments),
+                enrolled.capturable(),
+                typed);
     return plan(
         PodExplanation.Surroundings.of(namespace, excluded, enrollments),
         pods,
@@ -173,7 +176,7 @@ final class PlanCommand extends ClusterCommand {
     RolloutSpec rollout = rollout(enrollments);
     PreflightFacts facts =
         new PreflightFacts(
-            target(wanted, rollout, mesh, enrollments),
+            target(namespace, wanted, rollout, mesh, enrollments),
             root,
             capturable,
             typed.stream().filter(pod -> !names.contains(pod.getMetadata().getName())).toList(),
@@ -259,8 +262,8 @@ final class PlanCommand extends ClusterCommand {
         nodes.stream().filter(node -> !answers.containsKey(node)).sorted().toList());
   }
 
-  /** What the waypoint would cost that the enrollment of that name has, or would have. */
-  private WaypointPlan cost(Cluster cluster, List<JsonNode> enrollments, Optional<JsonNode> mesh) {
+  /** The enrollment of that name, or the one that there would be. */
+  private MeshEnrollment enrollment(List<JsonNode> enrollments) {
     MeshEnrollment enrollment = new MeshEnrollment();
     enrollment.setMetadata(
         new ObjectMetaBuilder()
@@ -275,13 +278,18 @@ final class PlanCommand extends ClusterCommand {
         .findFirst()
         .map(spec -> serialization.convertValue(spec, MeshEnrollmentSpec.class))
         .ifPresent(enrollment::setSpec);
+    return enrollment;
+  }
+
+  /** What the waypoint would cost that the enrollment has, or would have. */
+  private WaypointPlan cost(Cluster cluster, List<JsonNode> enrollments, Optional<JsonNode> mesh) {
     WaypointSpec waypoints =
         mesh.map(each -> each.at("/spec/waypoint"))
             .filter(JsonNode::isObject)
             .map(each -> serialization.convertValue(each, WaypointSpec.class))
             .orElse(WaypointSpec.DEFAULTS);
     return new WaypointPlanner(cluster.client(), cluster.rootNamespace())
-        .plan(EnrollmentGateway.of(enrollment), waypoints);
+        .plan(EnrollmentGateway.of(enrollment(enrollments)), waypoints);
   }
 
   /** That of the enrollment which `ambit enroll` would change. */
@@ -296,10 +304,16 @@ final class PlanCommand extends ClusterCommand {
   }
 
   private PreflightFacts.Target target(
-      Stage wanted, RolloutSpec rollout, Optional<JsonNode> mesh, List<JsonNode> enrollments) {
+      JsonNode namespace,
+      Stage wanted,
+      RolloutSpec rollout,
+      Optional<JsonNode> mesh,
+      List<JsonNode> enrollments) {
     return new PreflightFacts.Target(
         asked,
+        Objects.labels(namespace),
         wanted,
+        enrollment(enrollments).effectiveSpec().effectiveWaypoint(),
         rollout.steps().size(),
         mtls(enrollments),
         mtls(mesh),

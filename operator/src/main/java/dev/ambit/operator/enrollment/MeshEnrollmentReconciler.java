@@ -456,7 +456,9 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         preflight.read(
             new PreflightFacts.Target(
                 pods.namespace(),
+                pods.namespaceLabels(),
                 spec.stage(),
+                spec.effectiveWaypoint(),
                 spec.effectiveRollout().steps().size(),
                 spec.mtls(),
                 meshSpec().mtls(),

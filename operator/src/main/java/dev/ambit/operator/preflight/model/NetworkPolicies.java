@@ -5,6 +5,7 @@ import static dev.ambit.operator.preflight.model.NetworkRule.ingress;
 
 import dev.ambit.api.Finding;
 import dev.ambit.api.Severity;
+import dev.ambit.api.Stage;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.api.model.Probe;
@@ -14,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Stream;
 
@@ -25,6 +27,9 @@ import java.util.stream.Stream;
 final class NetworkPolicies {
   static final String PROBE_ADDRESS = "169.254.7.127";
   static final String PROBE_ADDRESS_6 = "fd16:9254:7127:1337:ffff:ffff:ffff:ffff";
+
+  /** Where the operator serves waypoints their configuration and certificates. */
+  private static final int CONTROL_PLANE = 15012;
 
   private final PreflightFacts facts;
 
@@ -46,6 +51,9 @@ final class NetworkPolicies {
       policies.hbone(pod, egress(selecting), "to");
       policies.proof(pod, selecting);
       policies.probes(pod, selecting);
+    }
+    if (facts.stage() == Stage.L7) {
+      policies.waypoint();
     }
     return policies.found.values().stream().map(Found::finding).toList();
   }
@@ -183,5 +191,144 @@ final class NetworkPolicies {
             container.getLivenessProbe(),
             container.getStartupProbe())
         .filter(Objects::nonNull);
+  }
+
+  // --- Waypoints, which at stage L7 come between clients and pods
+
+  private void waypoint() {
+    Pod waypoint = facts.waypoint();
+    Map<String, String> labels = Preflight.labels(waypoint);
+    List<Pod> behind = facts.behindWaypoint();
+    for (Pod pod : behind) {
+      fromWaypoint(pod, labels);
+    }
+    for (Pod pod : facts.capturable()) {
+      toWaypoint(pod, labels, behind);
+    }
+    List<NetworkPolicy> selecting = NetworkRule.selecting(facts.networkPolicies(), waypoint);
+    hbone(waypoint, ingress(selecting), "from");
+    hbone(waypoint, egress(selecting), "to");
+    proof(waypoint, selecting);
+    clientsOf(waypoint, selecting);
+    destinationsOf(waypoint, selecting, behind);
+  }
+
+  private void blocked(NetworkPolicy policy, String text, Pod pod) {
+    add(Severity.ERROR, PreflightReasons.WAYPOINT_BLOCKED, policy, text, pod);
+  }
+
+  private String selector() {
+    return "podSelector gateway.networking.k8s.io/gateway-name: "
+        + facts.target().waypoint().name();
+  }
+
+  /** What clients may reach today comes from the waypoint's pods. */
+  private void fromWaypoint(Pod pod, Map<String, String> waypoint) {
+    List<NetworkRule> rules = ingress(NetworkRule.selecting(facts.networkPolicies(), pod));
+    rules.stream()
+        .filter(rule -> !rule.onlyOutsideMesh() && !rule.onlyAddresses())
+        .filter(rule -> !rule.onlyOperator(facts.rootNamespace()))
+        .findFirst()
+        .filter(client -> rules.stream().noneMatch(rule -> admits(rule, waypoint)))
+        .ifPresent(
+            client ->
+                blocked(
+                    client.policy(),
+                    "At stage L7 what goes to services comes from the waypoint's pods, to port"
+                        + " 15008, which no rule admits to %s. Admit TCP 15008 from "
+                        + selector()
+                        + ".",
+                    pod));
+  }
+
+  /** What pods may send to such pods goes to the waypoint's. */
+  private void toWaypoint(Pod pod, Map<String, String> waypoint, List<Pod> behind) {
+    List<NetworkRule> rules = egress(NetworkRule.selecting(facts.networkPolicies(), pod));
+    rules.stream()
+        .filter(NetworkRule::coversHbone)
+        .filter(
+            rule ->
+                behind.stream()
+                    .anyMatch(
+                        each -> rule.selectsPods(Preflight.labels(each), facts.namespaceLabels())))
+        .findFirst()
+        .filter(destination -> rules.stream().noneMatch(rule -> admits(rule, waypoint)))
+        .ifPresent(
+            destination ->
+                blocked(
+                    destination.policy(),
+                    "At stage L7 what goes to services goes to the waypoint's pods, at port 15008,"
+                        + " which no rule lets %s send to. Admit TCP 15008 to "
+                        + selector()
+                        + ".",
+                    pod));
+  }
+
+  /** Blocks with the namespace's pods in them will have the waypoint's too. */
+  private boolean admits(NetworkRule rule, Map<String, String> waypoint) {
+    return rule.coversHbone()
+        && (rule.admitsAnybody()
+            || rule.selectsPods(waypoint, facts.namespaceLabels())
+            || rule.namesAddressOf(tunnelled));
+  }
+
+  private void clientsOf(Pod waypoint, List<NetworkPolicy> selecting) {
+    selecting.stream()
+        .filter(NetworkRule::isolatesIngress)
+        .findFirst()
+        .filter(
+            isolating ->
+                ingress(selecting).stream()
+                    .allMatch(rule -> rule.onlyOperator(facts.rootNamespace())))
+        .ifPresent(
+            isolating ->
+                blocked(
+                    isolating,
+                    "It selects %s too, and no rule lets clients reach them. Admit TCP 15008 to "
+                        + selector()
+                        + " from all that may connect to the namespace's services.",
+                    waypoint));
+  }
+
+  private void destinationsOf(Pod waypoint, List<NetworkPolicy> selecting, List<Pod> behind) {
+    Optional<NetworkPolicy> isolating =
+        selecting.stream().filter(NetworkRule::isolatesEgress).findFirst();
+    if (isolating.isEmpty()) {
+      return;
+    }
+    List<NetworkRule> rules = egress(selecting);
+    List<String> missing = new ArrayList<>();
+    if (rules.stream()
+        .noneMatch(
+            rule ->
+                rule.covers(CONTROL_PLANE)
+                    && (rule.admitsOperator(facts.rootNamespace()) || rule.namesAddresses()))) {
+      missing.add("TCP 15012 to the namespace " + facts.rootNamespace());
+    }
+    if (!behind.isEmpty()
+        && rules.stream()
+            .noneMatch(
+                rule ->
+                    rule.coversHbone()
+                        && (rule.admitsAnybody()
+                            || rule.namesAddresses()
+                            || behind.stream()
+                                .anyMatch(
+                                    pod ->
+                                        rule.selectsPods(
+                                            Preflight.labels(pod), facts.namespaceLabels()))))) {
+      missing.add("TCP 15008 to the namespace's pods");
+    }
+    if (rules.stream().noneMatch(NetworkRule::coversDns)) {
+      missing.add("UDP 53 for DNS");
+    }
+    if (!missing.isEmpty()) {
+      blocked(
+          isolating.get(),
+          "It selects %s too, and no rule lets them send all that they have to. Admit "
+              + String.join(", ", missing)
+              + ".",
+          waypoint);
+    }
   }
 }

@@ -101,6 +101,10 @@ record NetworkRule(
         || ports.stream().anyMatch(port -> "UDP".equals(port.getProtocol()) && inRange(port, DNS));
   }
 
+  boolean namesAddresses() {
+    return peers.stream().anyMatch(peer -> peer.getIpBlock() != null);
+  }
+
   boolean onlyAddresses() {
     return !peers.isEmpty() && peers.stream().allMatch(peer -> peer.getIpBlock() != null);
   }

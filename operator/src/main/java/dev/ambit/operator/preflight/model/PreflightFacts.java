@@ -1,15 +1,20 @@
 package dev.ambit.operator.preflight.model;
 
 import dev.ambit.api.EnrollmentMtls;
+import dev.ambit.api.EnrollmentWaypoint;
 import dev.ambit.api.MtlsMode;
 import dev.ambit.api.Stage;
+import dev.ambit.operator.waypoint.life.model.WaypointClass;
+import dev.ambit.operator.waypoint.life.model.WaypointLabels;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.istio.api.security.v1.PeerAuthentication;
 import io.fabric8.istio.api.security.v1.RequestAuthentication;
 import io.fabric8.kubernetes.api.model.Pod;
+import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.api.model.PodIP;
 import io.fabric8.kubernetes.api.model.Service;
 import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicy;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -66,6 +71,44 @@ public record PreflightFacts(
     return target.stage();
   }
 
+  /** With the one that each namespace has. */
+  Map<String, String> namespaceLabels() {
+    Map<String, String> labels = new HashMap<>(target.namespaceLabels());
+    labels.put("kubernetes.io/metadata.name", namespace());
+    return labels;
+  }
+
+  /** A pod of the waypoint, as it is or would be. */
+  Pod waypoint() {
+    String name = target.waypoint().name();
+    Map<String, String> labels =
+        otherPods.stream()
+            .map(Preflight::labels)
+            .filter(each -> name.equals(each.get(WaypointLabels.GATEWAY_NAME)))
+            .findFirst()
+            .orElseGet(() -> WaypointLabels.ofPods(name, WaypointClass.NAME));
+    return new PodBuilder()
+        .withNewMetadata()
+        .withNamespace(namespace())
+        .withName("the pods of waypoint " + name)
+        .withLabels(labels)
+        .endMetadata()
+        .build();
+  }
+
+  /** Those of the pods whose traffic would go through the waypoint. */
+  List<Pod> behindWaypoint() {
+    return switch (target.waypoint().traffic()) {
+      case WORKLOAD, ALL -> capturable;
+      case SERVICE ->
+          capturable.stream()
+              .filter(
+                  pod ->
+                      services.stream().anyMatch(service -> ProtocolFindings.selects(service, pod)))
+              .toList();
+    };
+  }
+
   /** Those of the pods that would be captured, as far as they have any yet. */
   Set<String> addresses() {
     return capturable.stream()
@@ -88,7 +131,9 @@ public record PreflightFacts(
   /**
    * What a namespace is to come to.
    *
+   * @param namespaceLabels labels of the namespace
    * @param stage that it is to come to
+   * @param waypoint that stage L7 would take
    * @param steps how many steps the rollout has
    * @param mtls what the enrollment says of plaintext; null where that is the mesh's to say
    * @param meshMtls what the AmbientMesh says of it
@@ -96,11 +141,18 @@ public record PreflightFacts(
    */
   public record Target(
       String namespace,
+      Map<String, String> namespaceLabels,
       Stage stage,
+      EnrollmentWaypoint waypoint,
       int steps,
       @Nullable EnrollmentMtls mtls,
       MtlsMode meshMtls,
-      Datagrams datagrams) {}
+      Datagrams datagrams) {
+
+    public Target {
+      namespaceLabels = Map.copyOf(namespaceLabels);
+    }
+  }
 
   /** What is to become of the pods' UDP. */
   public enum Datagrams {

@@ -7,6 +7,7 @@ public final class PreflightReasons {
   public static final String HBONE_BLOCKED = "NetworkPolicyBlocksHbone";
   public static final String PROOF_BLOCKED = "NetworkPolicyBlocksProof";
   public static final String PROBES_BLOCKED = "NetworkPolicyBlocksProbes";
+  public static final String WAYPOINT_BLOCKED = "NetworkPolicyBlocksWaypoint";
   public static final String HOST_NETWORK = "HostNetwork";
   public static final String SIDECAR = "SidecarInjected";
   public static final String PORT_TAKEN = "PortCollision";

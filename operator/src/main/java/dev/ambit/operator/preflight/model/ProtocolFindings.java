@@ -187,7 +187,7 @@ final class ProtocolFindings {
     return ports;
   }
 
-  private static boolean selects(Service service, Pod pod) {
+  static boolean selects(Service service, Pod pod) {
     Map<String, String> selector =
         service.getSpec() == null || service.getSpec().getSelector() == null
             ? Map.of()

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.ambit.api.EnrollmentMtls;
 import dev.ambit.api.EnrollmentPlan;
+import dev.ambit.api.EnrollmentWaypoint;
 import dev.ambit.api.Finding;
 import dev.ambit.api.MtlsMode;
 import dev.ambit.api.PolicyPlan;
@@ -265,7 +266,15 @@ class PreflightTest {
 
   private PreflightFacts facts() {
     return new PreflightFacts(
-        new PreflightFacts.Target("shop", stage, steps, mtls, mesh, datagrams),
+        new PreflightFacts.Target(
+            "shop",
+            Map.of("team", "a"),
+            stage,
+            EnrollmentWaypoint.named("gate"),
+            steps,
+            mtls,
+            mesh,
+            datagrams),
         "ambit-system",
         capturable,
         others,
@@ -431,6 +440,77 @@ class PreflightTest {
             enough
                 ? List.of()
                 : List.of("Error NetworkPolicyBlocksProbes at NetworkPolicy shop/policy-0"));
+  }
+
+  /** What follows lets clients and the operator through to where tunnels end. */
+  private static final String TO_TUNNELS =
+      "ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 8080}, {port:"
+          + " 15008}]}, {from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name:"
+          + " ambit-system}}}], ports: [{port: 15008}]}";
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "true  | podSelector: {matchLabels: {app: cart}}, " + TO_TUNNELS + "]",
+        "true  | podSelector: {}, " + TO_TUNNELS + "]",
+        "false | podSelector: {matchLabels: {app: cart}}, "
+            + TO_TUNNELS
+            + ", {from: [{podSelector: {matchLabels: {gateway.networking.k8s.io/gateway-name:"
+            + " gate}}}], ports: [{port: 15008}]}]",
+        "false | podSelector: {}, " + TO_TUNNELS + ", {from: [{podSelector: {}}]}]",
+        "false | podSelector: {}, "
+            + TO_TUNNELS
+            + ", {from: [{namespaceSelector: {matchLabels: {team: a}}}]}]",
+        "false | podSelector: {}, ingress: [{}]",
+        // Nobody is let in, be there a waypoint or not.
+        "false | podSelector: {matchLabels: {app: cart}}, ingress: [{from: [{namespaceSelector:"
+            + " {matchLabels: {kubernetes.io/metadata.name: ambit-system}}}]}]",
+        // Of the waypoint's own pods.
+        "true  | podSelector: {matchExpressions: [{key: app, operator: DoesNotExist}]},"
+            + " policyTypes: [Ingress]",
+        "true  | podSelector: {matchExpressions: [{key: app, operator: DoesNotExist}]},"
+            + " policyTypes: [Egress]",
+        "true  | podSelector: {}, policyTypes: [Egress], egress: [{to: [{podSelector: {}}]}]",
+        "false | podSelector: {}, policyTypes: [Egress], egress: [{to: [{podSelector: {}}]}, {ports:"
+            + " [{port: 53, protocol: UDP}]}, {to: [{namespaceSelector: {}}]}]",
+        "false | podSelector: {}, policyTypes: [Egress], egress: [{}]",
+        "true  | podSelector: {matchLabels: {app: cart}}, policyTypes: [Egress], egress: [{to:"
+            + " [{podSelector: {matchLabels: {app: cart}}}], ports: [{port: 8080}, {port: 15008}]}]",
+      })
+  void atStageL7TrafficComesAndGoesThroughTheWaypointsPods(boolean error, String spec) {
+    pod("cart", "containers: []").service("selector: {app: cart}, ports: [{port: 80}]");
+    networkPolicy(spec);
+    assertThat(found()).noneMatch(each -> each.contains("BlocksWaypoint"));
+    stage = Stage.L7;
+    assertThat(found().stream().filter(each -> each.contains("BlocksWaypoint")).distinct().toList())
+        .isEqualTo(
+            error
+                ? List.of("Error NetworkPolicyBlocksWaypoint at NetworkPolicy shop/policy-0")
+                : List.of());
+  }
+
+  @Test
+  void thatWaypointsMayNotBeReachedIsSaidOfTheirPods() {
+    stage = Stage.L7;
+    pod("cart", "containers: []")
+        .networkPolicy(
+            "podSelector: {matchLabels: {istio.io/dataplane-mode: none}}, ingress: [{ports: [{port:"
+                + " 8080}]}]");
+    assertThat(found())
+        .containsExactly(
+            "Error NetworkPolicyBlocksHbone at NetworkPolicy shop/policy-0",
+            "Error NetworkPolicyBlocksProof at NetworkPolicy shop/policy-0");
+    assertThat(Preflight.of(facts()))
+        .allSatisfy(each -> assertThat(each.message()).contains("the pods of waypoint gate"));
+  }
+
+  @Test
+  void podsBehindNoServiceGetNothingFromAWaypointForServices() {
+    stage = Stage.L7;
+    pod("cart", "containers: []")
+        .networkPolicy("podSelector: {matchLabels: {app: cart}}, " + TO_TUNNELS + "]");
+    assertThat(found()).isEmpty();
   }
 
   @Test

@@ -27,10 +27,13 @@ public final class WaypointLabels {
 
   /** Of all objects of a waypoint; none of them can be given another value. */
   static Map<String, String> of(Gateway gateway) {
+    return of(gateway.getMetadata().getName(), gateway.getSpec().getGatewayClassName());
+  }
+
+  private static Map<String, String> of(String name, String gatewayClass) {
     Map<String, String> labels = new LinkedHashMap<>();
-    String name = gateway.getMetadata().getName();
     labels.put(GATEWAY_NAME, name);
-    labels.put(CLASS_NAME, gateway.getSpec().getGatewayClassName());
+    labels.put(CLASS_NAME, gatewayClass);
     labels.put(MANAGED, MANAGED_AS_WAYPOINT);
     labels.put(CommonLabels.NAME, "ambit-waypoint");
     labels.put(CommonLabels.PART_OF, CommonLabels.AMBIT);
@@ -40,8 +43,12 @@ public final class WaypointLabels {
 
   /** Of its pods: a waypoint speaks HBONE itself, so it must not be captured. */
   static Map<String, String> ofPods(Gateway gateway) {
-    Map<String, String> labels = of(gateway);
-    String name = gateway.getMetadata().getName();
+    return ofPods(gateway.getMetadata().getName(), gateway.getSpec().getGatewayClassName());
+  }
+
+  /** The same of a Gateway that need not be there. */
+  public static Map<String, String> ofPods(String name, String gatewayClass) {
+    Map<String, String> labels = of(name, gatewayClass);
     labels.put(DATAPLANE_MODE, "none");
     labels.put(CANONICAL_NAME, name);
     labels.put(CANONICAL_REVISION, "latest");
