@@ -22,16 +22,30 @@ import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /** Finds what speaks against taking a namespace's pods into the mesh. */
 public final class Preflight {
+  private static final int DNS = 15053;
+
   /** What the ztunnel listens at in captured pods. */
   static final Map<Integer, String> TAKEN =
       Map.of(
-          15001, "connections that the pod opens",
-          15006, "connections to the pod that are in no tunnel",
-          15008, "tunnels (HBONE)",
-          15053, "DNS");
+          15001,
+          "connections that the pod opens",
+          15006,
+          "connections to the pod that are in no tunnel",
+          15008,
+          "tunnels (HBONE)",
+          DNS,
+          "DNS");
+
+  /** The same for UDP, where the mesh carries it. */
+  private static final Map<Integer, String> TAKEN_BY_DATAGRAMS =
+      Map.of(
+          15009, "datagrams that the pod sends",
+          15010, "datagrams to the pod that are in no tunnel",
+          15011, "such datagrams to sockets that are connected");
 
   private static final String PRIMARY_NETWORK = "v1.multus-cni.io/default-network";
   private static final String SECOND_NETWORKS = "k8s.v1.cni.cncf.io/networks";
@@ -147,57 +161,71 @@ public final class Preflight {
     }
   }
 
+  /** What something in a pod listens at. */
+  private record Port(int number, boolean udp) {
+    static Stream<Port> of(ContainerPort declared) {
+      return Stream.ofNullable(declared.getContainerPort())
+          .map(number -> new Port(number, "UDP".equals(declared.getProtocol())));
+    }
+
+    static Stream<Port> of(PodSockets sockets) {
+      return Stream.concat(
+          sockets.tcp().stream().map(number -> new Port(number, false)),
+          sockets.udp().stream().map(number -> new Port(number, true)));
+    }
+  }
+
   private void ports() {
     for (Pod pod : facts.capturable()) {
-      Set<Integer> declared = new HashSet<>();
+      Set<Port> declared = new HashSet<>();
       containers(pod)
           .forEach(
               container ->
                   Objects.requireNonNullElse(container.getPorts(), List.<ContainerPort>of())
                       .stream()
-                      .filter(port -> isTaken(port))
+                      .flatMap(Port::of)
+                      .filter(declared::add)
                       .forEach(
-                          port -> {
-                            declared.add(port.getContainerPort());
-                            findings.add(
-                                taken(
-                                    pod,
-                                    "Container " + container.getName() + " uses",
-                                    port.getContainerPort()));
-                          }));
+                          port -> taken(pod, "Container " + container.getName() + " uses", port)));
       if (!Plans.isInMesh(pod)) {
         // Then it is no ztunnel's.
-        facts.sockets(pod).tcp().stream()
-            .filter(port -> TAKEN.containsKey(port) && !declared.contains(port))
-            .forEach(
-                port ->
-                    findings.add(taken(pod, "Something in the pod, undeclared, listens on", port)));
+        Port.of(facts.sockets(pod))
+            .filter(port -> !declared.contains(port))
+            .forEach(port -> taken(pod, "Something in the pod, undeclared, listens on", port));
       }
     }
   }
 
-  private static Finding taken(Pod pod, String who, int port) {
-    return finding(
-        Severity.ERROR,
-        PreflightReasons.PORT_TAKEN,
-        pod,
-        who
-            + " port "
-            + port
-            + ", where the ztunnel listens in the pod for "
-            + TAKEN.get(port)
-            + ": one of the two would get the other's connections. Use another port, or label the"
-            + " pod "
-            + WellKnown.DATAPLANE_MODE
-            + "=none.");
+  private void taken(Pod pod, String who, Port port) {
+    String purpose = purpose(port);
+    if (purpose == null) {
+      return;
+    }
+    findings.add(
+        finding(
+            Severity.ERROR,
+            PreflightReasons.PORT_TAKEN,
+            pod,
+            who
+                + (port.udp() ? " UDP port " : " port ")
+                + port.number()
+                + ", where the ztunnel listens in the pod for "
+                + purpose
+                + ": one of the two would get what is the other's. Use another port, or label the"
+                + " pod "
+                + WellKnown.DATAPLANE_MODE
+                + "=none."));
   }
 
-  /** A pod that speaks HBONE itself, and whatever else listens there. */
-  private static boolean isTaken(ContainerPort port) {
-    boolean udp = "UDP".equals(port.getProtocol());
-    return port.getContainerPort() != null
-        && TAKEN.containsKey(port.getContainerPort())
-        && (!udp || port.getContainerPort() == 15053);
+  /** What the ztunnel has a port for; null where it leaves it to the pod. */
+  private @Nullable String purpose(Port port) {
+    if (!port.udp() || port.number() == DNS) {
+      return TAKEN.get(port.number());
+    }
+    return switch (facts.target().datagrams()) {
+      case CARRIED, CARRIED_AGAIN -> TAKEN_BY_DATAGRAMS.get(port.number());
+      case NOT_IN_MESH, ASKED_IN_VAIN, LEFT_ALONE -> null;
+    };
   }
 
   private static Stream<Container> containers(Pod pod) {

@@ -163,8 +163,11 @@ class PreflightTest {
     datagrams = PreflightFacts.Datagrams.CARRIED;
     assertThat(found())
         .containsExactly(
-            "Error PortCollision at Pod shop/game", "Warning UdpCarried at Pod shop/game");
-    assertThat(Preflight.of(facts()).getFirst().message()).contains("undeclared", "15008");
+            "Error PortCollision at Pod shop/game",
+            "Error PortCollision at Pod shop/game",
+            "Warning UdpCarried at Pod shop/game");
+    assertThat(Preflight.of(facts()).getFirst().message()).contains("undeclared", "UDP port 15009");
+    assertThat(Preflight.of(facts()).get(1).message()).contains("undeclared", "port 15008");
     assertThat(Preflight.of(facts()).getLast().message()).startsWith("UDP port 7000:");
     capturable
         .getFirst()
@@ -537,6 +540,26 @@ class PreflightTest {
         "initContainers: [{name: i}], containers: [{name: a, ports: [{containerPort: %d, protocol: %s}]}]"
             .formatted(port, protocol);
     assertThat(pod("cart", spec).found())
+        .isEqualTo(error ? List.of("Error PortCollision at Pod shop/cart") : List.of());
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "15009, UDP, true",
+    "15010, UDP, true",
+    "15011, UDP, true",
+    "15009, TCP, false",
+    "15008, UDP, false",
+    "15012, UDP, false"
+  })
+  void soAreThoseOfUdpWhereItIsCarried(int port, String protocol, boolean error) {
+    pod(
+        "cart",
+        "containers: [{name: a, ports: [{containerPort: %d, protocol: %s}]}]"
+            .formatted(port, protocol));
+    assertThat(found()).isEmpty();
+    datagrams = PreflightFacts.Datagrams.CARRIED;
+    assertThat(found().stream().filter(each -> each.contains("PortCollision")).toList())
         .isEqualTo(error ? List.of("Error PortCollision at Pod shop/cart") : List.of());
   }
 
