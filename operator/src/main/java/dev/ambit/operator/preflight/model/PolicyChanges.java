@@ -18,17 +18,19 @@ import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Pod;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.SortedSet;
 import java.util.stream.Stream;
 
-/** Policies that nobody enforces on pods outside the mesh, and that ztunnels would. */
+/** Policies that nobody, or a sidecar, enforces outside the mesh, and that ztunnels would. */
 public final class PolicyChanges {
   static final int MOST_LISTED = 50;
 
   private static final String NOBODY = "nobody";
+  private static final String SIDECAR = "sidecar";
   private static final String ZTUNNEL = "ztunnel";
   private static final String WAYPOINT = "waypoint";
   private static final String FOR_WAYPOINTS = "waypoint, where one is bound";
@@ -64,18 +66,21 @@ public final class PolicyChanges {
 
   static List<Finding> findings(PreflightFacts facts) {
     List<Finding> findings = new ArrayList<>();
-    for (AuthorizationPolicy policy : bearing(facts)) {
+    for (Bearing bearing : bearing(facts)) {
+      AuthorizationPolicy policy = bearing.policy();
       Fate fate = fate(policy, facts.rootNamespace());
       if (seesTheWaypoint(policy, fate, facts)) {
         findings.add(seesTheWaypoint(policy));
       }
       switch (fate) {
         case Fate.AsWritten ignored -> {
-          if (!facts.capturable().stream().allMatch(Plans::isInMesh)) {
-            findings.add(takesEffect(policy));
+          boolean outside = !facts.capturable().stream().allMatch(Plans::isInMesh);
+          if (outside && !bearing.reach().onlySidecars()) {
+            findings.add(takesEffect(policy, bearing.reach()));
           }
         }
-        case Fate.Stricter(PolicyReport report) -> findings.add(stricter(policy, report));
+        case Fate.Stricter(PolicyReport report) ->
+            findings.add(stricter(policy, report, bearing.reach()));
         case Fate.ForWaypoints ignored -> {}
         case Fate.Unenforced ignored -> {}
       }
@@ -97,20 +102,22 @@ public final class PolicyChanges {
             + " Attach it to the Service with targetRefs, for the waypoint to enforce.");
   }
 
-  private static Finding takesEffect(AuthorizationPolicy policy) {
+  private static Finding takesEffect(AuthorizationPolicy policy, Reach reach) {
     return Preflight.finding(
         Severity.WARNING,
         PreflightReasons.POLICY_TAKES_EFFECT,
         policy,
-        "Nobody enforces the policy on pods outside the mesh; the ztunnel does on captured ones."
-            + " Clients outside the mesh have no identity, so rules with principals, namespaces or"
-            + " serviceAccounts do not match them.");
+        "Nobody enforces the policy on pods "
+            + (reach.sidecars() ? "without sidecar " : "")
+            + "outside the mesh; the ztunnel does on captured ones. Clients outside the mesh have no"
+            + " identity, so rules with principals, namespaces or serviceAccounts do not match"
+            + " them.");
   }
 
-  private static Finding stricter(AuthorizationPolicy policy, PolicyReport report) {
+  private static Finding stricter(AuthorizationPolicy policy, PolicyReport report, Reach reach) {
     boolean denies = action(policy) == AuthorizationPolicyAction.ALLOW;
     return Preflight.finding(
-        denies ? Severity.ERROR : Severity.WARNING,
+        denies && !reach.onlySidecars() ? Severity.ERROR : Severity.WARNING,
         denies ? PreflightReasons.POLICY_DENIES : PreflightReasons.POLICY_STRICTER,
         policy,
         report.message()
@@ -118,6 +125,9 @@ public final class PolicyChanges {
             + (denies
                 ? "What these rules should allow would be denied. "
                 : "More would be denied than is written. ")
+            + (reach.sidecars()
+                ? "Sidecars enforce all of it, until their pods are restarted without. "
+                : "")
             + "Attach the policy to a Service or Gateway with targetRefs, for a waypoint to"
             + " enforce, or keep it to what layer 4 knows.");
   }
@@ -148,6 +158,10 @@ public final class PolicyChanges {
 
   /** What makes captured pods refuse plaintext while some of the namespace's pods are outside. */
   static Set<StrictCause> strict(PreflightFacts facts) {
+    return strict(facts, facts.capturable());
+  }
+
+  private static Set<StrictCause> strict(PreflightFacts facts, List<Pod> pods) {
     return StrictCause.of(
         facts.namespace(),
         facts.rootNamespace(),
@@ -158,7 +172,7 @@ public final class PolicyChanges {
           case STRICT -> MtlsMode.STRICT;
           case PERMISSIVE -> MtlsMode.PERMISSIVE;
         },
-        facts.capturable().stream().map(Preflight::labels).toList());
+        pods.stream().map(Preflight::labels).toList());
   }
 
   private static Stream<PeerAuthentication> policy(StrictCause cause) {
@@ -173,31 +187,37 @@ public final class PolicyChanges {
   /** Who enforces each policy that bears on the namespace's pods. */
   static List<PolicyPlan> plans(PreflightFacts facts, boolean inMesh, boolean wouldBe) {
     List<PolicyPlan> plans = new ArrayList<>();
-    for (AuthorizationPolicy policy : bearing(facts)) {
+    for (Bearing bearing : bearing(facts)) {
+      AuthorizationPolicy policy = bearing.policy();
       Fate fate = fate(policy, facts.rootNamespace());
-      String before = enforcer(fate, inMesh);
-      String after =
-          fate instanceof Fate.ForWaypoints && facts.stage() == Stage.L7
-              ? WAYPOINT
-              : enforcer(fate, wouldBe);
+      boolean fromSidecars = bearing.reach().sidecars() && wouldBe;
       plans.add(
           new PolicyPlan(
               name(policy),
-              before,
-              after,
+              before(fate, bearing.reach(), inMesh),
+              fate instanceof Fate.ForWaypoints && facts.stage() == Stage.L7
+                  ? WAYPOINT
+                  : after(fate, bearing.reach(), wouldBe),
               seesTheWaypoint(policy, fate, facts)
                   || switch (fate) {
-                    case Fate.Stricter ignored -> inMesh != wouldBe;
+                    case Fate.Stricter ignored -> inMesh != wouldBe || fromSidecars;
+                    case Fate.Unenforced ignored -> fromSidecars;
                     case Fate.AsWritten ignored -> false;
                     case Fate.ForWaypoints ignored -> false;
-                    case Fate.Unenforced ignored -> false;
                   }));
     }
-    for (PeerAuthentication policy :
-        strict(facts).stream().flatMap(PolicyChanges::policy).distinct().toList()) {
+    Set<StrictCause> causes = new LinkedHashSet<>(strict(facts));
+    if (!facts.sidecars().isEmpty()) {
+      causes.addAll(strict(facts, facts.sidecars()));
+    }
+    List<PeerAuthentication> strict =
+        causes.stream().flatMap(PolicyChanges::policy).distinct().toList();
+    for (PeerAuthentication policy : strict) {
+      Reach reach = reach(policy, selector(policy), facts);
+      Fate fate = new Fate.AsWritten();
       plans.add(
           new PolicyPlan(
-              name(policy), inMesh ? ZTUNNEL : NOBODY, wouldBe ? ZTUNNEL : NOBODY, false));
+              name(policy), before(fate, reach, inMesh), after(fate, reach, wouldBe), false));
     }
     for (RequestAuthentication policy : facts.requestAuthentications()) {
       if (!Revision.isOurs(policy)) {
@@ -216,6 +236,27 @@ public final class PolicyChanges {
         .toList();
   }
 
+  private static String before(Fate fate, Reach reach, boolean inMesh) {
+    String sidecars = reach.sidecars() ? SIDECAR : NOBODY;
+    if (fate instanceof Fate.ForWaypoints) {
+      return FOR_WAYPOINTS;
+    }
+    String others = reach.onlySidecars() ? NOBODY : enforcer(fate, inMesh);
+    return others.equals(NOBODY)
+        ? sidecars
+        : reach.sidecars() ? sidecars + " and " + others : others;
+  }
+
+  private static String after(Fate fate, Reach reach, boolean wouldBe) {
+    if (fate instanceof Fate.ForWaypoints || !reach.sidecars()) {
+      return enforcer(fate, wouldBe);
+    }
+    return wouldBe
+        ? enforcer(fate, true) + "; " + SIDECAR + " until a pod is restarted without"
+        : SIDECAR;
+  }
+
+  /** Who enforces a policy on pods without sidecar. */
   private static String enforcer(Fate fate, boolean inMesh) {
     return switch (fate) {
       case Fate.ForWaypoints ignored -> FOR_WAYPOINTS;
@@ -233,23 +274,48 @@ public final class PolicyChanges {
         + policy.getMetadata().getName();
   }
 
-  private static List<AuthorizationPolicy> bearing(PreflightFacts facts) {
+  private static Map<String, String> selector(PeerAuthentication policy) {
+    return policy.getSpec() == null
+            || policy.getSpec().getSelector() == null
+            || policy.getSpec().getSelector().getMatchLabels() == null
+        ? Map.of()
+        : policy.getSpec().getSelector().getMatchLabels();
+  }
+
+  private record Bearing(AuthorizationPolicy policy, Reach reach) {}
+
+  private static List<Bearing> bearing(PreflightFacts facts) {
     return facts.authorizationPolicies().stream()
         .filter(policy -> !DryRun.is(policy))
-        .filter(policy -> bears(policy, PolicyTranslator.selector(policy), facts))
+        .map(policy -> new Bearing(policy, reach(policy, PolicyTranslator.selector(policy), facts)))
+        .filter(bearing -> bearing.reach().any())
         .toList();
   }
 
+  /** Which of the namespace's pods a policy is for: those to be captured, those with a sidecar. */
+  private record Reach(boolean others, boolean sidecars) {
+    boolean any() {
+      return others || sidecars;
+    }
+
+    boolean onlySidecars() {
+      return sidecars && !others;
+    }
+  }
+
   /** In the root namespace a policy holds for the mesh; its selector, where it has one, chooses. */
-  private static boolean bears(
+  private static Reach reach(
       HasMetadata policy, Map<String, String> selector, PreflightFacts facts) {
     String namespace = policy.getMetadata().getNamespace();
     boolean here = facts.namespace().equals(namespace) || facts.rootNamespace().equals(namespace);
     if (!here || !Revision.isOurs(policy)) {
-      return false;
+      return new Reach(false, false);
     }
-    return selector.isEmpty()
-        || facts.capturable().stream().anyMatch(pod -> selects(selector, pod));
+    boolean sidecars = facts.sidecars().stream().anyMatch(pod -> selects(selector, pod));
+    return new Reach(
+        facts.capturable().stream().anyMatch(pod -> selects(selector, pod))
+            || (selector.isEmpty() && !sidecars),
+        sidecars);
   }
 
   private static boolean selects(Map<String, String> selector, Pod pod) {

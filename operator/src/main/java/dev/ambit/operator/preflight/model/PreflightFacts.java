@@ -4,6 +4,7 @@ import dev.ambit.api.EnrollmentMtls;
 import dev.ambit.api.EnrollmentWaypoint;
 import dev.ambit.api.MtlsMode;
 import dev.ambit.api.Stage;
+import dev.ambit.api.WellKnown;
 import dev.ambit.operator.waypoint.life.model.WaypointClass;
 import dev.ambit.operator.waypoint.life.model.WaypointLabels;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
@@ -107,6 +108,14 @@ public record PreflightFacts(
                       services.stream().anyMatch(service -> ProtocolFindings.selects(service, pod)))
               .toList();
     };
+  }
+
+  /** Pods that have a sidecar, and are captured once they are restarted without. */
+  List<Pod> sidecars() {
+    return otherPods.stream()
+        .filter(pod -> pod.getMetadata().getAnnotations() != null)
+        .filter(pod -> pod.getMetadata().getAnnotations().containsKey(WellKnown.SIDECAR_STATUS))
+        .toList();
   }
 
   /** Those of the pods that would be captured, as far as they have any yet. */

@@ -820,4 +820,58 @@ class PreflightTest {
     assertThat(leaving.join()).isZero();
     assertThat(leaving.policies().getFirst().after()).isEqualTo("nobody");
   }
+
+  private void sidecar(String name) {
+    Pod pod = pod(name, "app: " + name, "containers: []");
+    pod.getMetadata().setAnnotations(Map.of("sidecar.istio.io/status", "{}"));
+    others.add(pod);
+  }
+
+  @Test
+  void whatSidecarsEnforceIsPlannedAndHoldsNothing() {
+    sidecar("cart");
+    policy("selector: {matchLabels: {app: cart}}, rules: [{to: [{operation: {methods: [GET]}}]}]")
+        .policy("rules: [{from: [{source: {namespaces: [shop]}}]}]")
+        .mtlsPolicy("shop", "strict", "selector: {matchLabels: {app: cart}}, mtls: {mode: STRICT}");
+    assertThat(found())
+        .containsExactly(
+            "Warning PolicyDeniesAtL4 at AuthorizationPolicy shop/policy-0",
+            "Warning SidecarInjected at Pod shop/cart");
+    assertThat(Plans.of(facts(), Stage.L4, RolloutSpec.AT_ONCE).policies())
+        .containsExactly(
+            new PolicyPlan(
+                "AuthorizationPolicy shop/policy-0",
+                "sidecar",
+                "ztunnel, more strictly than written; sidecar until a pod is restarted without",
+                true),
+            new PolicyPlan(
+                "AuthorizationPolicy shop/policy-1",
+                "sidecar",
+                "ztunnel; sidecar until a pod is restarted without",
+                false),
+            new PolicyPlan(
+                "PeerAuthentication shop/strict",
+                "sidecar",
+                "ztunnel; sidecar until a pod is restarted without",
+                false));
+  }
+
+  @Test
+  void inANamespaceOfBothKindsBothEnforceAndErrorsHold() {
+    sidecar("cart");
+    pod("cart", "containers: []");
+    capturable
+        .getFirst()
+        .getMetadata()
+        .setAnnotations(Map.of("ambient.istio.io/redirection", "enabled"));
+    policy("rules: [{to: [{operation: {methods: [GET]}}]}]");
+    assertThat(found()).contains("Error PolicyDeniesAtL4 at AuthorizationPolicy shop/policy-0");
+    assertThat(Plans.of(facts(), Stage.NONE, RolloutSpec.AT_ONCE).policies())
+        .containsExactly(
+            new PolicyPlan(
+                "AuthorizationPolicy shop/policy-0",
+                "sidecar and ztunnel, more strictly than written",
+                "sidecar",
+                true));
+  }
 }
