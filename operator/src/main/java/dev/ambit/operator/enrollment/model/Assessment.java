@@ -103,7 +103,10 @@ public record Assessment(
         release.waypoint(),
         release.mtlsStatus(observed),
         release.strictness(),
-        acts && spec.stage() == Stage.L7 && release.isComplete(),
+        acts
+            && spec.stage() == Stage.L7
+            && release.isComplete()
+            && !release.isHeldFromWaypoint(observed, spec),
         acts && release.mayRemove(observed),
         census,
         progress);

@@ -62,9 +62,22 @@ public sealed interface Progress {
   /**
    * Preflight has found what would break.
    *
-   * @param inPart whether some pods are in the mesh already, where they stay
+   * @param held what does not go on; what is done stays so
    */
-  record Preflight(Stage stage, List<Finding> errors, boolean inPart) implements Progress {
+  record Preflight(Stage stage, List<Finding> errors, Held held) implements Progress {
+    /** What an error holds. */
+    enum Held {
+      ALL_PODS("No pod is captured"),
+      MORE_PODS("No more pods are captured"),
+      WAYPOINT("The waypoint is not bound");
+
+      private final String text;
+
+      Held(String text) {
+        this.text = text;
+      }
+    }
+
     @Override
     public String reason() {
       return "PreflightFailed";
@@ -73,7 +86,8 @@ public sealed interface Progress {
     @Override
     public String message() {
       Finding first = errors.getFirst();
-      return (inPart ? "No more pods are captured: " : "No pod is captured: ")
+      return held.text
+          + ": "
           + errors.size()
           + " errors in status.findings, the first "
           + first.reason()

@@ -81,7 +81,7 @@ record Release(
         joined.isComplete()
             && observed.pods().census(joined.inForce().cut()).allIn()
             && observed.waypoint().isReady();
-    if (wanted.equals(bound)) {
+    if (wanted.equals(bound) || joined.isHeldFromWaypoint(observed, spec)) {
       return joined.settled(observed);
     }
     InForce before = observed.before().inForce();
@@ -91,6 +91,12 @@ record Release(
     }
     Release waiting = joined.settled(observed);
     return ready || announced ? waiting.preparing(wanted) : waiting;
+  }
+
+  /** What preflight finds lets no traffic go to a waypoint, and takes none from one that has it. */
+  boolean isHeldFromWaypoint(EnrollmentObservation observed, MeshEnrollmentSpec spec) {
+    return !observed.errors().isEmpty()
+        && !spec.effectiveWaypoint().name().equals(inForce.waypoint());
   }
 
   /** Nodes hear of a waypoint once it has said that it knows what is to go through it. */

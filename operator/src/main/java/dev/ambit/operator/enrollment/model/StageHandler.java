@@ -111,7 +111,10 @@ sealed interface StageHandler {
         EnrollmentObservation observed, PodCensus census, Release release, RolloutStatus rollout) {
       MeshEnrollmentSpec spec = ((EnrollmentSource.User) observed.source()).spec();
       RolloutSpec asked = spec.effectiveRollout();
-      boolean inPart = release.inForce().cut() > 0;
+      Progress.Preflight.Held held =
+          release.inForce().cut() > 0
+              ? Progress.Preflight.Held.MORE_PODS
+              : Progress.Preflight.Held.ALL_PODS;
       if (release.isAborted(observed.generation())) {
         return aborted(observed, census, rollout, asked);
       }
@@ -120,7 +123,7 @@ sealed interface StageHandler {
             observed.reached(), Stage.L4, "the rollout stays at step " + rollout.summary());
       }
       if (release.inForce().cut() < PodNumber.ALL && !observed.errors().isEmpty()) {
-        return new Progress.Preflight(observed.reached(), observed.errors(), inPart);
+        return new Progress.Preflight(observed.reached(), observed.errors(), held);
       }
       if (!census.waiting().isEmpty()) {
         return capturing(observed, census, rollout.summary());
@@ -186,6 +189,9 @@ sealed interface StageHandler {
         return new Progress.Paused(observed.reached(), Stage.L7, "no waypoint is bound");
       }
       Stage stage = bound == null ? Stage.L4 : Stage.L7;
+      if (release.isHeldFromWaypoint(observed, spec)) {
+        return new Progress.Preflight(stage, observed.errors(), Progress.Preflight.Held.WAYPOINT);
+      }
       return switch (observed.waypoint().wanted()) {
         case WaypointState.Wanted.Absent ignored ->
             new Progress.BindingWaypoint(stage, wanted, bound, "its Gateway does not exist");

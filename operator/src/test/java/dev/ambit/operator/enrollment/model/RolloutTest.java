@@ -664,6 +664,27 @@ class RolloutTest {
     return Objects.requireNonNull(shop.status.inForce()).nextWaypoint();
   }
 
+  @Test
+  void whatPreflightFindsForStageL7HoldsTheBindingAndTakesNoneBack() {
+    var shop = new Shop(4);
+    assertThat(shop.settle().stage()).isEqualTo(Stage.L4);
+    var status = shop.stage(Stage.L7).findings(ERROR).waypoint(READY).settle();
+    assertThat(status.phase()).isEqualTo(Phase.PREFLIGHT);
+    assertThat(status.stage()).isEqualTo(Stage.L4);
+    assertThat(message(status, Conditions.READY)).contains("The waypoint is not bound: 1");
+    assertThat(next(shop)).isNull();
+    assertThat(shop.makeWaypoint).isFalse();
+    shop.findings(WARNING).settle();
+    shop.findings(ERROR).waypoint(KNOWING).look();
+    assertThat(bound(shop)).as("found at the last moment").isNull();
+    shop.findings().waypoint(READY).settle();
+    assertThat(shop.waypoint(KNOWING).settle().stage()).isEqualTo(Stage.L7);
+    status = shop.findings(ERROR).settle();
+    assertThat(bound(shop)).isEqualTo("waypoint");
+    assertThat(status.stage()).isEqualTo(Stage.L7);
+    assertThat(status.phase()).isEqualTo(Phase.DONE);
+  }
+
   private static Shop atL7() {
     var shop = new Shop(4).stage(Stage.L7).waypoint(READY);
     shop.settle();
