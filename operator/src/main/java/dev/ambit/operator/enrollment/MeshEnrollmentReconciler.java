@@ -294,6 +294,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
           after);
       tell(enrollment, namespace.get(), observed, progress, after);
     }
+    ztunnels.kept(ResourceID.fromResource(enrollment), observed.traffic());
     return UpdateControl.<MeshEnrollment>noUpdate()
         .rescheduleAfter(Rhythm.next(assessment, clock.instant()));
   }
@@ -504,7 +505,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
       Context<MeshEnrollment> context) {
     DataplaneMode mode = DataplaneMode.of(pods.namespaceLabels());
     ResourceID id = ResourceID.fromResource(enrollment);
-    PlaintextSightings sightings = ztunnels.plaintext(id, source, before);
+    PlaintextSightings sightings = ztunnels.plaintext(id, source, before, pods.nodes());
     Optional<List<JudgedPolicy>> known = policies.of(pods.namespace());
     if (servingSince == null && known.isPresent()) {
       servingSince = clock.instant();
@@ -524,7 +525,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
         pods,
         waypoint,
         StrictRefusals.with(checked.findings(), enrollment.effectiveSpec().mtls(), sightings),
-        ztunnels.traffic(id, source, before),
+        ztunnels.traffic(id, source, before, pods.nodes()),
         new MtlsObservation(sightings, checked.mtls(), carriesUdp(enrollment)),
         rootNamespace,
         known,

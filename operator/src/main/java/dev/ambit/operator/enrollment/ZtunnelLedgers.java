@@ -21,7 +21,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -56,6 +55,7 @@ public final class ZtunnelLedgers implements PlaintextWatch, AutoCloseable {
 
   // Guarded by this.
   private final Map<String, PlaintextSightings> watched = new HashMap<>();
+  private Unheard unheard = Unheard.NONE;
 
   /** Asks the ztunnels of the root namespace. */
   public ZtunnelLedgers(KubernetesClient client, String rootNamespace, InstantSource clock) {
@@ -71,12 +71,14 @@ public final class ZtunnelLedgers implements PlaintextWatch, AutoCloseable {
   }
 
   @Override
-  public synchronized PlaintextSightings of(String namespace) {
+  public synchronized PlaintextSightings of(String namespace, Set<String> nodes) {
     PlaintextSightings known = watched.putIfAbsent(namespace, PlaintextSightings.NOT_ASKED);
     if (known == null && !scheduler.isShutdown()) {
       scheduler.execute(this::look);
     }
-    return known == null ? PlaintextSightings.NOT_ASKED : known;
+    return known == null || known.at() == null
+        ? PlaintextSightings.NOT_ASKED
+        : new PlaintextSightings(known.at(), known.reports(), known.instances(), unheard.by(nodes));
   }
 
   @Override
@@ -98,7 +100,8 @@ public final class ZtunnelLedgers implements PlaintextWatch, AutoCloseable {
     }
     Instant at = clock.instant();
     List<Answer> answers = new ArrayList<>();
-    Set<String> unheard = new TreeSet<>();
+    List<ZtunnelPods.Ztunnel> silent = new ArrayList<>();
+    Unheard problem = Unheard.NONE;
     try {
       Map<ZtunnelPods.Ztunnel, Future<Answer>> pending = new HashMap<>();
       for (ZtunnelPods.Ztunnel ztunnel : ztunnels.get()) {
@@ -111,9 +114,9 @@ public final class ZtunnelLedgers implements PlaintextWatch, AutoCloseable {
         } catch (TimeoutException e) {
           // Its headers came in time, and the rest did not.
           each.getValue().cancel(true);
-          unheard.add(each.getKey().node());
+          silent.add(each.getKey());
         } catch (ExecutionException e) {
-          unheard.add(each.getKey().node());
+          silent.add(each.getKey());
           LOG.atDebug()
               .addKeyValue("node", each.getKey().node())
               .addKeyValue("problem", String.valueOf(e.getCause()))
@@ -121,21 +124,22 @@ public final class ZtunnelLedgers implements PlaintextWatch, AutoCloseable {
         }
       }
     } catch (KubernetesClientException e) {
-      unheard.add("the API server does not list them");
+      problem = Unheard.because("the API server does not list them");
     } catch (RejectedExecutionException e) {
       // Closed meanwhile.
       return;
     } catch (RuntimeException e) {
       LOG.atError().setCause(e).log("cannot read ztunnels' ledgers");
-      unheard.add("see the operator's log");
+      problem = Unheard.because("see the operator's log");
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       return;
     }
-    keep(at, answers, unheard);
+    keep(at, answers, problem.equals(Unheard.NONE) ? Unheard.of(silent) : problem);
   }
 
-  private synchronized void keep(Instant at, List<Answer> answers, Set<String> unheard) {
+  private synchronized void keep(Instant at, List<Answer> answers, Unheard silent) {
+    unheard = silent;
     Set<String> instances = new HashSet<>();
     answers.forEach(answer -> instances.add(answer.instance()));
     watched.replaceAll(
@@ -147,7 +151,7 @@ public final class ZtunnelLedgers implements PlaintextWatch, AutoCloseable {
                     .filter(report -> report != null)
                     .toList(),
                 instances,
-                List.copyOf(unheard)));
+                List.of()));
   }
 
   private Answer ask(ZtunnelPods.Ztunnel ztunnel) throws IOException, InterruptedException {

@@ -11,12 +11,20 @@ import java.net.http.HttpResponse;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -30,10 +38,14 @@ public final class ZtunnelMetrics implements TrafficCounts, AutoCloseable {
 
   private static final Duration EVERY = Duration.ofSeconds(5);
   private static final Duration ANSWERS_WITHIN = Duration.ofSeconds(4);
-  private static final String NOT_ASKED = "none has been asked yet";
+
+  /** Of a thousand ztunnels some may be slow, and no more than this are waited for at a time. */
+  private static final int AT_ONCE = 32;
 
   private final Supplier<List<ZtunnelPods.Ztunnel>> ztunnels;
   private final HttpClient http = HttpClient.newBuilder().connectTimeout(ANSWERS_WITHIN).build();
+  private final ExecutorService calls =
+      Executors.newFixedThreadPool(AT_ONCE, Thread.ofVirtual().factory());
   private final ScheduledExecutorService scheduler =
       Executors.newSingleThreadScheduledExecutor(
           Thread.ofPlatform().name("ztunnel-metrics").daemon().factory());
@@ -48,7 +60,7 @@ public final class ZtunnelMetrics implements TrafficCounts, AutoCloseable {
 
     private long connections;
     private long failed;
-    private List<String> unheard = List.of(NOT_ASKED);
+    private Unheard unheard = Unheard.because("none has been asked yet");
   }
 
   /** Asks the ztunnels of the root namespace. */
@@ -64,7 +76,7 @@ public final class ZtunnelMetrics implements TrafficCounts, AutoCloseable {
   }
 
   @Override
-  public synchronized Traffic since(String namespace) {
+  public synchronized Traffic since(String namespace, Set<String> nodes) {
     Watch watch = watches.get(namespace);
     if (watch == null) {
       watch = new Watch();
@@ -73,10 +85,16 @@ public final class ZtunnelMetrics implements TrafficCounts, AutoCloseable {
         scheduler.execute(this::look);
       }
     }
-    Traffic traffic = new Traffic(watch.connections, watch.failed, watch.unheard);
-    watch.connections = 0;
-    watch.failed = 0;
-    return traffic;
+    return new Traffic(watch.connections, watch.failed, watch.unheard.by(nodes));
+  }
+
+  @Override
+  public synchronized void kept(String namespace, Traffic told) {
+    Watch watch = watches.get(namespace);
+    if (watch != null) {
+      watch.connections = Math.max(0, watch.connections - told.connections());
+      watch.failed = Math.max(0, watch.failed - told.failed());
+    }
   }
 
   @Override
@@ -84,27 +102,53 @@ public final class ZtunnelMetrics implements TrafficCounts, AutoCloseable {
     watches.remove(namespace);
   }
 
-  /** Asks each ztunnel once. */
+  /** Asks each ztunnel once, many at the same time. */
   void look() {
     if (nobodyAsks()) {
       return;
     }
     try {
       List<ZtunnelPods.Ztunnel> all = ztunnels.get();
-      List<String> unheard = new ArrayList<>();
+      Map<ZtunnelPods.Ztunnel, Future<Boolean>> pending = new LinkedHashMap<>();
       for (ZtunnelPods.Ztunnel ztunnel : all) {
-        if (!ask(ztunnel)) {
-          unheard.add(ztunnel.node());
+        Callable<Boolean> call = () -> ask(ztunnel);
+        pending.put(ztunnel, calls.submit(call));
+      }
+      List<ZtunnelPods.Ztunnel> silent = new ArrayList<>();
+      for (Map.Entry<ZtunnelPods.Ztunnel, Future<Boolean>> each : pending.entrySet()) {
+        if (!isHeard(each.getKey(), each.getValue())) {
+          silent.add(each.getKey());
         }
       }
-      finish(all, unheard);
+      finish(all, Unheard.of(silent));
     } catch (KubernetesClientException e) {
-      finish(List.of(), List.of("the API server does not list them"));
+      finish(List.of(), Unheard.because("the API server does not list them"));
+    } catch (RejectedExecutionException e) {
+      // Closed meanwhile.
+      return;
     } catch (RuntimeException e) {
       LOG.atError().setCause(e).log("cannot read ztunnels' metrics");
-      finish(List.of(), List.of("see the operator's log"));
+      finish(List.of(), Unheard.because("see the operator's log"));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Those before it in line have been waited for already. */
+  private static boolean isHeard(ZtunnelPods.Ztunnel ztunnel, Future<Boolean> answer)
+      throws InterruptedException {
+    try {
+      return answer.get(2 * ANSWERS_WITHIN.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (TimeoutException e) {
+      // Its headers came in time, and the rest did not.
+      answer.cancel(true);
+      return false;
+    } catch (ExecutionException e) {
+      LOG.atError()
+          .addKeyValue("node", ztunnel.node())
+          .setCause(e.getCause())
+          .log("cannot read a ztunnel's metrics");
+      return false;
     }
   }
 
@@ -161,20 +205,21 @@ public final class ZtunnelMetrics implements TrafficCounts, AutoCloseable {
         });
   }
 
-  private synchronized void finish(List<ZtunnelPods.Ztunnel> all, List<String> unheard) {
+  private synchronized void finish(List<ZtunnelPods.Ztunnel> all, Unheard unheard) {
     List<String> uids = all.stream().map(ZtunnelPods.Ztunnel::uid).toList();
     watches
         .values()
         .forEach(
             watch -> {
               watch.seen.keySet().retainAll(uids);
-              watch.unheard = List.copyOf(unheard);
+              watch.unheard = unheard;
             });
   }
 
   @Override
   public void close() {
     scheduler.shutdownNow();
+    calls.shutdownNow();
     http.shutdownNow();
   }
 }

@@ -5,6 +5,7 @@ import dev.ambit.operator.install.model.ZtunnelDaemonSet;
 import io.fabric8.kubernetes.api.model.ListOptionsBuilder;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.KubernetesClient;
+import io.fabric8.kubernetes.client.readiness.Readiness;
 import java.net.URI;
 import java.util.ArrayList;
 import java.util.List;
@@ -20,8 +21,9 @@ final class ZtunnelPods {
    *
    * @param uid of its pod, whose counters begin at zero
    * @param base where it serves its metrics and what else it tells
+   * @param ready whether its node says so; that of a node which is gone no longer is
    */
-  record Ztunnel(String uid, String node, URI base) {}
+  record Ztunnel(String uid, String node, URI base, boolean ready) {}
 
   /** Those of the root namespace that run. */
   static List<Ztunnel> list(KubernetesClient client, String rootNamespace) {
@@ -40,7 +42,8 @@ final class ZtunnelPods {
             new Ztunnel(
                 pod.getMetadata().getUid(),
                 String.valueOf(pod.getSpec().getNodeName()),
-                URI.create("http://" + host + ":" + PORT)));
+                URI.create("http://" + host + ":" + PORT),
+                Readiness.isPodReady(pod)));
       }
     }
     return ztunnels;

@@ -32,9 +32,16 @@ public final class ZtunnelReports {
     this.plaintext = plaintext;
   }
 
-  /** How connections fare, while a rollout turns on it. */
+  /**
+   * How connections fare, while a rollout turns on it.
+   *
+   * @param nodes those with pods of the namespace
+   */
   synchronized Traffic traffic(
-      ResourceID enrollment, EnrollmentSource source, MeshEnrollmentStatus before) {
+      ResourceID enrollment,
+      EnrollmentSource source,
+      MeshEnrollmentStatus before,
+      Set<String> nodes) {
     boolean wanted =
         source instanceof EnrollmentSource.User(MeshEnrollmentSpec spec)
             && spec.stage() != Stage.NONE
@@ -42,13 +49,25 @@ public final class ZtunnelReports {
             && spec.effectiveRollout().abortAbove() != null
             && (before.rollout() == null || !before.rollout().complete());
     return asks(forTraffic, enrollment, wanted, traffic::forget)
-        ? traffic.since(namespace(enrollment))
+        ? traffic.since(namespace(enrollment), nodes)
         : Traffic.NONE;
   }
 
-  /** What plaintext was seen, while strict mTLS is asked for and not in force. */
+  /** What was told of connections is in the enrollment's status. */
+  void kept(ResourceID enrollment, Traffic told) {
+    traffic.kept(namespace(enrollment), told);
+  }
+
+  /**
+   * What plaintext was seen, while strict mTLS is asked for and not in force.
+   *
+   * @param nodes those with pods of the namespace
+   */
   synchronized PlaintextSightings plaintext(
-      ResourceID enrollment, EnrollmentSource source, MeshEnrollmentStatus before) {
+      ResourceID enrollment,
+      EnrollmentSource source,
+      MeshEnrollmentStatus before,
+      Set<String> nodes) {
     MeshEnrollmentSpec spec =
         switch (source) {
           case EnrollmentSource.User(MeshEnrollmentSpec user) -> user;
@@ -63,7 +82,7 @@ public final class ZtunnelReports {
             && spec.mtls() != EnrollmentMtls.PERMISSIVE
             && (before.inForce() == null || before.inForce().mtls() != EnrollmentMtls.STRICT);
     return asks(forPlaintext, enrollment, wanted, plaintext::forget)
-        ? plaintext.of(namespace(enrollment))
+        ? plaintext.of(namespace(enrollment), nodes)
         : PlaintextSightings.NOT_ASKED;
   }
 

@@ -45,10 +45,13 @@ class MeshEnrollmentReconcilerTest {
         new ZtunnelReports(
             new TrafficCounts() {
               @Override
-              public Traffic since(String namespace) {
+              public Traffic since(String namespace, Set<String> nodes) {
                 counted.add(namespace);
                 return Traffic.NONE;
               }
+
+              @Override
+              public void kept(String namespace, Traffic told) {}
 
               @Override
               public void forget(String namespace) {
@@ -57,7 +60,7 @@ class MeshEnrollmentReconcilerTest {
             },
             new PlaintextWatch() {
               @Override
-              public PlaintextSightings of(String namespace) {
+              public PlaintextSightings of(String namespace, Set<String> nodes) {
                 watched.add(namespace);
                 return PlaintextSightings.NOT_ASKED;
               }

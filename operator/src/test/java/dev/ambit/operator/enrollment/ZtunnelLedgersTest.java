@@ -14,6 +14,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -47,6 +48,10 @@ class ZtunnelLedgersTest {
   }
 
   private void ztunnel(String node, int status, String body) throws IOException {
+    ztunnel(node, status, body, true);
+  }
+
+  private void ztunnel(String node, int status, String body, boolean ready) throws IOException {
     HttpServer server =
         HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
     server.createContext(
@@ -61,18 +66,21 @@ class ZtunnelLedgersTest {
     servers.add(server);
     ztunnels.add(
         new ZtunnelPods.Ztunnel(
-            "uid-" + node, node, URI.create("http://127.0.0.1:" + server.getAddress().getPort())));
+            "uid-" + node,
+            node,
+            URI.create("http://127.0.0.1:" + server.getAddress().getPort()),
+            ready));
   }
 
   private PlaintextSightings sightings() {
-    await().atMost(Duration.ofSeconds(30)).until(() -> ledgers.of("shop").at() != null);
-    return ledgers.of("shop");
+    await().atMost(Duration.ofSeconds(30)).until(() -> ledgers.of("shop", Set.of()).at() != null);
+    return ledgers.of("shop", Set.of());
   }
 
   @Test
   void nothingIsKnownBeforeTheyAreAsked() throws IOException {
     ztunnel("one", 200, LEDGER.formatted("run-1"));
-    assertThat(ledgers.of("shop")).isEqualTo(PlaintextSightings.NOT_ASKED);
+    assertThat(ledgers.of("shop", Set.of())).isEqualTo(PlaintextSightings.NOT_ASKED);
   }
 
   @Test
@@ -113,5 +121,13 @@ class ZtunnelLedgersTest {
     PlaintextSightings sightings = sightings();
     assertThat(sightings.unheard()).containsExactly("none", "odd", "other");
     assertThat(sightings.instances()).containsExactly("run-1");
+  }
+
+  @Test
+  void oneOfANodeThatIsGoneIsNamedToNamespacesWithPodsThereAlone() throws IOException {
+    ztunnel("good", 200, LEDGER.formatted("run-1"));
+    ztunnel("gone", 503, "", false);
+    assertThat(sightings().unheard()).isEmpty();
+    assertThat(ledgers.of("shop", Set.of("gone")).unheard()).containsExactly("gone");
   }
 }

@@ -12,6 +12,10 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -46,7 +50,8 @@ class ZtunnelMetricsTest {
   }
 
   private static ZtunnelPods.Ztunnel ztunnel(String uid, int port) {
-    return new ZtunnelPods.Ztunnel(uid, "node-of-" + uid, URI.create("http://127.0.0.1:" + port));
+    return new ZtunnelPods.Ztunnel(
+        uid, "node-of-" + uid, URI.create("http://127.0.0.1:" + port), true);
   }
 
   private static String counters(int opened, int failed) {
@@ -61,23 +66,26 @@ class ZtunnelMetricsTest {
 
   /** Lets the first look, which is what all others are compared with, happen. */
   private void begin() {
-    assertThat(metrics.since("shop").unheard()).isNotEmpty();
-    await().until(() -> metrics.since("shop").unheard().isEmpty());
+    assertThat(metrics.since("shop", Set.of()).unheard()).isNotEmpty();
+    await().until(() -> metrics.since("shop", Set.of()).unheard().isEmpty());
   }
 
   @Test
   void onlyWhatIsNewSinceTheLastQuestionCounts() {
     text = counters(100, 7);
     begin();
-    assertThat(metrics.since("shop")).isEqualTo(Traffic.NONE);
+    assertThat(metrics.since("shop", Set.of())).isEqualTo(Traffic.NONE);
     text = counters(110, 9);
     metrics.look();
-    assertThat(metrics.since("shop")).isEqualTo(new Traffic(12, 2, List.of()));
-    assertThat(metrics.since("shop")).isEqualTo(Traffic.NONE);
+    Traffic told = metrics.since("shop", Set.of());
+    assertThat(told).isEqualTo(new Traffic(12, 2, List.of()));
+    assertThat(metrics.since("shop", Set.of())).as("not written down").isEqualTo(told);
+    metrics.kept("shop", told);
+    assertThat(metrics.since("shop", Set.of())).isEqualTo(Traffic.NONE);
     // Dropped, and come back.
     text = counters(3, 9);
     metrics.look();
-    assertThat(metrics.since("shop")).isEqualTo(new Traffic(3, 0, List.of()));
+    assertThat(metrics.since("shop", Set.of())).isEqualTo(new Traffic(3, 0, List.of()));
   }
 
   @Test
@@ -86,7 +94,48 @@ class ZtunnelMetricsTest {
     begin();
     server.stop(0);
     metrics.look();
-    assertThat(metrics.since("shop").unheard()).containsExactly("node-of-one");
+    assertThat(metrics.since("shop", Set.of()).unheard()).containsExactly("node-of-one");
+  }
+
+  @Test
+  void oneOfANodeThatIsGoneMattersToNamespacesWithPodsThereAlone() {
+    text = counters(1, 1);
+    ztunnels.add(new ZtunnelPods.Ztunnel("two", "gone", URI.create("http://127.0.0.1:1"), false));
+    begin();
+    assertThat(metrics.since("shop", Set.of("node-of-one")).unheard()).isEmpty();
+    assertThat(metrics.since("shop", Set.of("gone")).unheard()).containsExactly("gone");
+  }
+
+  /** Each is slow, and all together would take a minute one after the other. */
+  @Test
+  void manyAreAskedAtTheSameTime() throws IOException {
+    HttpServer slow =
+        HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+    CountDownLatch asked = new CountDownLatch(8);
+    slow.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
+    slow.createContext(
+        "/metrics",
+        exchange -> {
+          asked.countDown();
+          boolean all;
+          try {
+            all = asked.await(3, TimeUnit.SECONDS);
+          } catch (InterruptedException e) {
+            throw new IOException(e);
+          }
+          exchange.sendResponseHeaders(all ? 200 : 500, -1);
+          exchange.close();
+        });
+    slow.start();
+    try {
+      ztunnels.clear();
+      for (int i = 0; i < 8; i++) {
+        ztunnels.add(ztunnel("slow-" + i, slow.getAddress().getPort()));
+      }
+      begin();
+    } finally {
+      slow.stop(0);
+    }
   }
 
   @Test
@@ -97,6 +146,6 @@ class ZtunnelMetricsTest {
     metrics.look();
     metrics.forget("shop");
     begin();
-    assertThat(metrics.since("shop")).isEqualTo(Traffic.NONE);
+    assertThat(metrics.since("shop", Set.of())).isEqualTo(Traffic.NONE);
   }
 }

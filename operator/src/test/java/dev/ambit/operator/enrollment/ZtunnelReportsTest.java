@@ -30,10 +30,13 @@ class ZtunnelReportsTest {
       new ZtunnelReports(
           new TrafficCounts() {
             @Override
-            public Traffic since(String namespace) {
+            public Traffic since(String namespace, Set<String> nodes) {
               traffic.add(namespace);
               return SOME;
             }
+
+            @Override
+            public void kept(String namespace, Traffic told) {}
 
             @Override
             public void forget(String namespace) {
@@ -42,7 +45,7 @@ class ZtunnelReportsTest {
           },
           new PlaintextWatch() {
             @Override
-            public PlaintextSightings of(String namespace) {
+            public PlaintextSightings of(String namespace, Set<String> nodes) {
               plaintext.add(namespace);
               return SEEN;
             }
@@ -64,12 +67,12 @@ class ZtunnelReportsTest {
   @Test
   void oneThatDoesNotCountTakesNothingFromTheOneThatDoes() {
     var counts = new EnrollmentSource.User(careful());
-    assertThat(reports.traffic(DEFAULT, counts, BEFORE)).isEqualTo(SOME);
-    assertThat(reports.plaintext(DEFAULT, counts, BEFORE)).isEqualTo(SEEN);
+    assertThat(reports.traffic(DEFAULT, counts, BEFORE, Set.of())).isEqualTo(SOME);
+    assertThat(reports.plaintext(DEFAULT, counts, BEFORE, Set.of())).isEqualTo(SEEN);
 
     var superseded = new EnrollmentSource.Superseded("default", true);
-    assertThat(reports.traffic(OTHER, superseded, BEFORE)).isEqualTo(Traffic.NONE);
-    assertThat(reports.plaintext(OTHER, superseded, BEFORE))
+    assertThat(reports.traffic(OTHER, superseded, BEFORE, Set.of())).isEqualTo(Traffic.NONE);
+    assertThat(reports.plaintext(OTHER, superseded, BEFORE, Set.of()))
         .isEqualTo(PlaintextSightings.NOT_ASKED);
     assertThat(traffic).containsExactly("shop");
     assertThat(plaintext).containsExactly("shop");
@@ -78,8 +81,8 @@ class ZtunnelReportsTest {
   @Test
   void aPlanBesideTheMirrorOfALabelGoesOnBeingTold() {
     var plan = new EnrollmentSource.Plan(spec("{stage: L4, mtls: Strict, dryRun: true}"));
-    assertThat(reports.plaintext(DEFAULT, plan, BEFORE)).isEqualTo(SEEN);
-    assertThat(reports.plaintext(OTHER, new EnrollmentSource.Labels(), BEFORE))
+    assertThat(reports.plaintext(DEFAULT, plan, BEFORE, Set.of())).isEqualTo(SEEN);
+    assertThat(reports.plaintext(OTHER, new EnrollmentSource.Labels(), BEFORE, Set.of()))
         .isEqualTo(PlaintextSightings.NOT_ASKED);
     assertThat(plaintext).containsExactly("shop");
   }
@@ -87,11 +90,11 @@ class ZtunnelReportsTest {
   @Test
   void nobodyIsAskedOnceNoneTurnsOnIt() {
     var counts = new EnrollmentSource.User(careful());
-    reports.traffic(DEFAULT, counts, BEFORE);
-    reports.plaintext(DEFAULT, counts, BEFORE);
-    reports.plaintext(OTHER, counts, BEFORE);
+    reports.traffic(DEFAULT, counts, BEFORE, Set.of());
+    reports.plaintext(DEFAULT, counts, BEFORE, Set.of());
+    reports.plaintext(OTHER, counts, BEFORE, Set.of());
 
-    reports.traffic(DEFAULT, new EnrollmentSource.User(spec("{stage: L4}")), BEFORE);
+    reports.traffic(DEFAULT, new EnrollmentSource.User(spec("{stage: L4}")), BEFORE, Set.of());
     assertThat(traffic).isEmpty();
     reports.forget(DEFAULT);
     assertThat(plaintext).containsExactly("shop");

@@ -10,6 +10,8 @@ import io.fabric8.kubernetes.api.model.Pod;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -74,6 +76,17 @@ public record EnrolledPods(
   public Proof proof(Pod pod) {
     String uid = pod.getMetadata().getUid();
     return uid == null ? Proof.UNTRIED : proofs.getOrDefault(uid, Proof.UNTRIED);
+  }
+
+  /** Where they run, or have run for as long as nobody says that they no longer do. */
+  public Set<String> nodes() {
+    return pods.stream()
+        .flatMap(
+            pod ->
+                pod.getSpec() == null
+                    ? Stream.of()
+                    : Stream.ofNullable(pod.getSpec().getNodeName()))
+        .collect(Collectors.toUnmodifiableSet());
   }
 
   /** Instances of waypoints, which speak HBONE themselves. */
