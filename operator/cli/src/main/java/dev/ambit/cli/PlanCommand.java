@@ -125,7 +125,7 @@ final class PlanCommand extends ClusterCommand {
         new EnrolledPods(asked, Objects.labels(namespace), excluded, typed, Map.of());
     NodeAnswers ztunnels = ForwardedNodes.ztunnels(environment.adminPort(), cluster);
     Instant now = environment.clock().instant();
-    PreflightFacts facts =
+    PreflightFacts read =
         new PreflightReader(
                 cluster.client(),
                 cluster.rootNamespace(),
@@ -134,6 +134,13 @@ final class PlanCommand extends ClusterCommand {
                 target(namespace, wanted, rollout, mesh, enrollments),
                 enrolled.capturable(),
                 typed);
+    PreflightFacts facts = mesh.isPresent() ? read : read.withUnknownNodes();
+    if (mesh.isEmpty() && wanted != Stage.NONE) {
+      environment
+          .err()
+          .println(
+              "ambit: there is no AmbientMesh yet: this is what would change once there is one");
+    }
     return plan(
         PodExplanation.Surroundings.of(namespace, excluded, enrollments),
         pods,
@@ -150,7 +157,7 @@ final class PlanCommand extends ClusterCommand {
                     ? sightings(ztunnels, enrolled, now)
                     : PlaintextSightings.NOT_ASKED),
         WaypointStatus.among(cluster.list(Cluster.GATEWAY_API, "gateways", null, "")),
-        EnrollmentChange.of(namespace, enrollments, mesh, excluded, wanted.text()));
+        change(namespace, enrollments, mesh, excluded, wanted));
   }
 
   /** The same of manifests; no cluster is asked. */
@@ -197,8 +204,18 @@ final class PlanCommand extends ClusterCommand {
             manifests.documents().stream()
                 .filter(each -> Objects.text(each, "/kind").equals("Gateway"))
                 .toList()),
-        EnrollmentChange.of(
-            namespace, enrollments, Optional.of(mesh.orElse(namespace)), excluded, wanted.text()));
+        change(namespace, enrollments, mesh, excluded, wanted));
+  }
+
+  /** A plan may be made before there is a mesh, which is no contradiction then. */
+  private static EnrollmentChange change(
+      JsonNode namespace,
+      List<JsonNode> enrollments,
+      Optional<JsonNode> mesh,
+      Set<String> excluded,
+      Stage wanted) {
+    return EnrollmentChange.of(
+        namespace, enrollments, Optional.of(mesh.orElse(namespace)), excluded, wanted.text());
   }
 
   private static List<JsonNode> both(Manifests manifests, String kind, String root) {

@@ -171,6 +171,24 @@ class PlanCommandTest {
   }
 
   @Test
+  void before_there_is_a_mesh_its_absence_is_no_error() {
+    ambit.server.remove("/apis/ambit.dev/v1alpha1/ambientmeshes/default");
+    ambit.server.put(
+        """
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: web, namespace: plain}
+        spec: {nodeName: node-9}
+        status: {phase: Running}
+        """);
+    var result = ambit.run("plan", "plain").exits(ExitCode.OK);
+    assertThat(result.out())
+        .contains("1 pods would join")
+        .doesNotContain("NotReady", "It would not happen");
+    assertThat(result.err()).contains("there is no AmbientMesh yet");
+  }
+
+  @Test
   void manifests_in_files_are_checked_without_a_cluster() throws Exception {
     Path folder = Files.createDirectory(ambit.folder.resolve("manifests"));
     Files.writeString(

@@ -64,6 +64,23 @@ public record PreflightFacts(
     sockets = Map.copyOf(sockets);
   }
 
+  /** The same where nodes are still to get their part of the mesh. */
+  public PreflightFacts withUnknownNodes() {
+    return new PreflightFacts(
+        target,
+        rootNamespace,
+        capturable,
+        otherPods,
+        services,
+        networkPolicies,
+        authorizationPolicies,
+        peerAuthentications,
+        requestAuthentications,
+        missingDefinitions,
+        new NodeReadiness.Unknown(),
+        sockets);
+  }
+
   String namespace() {
     return target.namespace();
   }
@@ -203,7 +220,7 @@ public record PreflightFacts(
       }
     }
 
-    /** Nobody has asked a cluster, as where manifests are checked before there is one. */
+    /** There is no mesh yet, or no cluster was asked, as where manifests are checked. */
     record Unknown() implements NodeReadiness {}
   }
 }
