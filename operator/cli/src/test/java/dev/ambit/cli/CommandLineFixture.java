@@ -96,24 +96,48 @@ final class CommandLineFixture implements AutoCloseable {
   Result plain(String... arguments) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     ByteArrayOutputStream err = new ByteArrayOutputStream();
-    Environment environment =
-        new Environment(
-            new PrintStream(out, true, StandardCharsets.UTF_8),
-            new PrintStream(err, true, StandardCharsets.UTF_8),
-            terminal,
-            variables,
-            clock,
-            folder,
-            (_, _, pod, _, path) -> {
-              String answer = adminAnswers.get(pod + path);
-              if (answer == null) {
-                throw new IOException("connection refused");
-              }
-              return answer;
-            });
-    int exitCode = Ambit.run(environment, arguments);
+    int exitCode = Ambit.run(environment(out, err), arguments);
     return new Result(
         exitCode, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
+  }
+
+  /** A command that goes on until it is interrupted. */
+  record Running(Thread thread, ByteArrayOutputStream output) {
+    String out() {
+      return output.toString(StandardCharsets.UTF_8);
+    }
+  }
+
+  /** Begins one. */
+  Running start(String... arguments) {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    List<String> all = new ArrayList<>(List.of(arguments));
+    all.add("--kubeconfig=" + folder.resolve("kubeconfig"));
+    Environment environment = environment(out, new ByteArrayOutputStream());
+    return new Running(
+        Thread.ofVirtual()
+            .start(
+                () -> {
+                  var unused = Ambit.run(environment, all.toArray(String[]::new));
+                }),
+        out);
+  }
+
+  private Environment environment(ByteArrayOutputStream out, ByteArrayOutputStream err) {
+    return new Environment(
+        new PrintStream(out, true, StandardCharsets.UTF_8),
+        new PrintStream(err, true, StandardCharsets.UTF_8),
+        terminal,
+        variables,
+        clock,
+        folder,
+        (_, _, pod, _, path) -> {
+          String answer = adminAnswers.get(pod + path);
+          if (answer == null) {
+            throw new IOException("connection refused");
+          }
+          return answer;
+        });
   }
 
   static String resource(String name) {

@@ -155,6 +155,11 @@ final class FakeApiServer implements AutoCloseable {
       send(exchange, 200, object.toString());
       return;
     }
+    if ("true".equals(query.get("watch"))) {
+      // It may end at any time, and whoever watches asks again.
+      send(exchange, 200, "");
+      return;
+    }
     String kind = path.replaceFirst("/namespaces/[^/]+(?=/)", "");
     if (!kinds.contains(kind)) {
       send(exchange, 404, status(404, path + " not found"));

@@ -1,12 +1,16 @@
 package dev.ambit.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import dev.ambit.cli.output.Json;
+import java.time.Duration;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 class StatusCommandTest {
+  private static final Duration SOON = Duration.ofSeconds(30);
+
   private final CommandLineFixture ambit = new CommandLineFixture();
 
   @AfterEach
@@ -27,6 +31,24 @@ class StatusCommandTest {
   @Test
   void one_namespace_is_shown_with_its_conditions_nodes_waypoints_and_excluded_pods() {
     installed().run("status", "shop").exits(ExitCode.OK).printed("status-shop.txt");
+  }
+
+  @Test
+  void what_is_watched_is_shown_again_when_it_changes_and_not_before() throws Exception {
+    CommandLineFixture.Running status = installed().start("status", "plain", "--watch");
+    await().atMost(SOON).until(() -> status.out().contains("Namespace plain is not enrolled."));
+    ambit.server.put(
+        """
+        apiVersion: ambit.dev/v1alpha1
+        kind: MeshEnrollment
+        metadata: {name: default, namespace: plain, generation: 1}
+        spec: {stage: L4}
+        status: {observedGeneration: 1, stage: None, phase: Capturing}
+        """);
+    await().atMost(SOON).until(() -> status.out().contains("Capturing"));
+    assertThat(status.out()).containsOnlyOnce("is not enrolled");
+    status.thread().interrupt();
+    assertThat(status.thread().join(SOON)).as("ends once interrupted").isTrue();
   }
 
   @Test
