@@ -17,6 +17,7 @@ public record EnrollmentPlan(
     @JsonPropertyDescription(
             "Policies that bear on the namespace's pods, and who enforces each; at most 50 of them.")
         List<PolicyPlan> policies,
+    @JsonPropertyDescription("How many more such policies there are.") int morePolicies,
     @JsonPropertyDescription("The waypoint that stage L7 would take.")
         @Nullable WaypointPlan waypoint,
     @JsonPropertyDescription("Connections of the namespace's pods that are open now.")
@@ -30,6 +31,7 @@ public record EnrollmentPlan(
   /** The same with what has to be asked for. */
   public EnrollmentPlan with(
       @Nullable WaypointPlan taken, @Nullable ConnectionPlan openConnections) {
-    return new EnrollmentPlan(stage, join, leave, stay, steps, policies, taken, openConnections);
+    return new EnrollmentPlan(
+        stage, join, leave, stay, steps, policies, morePolicies, taken, openConnections);
   }
 }

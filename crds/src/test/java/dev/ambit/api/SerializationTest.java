@@ -96,6 +96,7 @@ class SerializationTest {
                 3,
                 List.of(1, 6),
                 List.of(new PolicyPlan("AuthorizationPolicy shop/a", "nobody", "ztunnel", false)),
+                4,
                 new WaypointPlan(
                     "gate",
                     true,

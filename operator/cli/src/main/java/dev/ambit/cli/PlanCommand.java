@@ -436,6 +436,9 @@ final class PlanCommand extends ClusterCommand {
                           ? Cell.of("changes", Tone.WARNING)
                           : Cell.of("as written")));
       page.gap().table(table);
+      if (plan.morePolicies() > 0) {
+        page.line("and " + plan.morePolicies() + " more policies");
+      }
     }
     if (!plan.waypoints().isEmpty()) {
       Table table = new Table("WAYPOINT", "BOUND BY", "EFFECT");

@@ -24,6 +24,7 @@ import org.jspecify.annotations.Nullable;
  * @param leave pods that would leave it
  * @param stay how many would stay as they are
  * @param steps how many pods would be in the mesh after each step
+ * @param morePolicies how many there are beside those
  * @param waypointCost what the waypoint of stage L7 would request; absent where none is asked for,
  *     or no cluster was
  * @param connections that are open now; absent where no cluster was asked
@@ -39,6 +40,7 @@ public record PlanView(
     List<Integer> steps,
     List<EnrollmentStatus.Excluded> excluded,
     List<PolicyPlan> policies,
+    int morePolicies,
     List<WaypointLine> waypoints,
     @Nullable WaypointPlan waypointCost,
     @Nullable ConnectionPlan connections,
@@ -94,6 +96,7 @@ public record PlanView(
         facts.plan().steps(),
         excluded,
         facts.plan().policies(),
+        facts.plan().morePolicies(),
         waypoints(facts, !stage.equals(EnrollmentChange.NONE)),
         facts.plan().waypoint(),
         facts.plan().connections(),

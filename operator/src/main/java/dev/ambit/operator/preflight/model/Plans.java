@@ -1,6 +1,7 @@
 package dev.ambit.operator.preflight.model;
 
 import dev.ambit.api.EnrollmentPlan;
+import dev.ambit.api.PolicyPlan;
 import dev.ambit.api.RolloutSpec;
 import dev.ambit.api.Stage;
 import dev.ambit.capture.Redirection;
@@ -12,6 +13,8 @@ import java.util.stream.Stream;
 
 /** What an enrollment would change. */
 public final class Plans {
+  private static final int MOST_POLICIES = 50;
+
   private Plans() {}
 
   /** The plan for a namespace that is to come to a stage. */
@@ -33,13 +36,15 @@ public final class Plans {
                 .map(step -> Math.max(staying, Math.ceilDiv(capturable * step.percent(), 100)))
                 .toList()
             : List.of();
+    List<PolicyPlan> policies = PolicyChanges.plans(facts, inside > 0, enters);
     return new EnrollmentPlan(
         stage,
         join,
         leave,
         all.size() - join - leave,
         steps,
-        PolicyChanges.plans(facts, inside > 0, enters),
+        policies.stream().limit(MOST_POLICIES).toList(),
+        Math.max(0, policies.size() - MOST_POLICIES),
         null,
         null);
   }

@@ -27,8 +27,6 @@ import java.util.stream.Stream;
 
 /** Policies that nobody, or a sidecar, enforces outside the mesh, and that ztunnels would. */
 public final class PolicyChanges {
-  static final int MOST_LISTED = 50;
-
   private static final String NOBODY = "nobody";
   private static final String SIDECAR = "sidecar";
   private static final String ZTUNNEL = "ztunnel";
@@ -230,10 +228,7 @@ public final class PolicyChanges {
               facts.stage() == Stage.L7 ? WAYPOINT : FOR_WAYPOINTS,
               false));
     }
-    return plans.stream()
-        .sorted(Comparator.comparing(PolicyPlan::policy))
-        .limit(MOST_LISTED)
-        .toList();
+    return plans.stream().sorted(Comparator.comparing(PolicyPlan::policy)).toList();
   }
 
   private static String before(Fate fate, Reach reach, boolean inMesh) {

@@ -809,6 +809,7 @@ class PreflightTest {
                         "waypoint, where one is bound",
                         "waypoint, where one is bound",
                         false)),
+                0,
                 null,
                 null));
     capturable.forEach(
@@ -873,5 +874,16 @@ class PreflightTest {
                 "sidecar and ztunnel, more strictly than written",
                 "sidecar",
                 true));
+  }
+
+  @Test
+  void howManyPoliciesAPlanLeavesOutIsCounted() {
+    pod("cart", "containers: []");
+    for (int i = 0; i < 53; i++) {
+      policy("rules: [{from: [{source: {namespaces: [shop]}}]}]");
+    }
+    EnrollmentPlan plan = Plans.of(facts(), Stage.L4, RolloutSpec.AT_ONCE);
+    assertThat(plan.policies()).hasSize(50);
+    assertThat(plan.morePolicies()).isEqualTo(3);
   }
 }
