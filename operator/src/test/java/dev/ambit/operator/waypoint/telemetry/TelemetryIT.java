@@ -87,11 +87,11 @@ final class TelemetryIT {
   private static final MeshServices SERVICES =
       new MeshServices() {
         @Override
-        public Optional<MeshService> named(MeshService.Kind kind, String namespace, String name) {
+        public List<MeshService> allNamed(MeshService.Kind kind, String namespace, String name) {
           return List.of(CART, COLLECTOR).stream()
               .filter(service -> service.namespace().equals(namespace))
               .filter(service -> service.name().equals(name))
-              .findFirst();
+              .toList();
         }
 
         @Override

@@ -31,8 +31,16 @@ final class ServiceDirectory implements MeshServices {
     }
   }
 
-  /** One that is new or different; whether it differs as routes and policies see it. */
-  boolean put(Service message, MeshService.Kind kind, Map<String, String> labels) {
+  /**
+   * One that is new or different; whether it differs as routes and policies see it.
+   *
+   * @param portNames of those ports that have one, by number
+   */
+  boolean put(
+      Service message,
+      MeshService.Kind kind,
+      Map<String, String> labels,
+      Map<Integer, String> portNames) {
     MeshService service =
         new MeshService(
             kind,
@@ -40,7 +48,7 @@ final class ServiceDirectory implements MeshServices {
             message.getName(),
             message.getHostname(),
             labels,
-            message.getPortsList().stream().map(ServiceDirectory::port).toList());
+            message.getPortsList().stream().map(port -> port(port, portNames)).toList());
     messages.put(service.key(), message);
     MeshService before = byKey.put(service.key(), service);
     if (service.equals(before)) {
@@ -75,10 +83,10 @@ final class ServiceDirectory implements MeshServices {
     return present.isEmpty() ? null : present;
   }
 
-  private static ServicePort port(Port port) {
+  private static ServicePort port(Port port, Map<Integer, String> names) {
     return new ServicePort(
         port.getServicePort(),
-        "",
+        names.getOrDefault(port.getServicePort(), ""),
         switch (port.getAppProtocol()) {
           case HTTP11 -> PortProtocol.HTTP;
           case HTTP2 -> PortProtocol.HTTP2;
@@ -106,10 +114,8 @@ final class ServiceDirectory implements MeshServices {
   }
 
   @Override
-  public Optional<MeshService> named(MeshService.Kind kind, String namespace, String name) {
-    List<MeshService> found =
-        List.copyOf(byName.getOrDefault(new Name(kind, namespace, name), Map.of()).values());
-    return found.isEmpty() ? Optional.empty() : Optional.of(found.getFirst());
+  public List<MeshService> allNamed(MeshService.Kind kind, String namespace, String name) {
+    return List.copyOf(byName.getOrDefault(new Name(kind, namespace, name), Map.of()).values());
   }
 
   @Override

@@ -249,7 +249,8 @@ public final class WaypointIndex {
             object.filter(found -> found instanceof ServiceEntry).isPresent()
                 ? MeshService.Kind.SERVICE_ENTRY
                 : MeshService.Kind.SERVICE,
-            object.map(ObjectStore::labels).orElse(Map.of()));
+            object.map(ObjectStore::labels).orElse(Map.of()),
+            object.map(PortNames::of).orElse(Map.of()));
     if (differs) {
       routesChanged = true;
     }

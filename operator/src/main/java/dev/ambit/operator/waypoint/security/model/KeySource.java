@@ -24,6 +24,7 @@ import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMat
 import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext;
 import java.net.URI;
 import java.net.URISyntaxException;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 
@@ -96,8 +97,8 @@ record KeySource(RemoteJwks remote, Optional<Backend> backend, Optional<Cluster>
   private static final MeshServices NO_SERVICES =
       new MeshServices() {
         @Override
-        public Optional<MeshService> named(MeshService.Kind kind, String namespace, String name) {
-          return Optional.empty();
+        public List<MeshService> allNamed(MeshService.Kind kind, String namespace, String name) {
+          return List.of();
         }
 
         @Override

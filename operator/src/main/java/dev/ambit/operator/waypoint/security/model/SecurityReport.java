@@ -286,7 +286,7 @@ public record SecurityReport(
     return switch (target) {
       case Target.Unsupported _ -> List.of();
       case Target.OfService(MeshService.Kind kind, String namespace, String name) ->
-          targets.services().named(kind, namespace, name).stream()
+          targets.services().allNamed(kind, namespace, name).stream()
               .filter(service -> !targets.waypointsOf(service).isEmpty())
               .toList();
       case Target.OfGateway(String namespace, String name) ->

@@ -379,13 +379,21 @@ class WaypointIndexTest {
   }
 
   private ObjectCondition enforced(String route) {
+    return ofRoute(route, RouteStatus.ENFORCED);
+  }
+
+  private ObjectCondition accepted(String route) {
+    return ofRoute(route, "Accepted");
+  }
+
+  private ObjectCondition ofRoute(String route, String type) {
     RouteStatus status =
         index.routeStatuses().stream()
             .filter(each -> each.route().name().equals(route))
             .findFirst()
             .orElseThrow();
     return status.conditions().stream()
-        .filter(each -> each.type().equals(RouteStatus.ENFORCED))
+        .filter(each -> each.type().equals(type))
         .findFirst()
         .orElseThrow();
   }
@@ -894,6 +902,105 @@ class WaypointIndexTest {
     apply(gatewayRoute("foreign", "elsewhere", "{name: waypoint, namespace: shop}"));
     update();
     assertThat(facts().attachedRoutes()).isEqualTo(Map.of("mesh", 2));
+  }
+
+  // --- Routes of services
+
+  private static final String SHOP_WEB =
+      """
+      apiVersion: v1
+      kind: Service
+      metadata: {namespace: shop, name: web}
+      spec:
+        ports:
+        - {name: %s, port: 80}
+        - {name: dns, port: 80, protocol: UDP}
+      """;
+
+  @Test
+  void aRouteNamesAPortOfAService() {
+    web();
+    apply(
+        """
+        apiVersion: gateway.networking.k8s.io/v1
+        kind: HTTPRoute
+        metadata: {namespace: shop, name: named}
+        spec:
+          parentRefs: [{group: "", kind: Service, name: web, sectionName: public}]
+          rules: [{backendRefs: [{name: web, port: 80}]}]
+        """);
+    apply(SHOP_WEB.formatted("private"));
+    update();
+    assertThat(accepted("named").reason()).isEqualTo("NoMatchingParent");
+
+    apply(SHOP_WEB.formatted("public"));
+    update();
+    assertThat(accepted("named").holds()).isTrue();
+    assertThat(enforced("named").holds()).isTrue();
+    apply(SHOP_WEB.formatted("dns"));
+    update();
+    assertThat(accepted("named").holds()).isFalse();
+  }
+
+  private void host(String name, String address) {
+    index.address(
+        "shop/" + name,
+        Optional.of(
+            Address.newBuilder()
+                .setService(
+                    Service.newBuilder()
+                        .setName("outside")
+                        .setNamespace("shop")
+                        .setHostname(name)
+                        .addAddresses(
+                            NetworkAddress.newBuilder()
+                                .setAddress(IpAddresses.parse(address).orElseThrow()))
+                        .addPorts(
+                            Port.newBuilder()
+                                .setServicePort(80)
+                                .setTargetPort(80)
+                                .setAppProtocol(AppProtocol.HTTP11)))
+                .build()));
+    index.waypoints("shop/" + name, Set.of(WAYPOINT));
+  }
+
+  @Test
+  void aRouteOfAServiceEntryIsForAllOfItsHosts() throws Exception {
+    gateway("waypoint");
+    apply(
+        """
+        apiVersion: networking.istio.io/v1
+        kind: ServiceEntry
+        metadata: {namespace: shop, name: outside}
+        spec:
+          hosts: [one.example, two.example]
+          ports: [{name: web, number: 80, protocol: HTTP}]
+        """);
+    host("one.example", "240.240.0.1");
+    host("two.example", "240.240.0.2");
+    apply(
+        """
+        apiVersion: gateway.networking.k8s.io/v1
+        kind: HTTPRoute
+        metadata: {namespace: shop, name: outward}
+        spec:
+          parentRefs:
+          - {group: networking.istio.io, kind: ServiceEntry, name: outside, sectionName: web}
+          rules: [{filters: [{type: RequestRedirect, requestRedirect: {hostname: moved.example}}]}]
+        """);
+    update();
+    assertThat(enforced("outward").holds()).isTrue();
+    for (String host : List.of("one.example", "two.example")) {
+      assertThat(
+              RouteConfiguration.parseFrom(
+                      present(EnvoyTypes.ROUTES, "http|shop/" + host + "|80")
+                          .message()
+                          .getResource()
+                          .getValue())
+                  .toString())
+          .as(host)
+          .contains("moved.example");
+    }
   }
 
   @Test

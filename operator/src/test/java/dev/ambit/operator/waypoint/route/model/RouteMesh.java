@@ -198,11 +198,6 @@ public final class RouteMesh implements MeshServices, RouteParents {
   }
 
   @Override
-  public Optional<MeshService> named(MeshService.Kind kind, String namespace, String name) {
-    return allNamed(kind, namespace, name).stream().findFirst();
-  }
-
-  @Override
   public List<MeshService> allNamed(MeshService.Kind kind, String namespace, String name) {
     return services.stream()
         .filter(

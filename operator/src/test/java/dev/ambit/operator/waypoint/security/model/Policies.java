@@ -90,14 +90,14 @@ final class Policies {
     List<MeshService> services = List.of(all);
     return new MeshServices() {
       @Override
-      public Optional<MeshService> named(MeshService.Kind kind, String namespace, String name) {
+      public List<MeshService> allNamed(MeshService.Kind kind, String namespace, String name) {
         return services.stream()
             .filter(
                 each ->
                     each.kind() == kind
                         && each.namespace().equals(namespace)
                         && each.name().equals(name))
-            .findFirst();
+            .toList();
       }
 
       @Override

@@ -44,12 +44,12 @@ final class Objects {
   static final MeshServices SERVICES =
       new MeshServices() {
         @Override
-        public Optional<MeshService> named(MeshService.Kind kind, String namespace, String name) {
+        public List<MeshService> allNamed(MeshService.Kind kind, String namespace, String name) {
           return all().stream()
               .filter(service -> service.kind() == kind)
               .filter(service -> service.namespace().equals(namespace))
               .filter(service -> service.name().equals(name))
-              .findFirst();
+              .toList();
         }
 
         @Override

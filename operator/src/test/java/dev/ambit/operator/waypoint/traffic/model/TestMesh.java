@@ -151,14 +151,14 @@ final class TestMesh implements MeshServices {
   }
 
   @Override
-  public Optional<MeshService> named(MeshService.Kind kind, String namespace, String name) {
+  public List<MeshService> allNamed(MeshService.Kind kind, String namespace, String name) {
     return services.stream()
         .filter(
             service ->
                 service.kind() == kind
                     && service.namespace().equals(namespace)
                     && service.name().equals(name))
-        .findFirst();
+        .toList();
   }
 
   @Override
