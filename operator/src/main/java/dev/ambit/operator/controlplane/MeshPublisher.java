@@ -84,8 +84,8 @@ final class MeshPublisher implements AutoCloseable {
               }
 
               @Override
-              public void waypoints(String name, Set<String> gateways) {
-                waypoints.waypoints(name, gateways);
+              public void waypoints(String name, Set<String> gateways, Optional<String> past) {
+                waypoints.waypoints(name, gateways, past);
                 waypointsChanged = true;
               }
 

@@ -55,8 +55,8 @@ public final class MeshIndex {
   private final Map<BoundObject, List<ObjectCondition>> conditions = new HashMap<>();
   private final Map<String, Address> addresses = new HashMap<>();
 
-  /** Of those addresses that are meant to be reached through some. */
-  private final Map<String, Set<String>> through = new HashMap<>();
+  /** Of those addresses that are meant to be reached through a waypoint, whether they are or not. */
+  private final Map<String, Way> ways = new HashMap<>();
 
   private final Map<String, Authorization> authorizations = new HashMap<>();
   private long computed;
@@ -83,6 +83,15 @@ public final class MeshIndex {
   private record Attachment(String kind, ObjectKey policy) {
     static Attachment of(HasMetadata policy) {
       return new Attachment(policy.getKind(), ObjectKey.of(policy));
+    }
+  }
+
+  /** The Gateways that an address is to be reached through, and why it is not. */
+  private record Way(Set<String> gateways, Optional<String> past) {
+    static final Way NONE = new Way(Set.of(), Optional.empty());
+
+    static Way of(WaypointBinding binding) {
+      return new Way(binding.through(), binding.past());
     }
   }
 
@@ -963,16 +972,16 @@ public final class MeshIndex {
         objects == null || claim == null
             ? Optional.empty()
             : address(objects, host, claim, canonical),
-        objects == null || claim == null ? Set.of() : through(objects, claim));
+        objects == null || claim == null ? Way.NONE : way(objects, claim));
   }
 
-  private Set<String> through(NamespaceObjects objects, HostClaims.Claim claim) {
+  private Way way(NamespaceObjects objects, HostClaims.Claim claim) {
     if (claim.entry()) {
       ServiceEntry entry = objects.serviceEntries.get(claim.name());
-      return entry == null ? Set.of() : binding(objects, entry).through();
+      return entry == null ? Way.NONE : Way.of(binding(objects, entry));
     }
     Service service = objects.services.get(claim.name());
-    return service == null ? Set.of() : binding(objects, service).through();
+    return service == null ? Way.NONE : Way.of(binding(objects, service));
   }
 
   private Optional<Address> address(
@@ -1203,19 +1212,22 @@ public final class MeshIndex {
   // --- Outputs
 
   private void put(String name, Optional<Address> address) {
-    put(name, address, Set.of());
+    put(name, address, Way.NONE);
   }
 
   private void put(String name, Optional<Address> address, Set<String> gateways) {
-    Set<String> present = address.isPresent() ? gateways : Set.of();
-    Set<String> gatewaysBefore =
-        present.isEmpty() ? through.remove(name) : through.put(name, present);
-    if (!present.equals(gatewaysBefore == null ? Set.of() : gatewaysBefore)) {
-      output.waypoints(name, present);
+    put(name, address, new Way(gateways, Optional.empty()));
+  }
+
+  private void put(String name, Optional<Address> address, Way way) {
+    Way present = address.isPresent() ? way : Way.NONE;
+    Way before = present.equals(Way.NONE) ? ways.remove(name) : ways.put(name, present);
+    if (!present.equals(before == null ? Way.NONE : before)) {
+      output.waypoints(name, present.gateways(), present.past());
     }
-    Address before =
+    Address addressBefore =
         address.isPresent() ? addresses.put(name, address.get()) : addresses.remove(name);
-    if (!Objects.equals(before, address.orElse(null))) {
+    if (!Objects.equals(addressBefore, address.orElse(null))) {
       output.address(name, address);
     }
   }

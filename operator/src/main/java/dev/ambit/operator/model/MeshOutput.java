@@ -17,8 +17,11 @@ public interface MeshOutput {
   /**
    * By the same names, the Gateways, "namespace/name", whose waypoints are meant for it and take
    * it, be they ready yet or not; none where traffic is not meant to go through any.
+   *
+   * @param past why traffic goes past the waypoint that was asked for, or nowhere for good: a
+   *     sentence for a person; empty where it goes through one, or none was asked for
    */
-  void waypoints(String name, Set<String> gateways);
+  void waypoints(String name, Set<String> gateways, Optional<String> past);
 
   /** By "namespace/name". */
   void authorization(String name, Optional<Authorization> authorization);

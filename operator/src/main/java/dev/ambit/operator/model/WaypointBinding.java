@@ -36,6 +36,17 @@ record WaypointBinding(
     return new WaypointBinding(Optional.empty(), List.of(), Set.of(), false, Optional.of(status));
   }
 
+  /**
+   * Why none of its traffic comes to what the waypoint enforces. One that is not ready yet, and
+   * lets nothing pass meanwhile, is none of that.
+   */
+  Optional<String> past() {
+    return status
+        .filter(said -> !said.holds())
+        .filter(_ -> address.isEmpty() || through.isEmpty())
+        .map(ObjectCondition::message);
+  }
+
   WaypointBinding withWeighted(List<WeightedWaypoint> next) {
     return new WaypointBinding(address, next, through, ingress, status);
   }

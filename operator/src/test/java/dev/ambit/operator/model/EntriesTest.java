@@ -34,7 +34,8 @@ class EntriesTest {
             }
 
             @Override
-            public void waypoints(String name, Set<String> gateways) {}
+            public void waypoints(
+                String name, Set<String> gateways, Optional<String> past) {}
 
             @Override
             public void authorization(String name, Optional<Authorization> authorization) {}

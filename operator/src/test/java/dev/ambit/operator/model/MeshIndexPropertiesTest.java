@@ -93,7 +93,7 @@ class MeshIndexPropertiesTest {
     }
 
     @Override
-    public void waypoints(String name, Set<String> gateways) {}
+    public void waypoints(String name, Set<String> gateways, Optional<String> past) {}
 
     @Override
     public void authorization(String name, Optional<Authorization> authorization) {

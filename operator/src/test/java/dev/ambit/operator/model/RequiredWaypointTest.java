@@ -28,7 +28,8 @@ class RequiredWaypointTest {
             public void authorization(String name, Optional<Authorization> authorization) {}
 
             @Override
-            public void waypoints(String name, Set<String> gateways) {
+            public void waypoints(
+                String name, Set<String> gateways, Optional<String> past) {
               told.put(name, gateways);
             }
 

@@ -131,6 +131,10 @@ public final class WaypointIndex {
   private final Map<String, Workload> workloads = new HashMap<>();
   private final Map<String, Set<String>> members = new HashMap<>();
   private final Map<String, Set<String>> through = new HashMap<>();
+
+  /** Of addresses that waypoints were asked for, why their traffic goes past these. */
+  private final Map<String, String> past = new HashMap<>();
+
   private final Map<String, Set<String>> enrollmentWaypoints = new HashMap<>();
   private final Map<String, WaypointState> waypoints = new TreeMap<>();
 
@@ -299,11 +303,17 @@ public final class WaypointIndex {
     }
   }
 
-  /** The Gateways through whose waypoints an address is meant to be reached. */
-  public void waypoints(String name, Set<String> gateways) {
+  /**
+   * The Gateways through whose waypoints an address is meant to be reached.
+   *
+   * @param why traffic goes past them, or past the one that was asked for
+   */
+  public void waypoints(String name, Set<String> gateways, Optional<String> why) {
     Set<String> before =
         gateways.isEmpty() ? through.remove(name) : through.put(name, Set.copyOf(gateways));
-    if (!gateways.equals(before == null ? Set.of() : before)) {
+    String whyBefore = why.isEmpty() ? past.remove(name) : past.put(name, why.get());
+    if (!gateways.equals(before == null ? Set.of() : before)
+        || !why.equals(Optional.ofNullable(whyBefore))) {
       plansChanged = true;
       routesChanged = true;
     }
@@ -473,6 +483,11 @@ public final class WaypointIndex {
       Set<String> classes = new TreeSet<>(CLASSES);
       present.values().forEach(waypoint -> classes.add(waypoint.className()));
       return classes;
+    }
+
+    @Override
+    public Optional<String> past(MeshService service) {
+      return Optional.ofNullable(past.get(service.key()));
     }
 
     @Override
@@ -648,7 +663,8 @@ public final class WaypointIndex {
             new BoundService(
                 service,
                 namespace,
-                routing.services().getOrDefault(service.key(), ServiceRoutes.NONE)));
+                routing.services().getOrDefault(service.key(), ServiceRoutes.NONE),
+                Optional.ofNullable(past.get(service.key()))));
       }
     }
     return Traffic.of(
@@ -688,6 +704,10 @@ public final class WaypointIndex {
     @Override
     public ServiceBinding binding(MeshService service) {
       Set<String> gateways = through.getOrDefault(service.key(), Set.of());
+      String why = past.get(service.key());
+      if (why != null) {
+        return new ServiceBinding.Unbound(why);
+      }
       if (gateways.isEmpty()) {
         return new ServiceBinding.Unbound(
             "no waypoint takes the traffic of %s; let the label istio.io/use-waypoint of it, or of its namespace, name one"

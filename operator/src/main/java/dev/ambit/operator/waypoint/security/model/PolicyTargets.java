@@ -4,6 +4,7 @@ import dev.ambit.operator.waypoint.model.MeshService;
 import dev.ambit.operator.waypoint.model.MeshServices;
 import java.util.Collection;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 
 /** What policies can be attached to, as far as their status turns on it. */
@@ -17,8 +18,11 @@ public interface PolicyTargets {
   /** The names of the GatewayClasses of such waypoints, also where no Gateway is of one. */
   Set<String> classes();
 
-  /** The waypoints that traffic to a service goes through. */
+  /** The waypoints that traffic to a service is meant to go through. */
   List<WaypointGateway> waypointsOf(MeshService service);
+
+  /** Why traffic to a service goes past the waypoint that it asks for; empty where it does not. */
+  Optional<String> past(MeshService service);
 
   /** The services that traffic goes to through a waypoint. */
   Collection<MeshService> behind(WaypointGateway waypoint);

@@ -216,6 +216,12 @@ public record SecurityReport(
         if (service.isEmpty()) {
           yield new Outcome(Verdict.TARGET_NOT_FOUND, target + " does not exist");
         }
+        Optional<String> past = targets.past(service.get());
+        if (past.isPresent()) {
+          yield new Outcome(
+              Verdict.ANCESTOR_NOT_BOUND,
+              "no waypoint enforces it for " + target + ": " + past.get());
+        }
         List<WaypointGateway> waypoints = targets.waypointsOf(service.get());
         yield waypoints.isEmpty()
             ? new Outcome(

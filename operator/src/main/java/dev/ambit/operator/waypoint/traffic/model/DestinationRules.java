@@ -184,10 +184,20 @@ public final class DestinationRules {
           "UnsupportedValue",
           "spec.workloadSelector: chooses among clients' sidecars, and waypoints are none; leave it out for waypoints");
     }
-    List<BoundService> covered =
+    List<BoundService> asking =
         bound.stream()
             .filter(each -> Hosts.covers(rule.host(), each.service().hostname()))
             .toList();
+    List<BoundService> covered = asking.stream().filter(each -> each.past().isEmpty()).toList();
+    if (covered.isEmpty() && !asking.isEmpty()) {
+      return TrafficStatus.rejected(
+          rule.object(),
+          "AncestorNotBound",
+          "nothing enforces this for "
+              + asking.getFirst().service().hostname()
+              + ": "
+              + asking.getFirst().past().orElseThrow());
+    }
     if (covered.isEmpty()) {
       return TrafficStatus.rejected(
           rule.object(),

@@ -73,9 +73,11 @@ public final class Traffic {
           .filter(rule -> rule.enforced().contains(each.service().hostname()))
           .forEach(rule -> written.add(ObjectReference.of(rule.object())));
       traffic.virtualServices.put(Key.of(each.service(), each.waypointNamespace()), written);
-      traffic.use(each.service(), each.waypointNamespace(), used);
-      backends(found)
-          .forEach(backend -> traffic.use(backend.service(), each.waypointNamespace(), used));
+      if (each.past().isEmpty()) {
+        traffic.use(each.service(), each.waypointNamespace(), used);
+        backends(found)
+            .forEach(backend -> traffic.use(backend.service(), each.waypointNamespace(), used));
+      }
     }
     List<TrafficStatus> statuses = new ArrayList<>(virtualServices.statuses(services, bound));
     statuses.addAll(traffic.rules.statuses(used, bound));
@@ -348,7 +350,7 @@ public final class Traffic {
         int size = translated.routes().size();
         each.http().forEach(translated::add);
         if (translated.routes().size() > size) {
-          each.enforced().add(name);
+          enforced(each, name);
         }
         before = each;
       }
@@ -381,8 +383,20 @@ public final class Traffic {
 
     private void enforced(MeshVirtualService each, boolean some) {
       if (some) {
-        each.enforced().add(bound.service().hostname());
+        enforced(each, bound.service().hostname());
       }
+    }
+
+    private void enforced(MeshVirtualService each, String name) {
+      bound
+          .past()
+          .ifPresentOrElse(
+              why ->
+                  obstacle(
+                      each,
+                      "AncestorNotBound",
+                      "nothing enforces this for " + bound.service().hostname() + ": " + why),
+              () -> each.enforced().add(name));
     }
   }
 }

@@ -105,7 +105,7 @@ class WaypointIndexTest {
                                 .setTargetPort(8080)
                                 .setAppProtocol(protocol)))
                 .build()));
-    index.waypoints(key, Set.of(waypoints));
+    index.waypoints(key, Set.of(waypoints), Optional.empty());
     String pod = "Kubernetes//Pod/shop/" + name + "-0";
     index.address(
         pod,
@@ -265,7 +265,7 @@ class WaypointIndexTest {
   void aServiceThatLeavesIsKnownForAWhile() throws Exception {
     web();
     update();
-    index.waypoints(WEB, Set.of());
+    index.waypoints(WEB, Set.of(), Optional.empty());
     WaypointIndex.Update left = update();
     assertThat(left.again()).contains(NOW.plus(WaypointIndex.LINGER));
     assertThat(tunnels(WAYPOINT)).containsExactly("10.96.0.1:80");
@@ -294,7 +294,7 @@ class WaypointIndexTest {
         route("route", "[{matches: [{path: {value: /a}}], backendRefs: [{name: web, port: 80}]}]"));
     update();
     String routes = version(EnvoyTypes.ROUTES, ROUTES);
-    index.waypoints(WEB, Set.of());
+    index.waypoints(WEB, Set.of(), Optional.empty());
     assertThat(update().changes()).isEmpty();
     assertThat(version(EnvoyTypes.ROUTES, ROUTES)).isEqualTo(routes);
     assertThat(enforced("route").holds()).isFalse();
@@ -311,9 +311,9 @@ class WaypointIndexTest {
   void aServiceThatComesBackInThatWhileStays() throws Exception {
     web();
     update();
-    index.waypoints(WEB, Set.of());
+    index.waypoints(WEB, Set.of(), Optional.empty());
     update();
-    index.waypoints(WEB, Set.of(WAYPOINT));
+    index.waypoints(WEB, Set.of(WAYPOINT), Optional.empty());
     assertThat(update(NOW.plusSeconds(10)).changes()).isEmpty();
     update(NOW.plus(WaypointIndex.LINGER.multipliedBy(2)));
     assertThat(tunnels(WAYPOINT)).containsExactly("10.96.0.1:80");
@@ -904,6 +904,62 @@ class WaypointIndexTest {
     assertThat(facts().attachedRoutes()).isEqualTo(Map.of("mesh", 2));
   }
 
+  // --- What goes past a waypoint
+
+  @Test
+  void whatIsToHoldWhereTrafficGoesPastTheWaypointIsNotEnforced() throws Exception {
+    web();
+    apply(
+        route("route", "[{matches: [{path: {value: /a}}], backendRefs: [{name: web, port: 80}]}]"));
+    apply(policy("readers", "GET"));
+    apply(
+        """
+        apiVersion: networking.istio.io/v1
+        kind: DestinationRule
+        metadata: {namespace: shop, name: rule}
+        spec: {host: web.shop.svc.cluster.local}
+        """);
+    service("tcp", "10.96.0.2", AppProtocol.TCP, WAYPOINT);
+    apply(
+        """
+        apiVersion: networking.istio.io/v1
+        kind: VirtualService
+        metadata: {namespace: shop, name: rules}
+        spec:
+          hosts: [tcp.shop.svc.cluster.local]
+          tcp: [{route: [{destination: {host: web.shop.svc.cluster.local, port: {number: 80}}}]}]
+        """);
+    update();
+    assertThat(condition("VirtualService", "rules").holds()).isTrue();
+    assertThat(condition("DestinationRule", "rule").holds()).isTrue();
+    assertThat(condition("AuthorizationPolicy", "readers").holds()).isTrue();
+    List<String> chains = chains(WAYPOINT);
+
+    String why = "waypoint shop/waypoint is not ready, so traffic to this object goes past it";
+    index.waypoints(WEB, Set.of(WAYPOINT), Optional.of(why));
+    index.waypoints(TCP, Set.of(WAYPOINT), Optional.of(why));
+    update();
+    assertThat(enforced("route").reason()).isEqualTo("NoWaypoint");
+    assertThat(enforced("route").message()).contains(why).doesNotContain("label");
+    for (ObjectCondition condition :
+        List.of(
+            condition("VirtualService", "rules"),
+            condition("DestinationRule", "rule"),
+            condition("AuthorizationPolicy", "readers"))) {
+      assertThat(condition.reason()).isEqualTo("AncestorNotBound");
+      assertThat(condition.message()).contains(why);
+    }
+    // It is ready for when it comes back.
+    assertThat(chains(WAYPOINT)).isEqualTo(chains);
+
+    // One that is not there at all.
+    index.waypoints(WEB, Set.of(), Optional.of("waypoint shop/other does not exist"));
+    update();
+    assertThat(enforced("route").message())
+        .contains("waypoint shop/other does not exist")
+        .doesNotContain("no waypoint takes");
+  }
+
   // --- Routes of services
 
   private static final String SHOP_WEB =
@@ -961,7 +1017,7 @@ class WaypointIndexTest {
                                 .setTargetPort(80)
                                 .setAppProtocol(AppProtocol.HTTP11)))
                 .build()));
-    index.waypoints("shop/" + name, Set.of(WAYPOINT));
+    index.waypoints("shop/" + name, Set.of(WAYPOINT), Optional.empty());
   }
 
   @Test

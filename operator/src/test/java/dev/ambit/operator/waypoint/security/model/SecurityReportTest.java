@@ -10,6 +10,7 @@ import io.fabric8.istio.api.api.type.v1beta1.WorkloadSelectorBuilder;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import java.util.Collection;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
@@ -47,6 +48,11 @@ class SecurityReportTest {
         @Override
         public List<WaypointGateway> waypointsOf(MeshService service) {
           return service.equals(UNBOUND) ? List.of() : List.of(WAYPOINT);
+        }
+
+        @Override
+        public Optional<String> past(MeshService service) {
+          return Optional.empty();
         }
 
         @Override

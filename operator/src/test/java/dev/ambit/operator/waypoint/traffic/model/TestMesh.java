@@ -44,7 +44,7 @@ final class TestMesh implements MeshServices {
   }
 
   TestMesh bind(MeshService service, String waypointNamespace, ServiceRoutes gatewayRoutes) {
-    bound.add(new BoundService(service, waypointNamespace, gatewayRoutes));
+    bound.add(new BoundService(service, waypointNamespace, gatewayRoutes, Optional.empty()));
     return this;
   }
 
