@@ -55,7 +55,9 @@ public final class MeshIndex {
   private final Map<BoundObject, List<ObjectCondition>> conditions = new HashMap<>();
   private final Map<String, Address> addresses = new HashMap<>();
 
-  /** Of those addresses that are meant to be reached through a waypoint, whether they are or not. */
+  /**
+   * Of those addresses that are meant to be reached through a waypoint, whether they are or not.
+   */
   private final Map<String, Way> ways = new HashMap<>();
 
   private final Map<String, Authorization> authorizations = new HashMap<>();
@@ -63,6 +65,12 @@ public final class MeshIndex {
 
   private static final String ONLY_THROUGH_WAYPOINT =
       "; its pods let in only what comes from there, at its ports";
+
+  private static final String CLOSED =
+      "; its pods let in, at its ports, only what comes from its waypoint, since policies for"
+          + " waypoints hold for it or the label "
+          + RequiredWaypoint.LABEL
+          + " says so, so clients that address them are refused";
 
   /** Whom nobody leads there; how often, the nodes know. */
   private static final String PAST_WAYPOINT =
@@ -92,6 +100,14 @@ public final class MeshIndex {
 
     static Way of(WaypointBinding binding) {
       return new Way(binding.through(), binding.past());
+    }
+
+    static Way of(Placement placement) {
+      return new Way(
+          placement.through(),
+          placement.waypoint().isPresent() || placement.through().isEmpty()
+              ? Optional.empty()
+              : Optional.of("its waypoint is not ready"));
     }
   }
 
@@ -643,7 +659,20 @@ public final class MeshIndex {
   private void requirementsMayHaveChanged(String namespace) {
     NamespaceObjects objects = namespaces.get(namespace);
     if (objects != null) {
-      objects.services.keySet().forEach(name -> computeConditions(namespace, objects, name));
+      objects.services.forEach(
+          (name, service) -> {
+            if (ServiceAddress.isHeadless(service)) {
+              computeHost(namespace, settings.hostname(namespace, name));
+            }
+            computeConditions(namespace, objects, name);
+          });
+      objects.serviceEntries.forEach(
+          (name, entry) -> {
+            ServiceEntries.hosts(entry).stream()
+                .filter(host -> ServiceEntries.isHeadless(entry, host))
+                .forEach(host -> computeHost(namespace, host));
+            computeEntryConditions(namespace, objects, name);
+          });
       computeWorkloads(namespace, objects, _ -> true);
     }
   }
@@ -774,7 +803,7 @@ public final class MeshIndex {
                     objects.datagramsLeftAlone && settings.datagrams()
                         ? PodWorkload.withoutDatagrams(address)
                         : address),
-        placement.through());
+        Way.of(placement));
     release(uid, only);
   }
 
@@ -817,7 +846,7 @@ public final class MeshIndex {
                 entry,
                 new EntryWorkloads.Facts(
                     services, policies(namespace, objects, labels), placement))),
-        placement.through());
+        Way.of(placement));
     put(object, waypoints.forWorkload(subject, objects.surroundings()).status().stream().toList());
   }
 
@@ -972,16 +1001,16 @@ public final class MeshIndex {
         objects == null || claim == null
             ? Optional.empty()
             : address(objects, host, claim, canonical),
-        objects == null || claim == null ? Way.NONE : way(objects, claim));
+        objects == null || claim == null ? Way.NONE : way(objects, claim, host));
   }
 
-  private Way way(NamespaceObjects objects, HostClaims.Claim claim) {
+  private Way way(NamespaceObjects objects, HostClaims.Claim claim, String host) {
     if (claim.entry()) {
       ServiceEntry entry = objects.serviceEntries.get(claim.name());
-      return entry == null ? Way.NONE : Way.of(binding(objects, entry));
+      return entry == null ? Way.NONE : Way.of(told(binding(objects, entry, host), objects, entry));
     }
     Service service = objects.services.get(claim.name());
-    return service == null ? Way.NONE : Way.of(binding(objects, service));
+    return service == null ? Way.NONE : Way.of(told(binding(objects, service), objects, service));
   }
 
   private Optional<Address> address(
@@ -1005,14 +1034,22 @@ public final class MeshIndex {
   }
 
   private WaypointBinding binding(NamespaceObjects objects, Service service) {
-    return binding(
-        objects,
-        Waypoints.Subject.of(service),
-        Set.of(settings.hostname(service.getMetadata().getNamespace(), name(service))));
+    WaypointBinding binding =
+        binding(
+            objects,
+            Waypoints.Subject.of(service),
+            Set.of(settings.hostname(service.getMetadata().getNamespace(), name(service))));
+    return ServiceAddress.isHeadless(service) ? binding.ofHeadless() : binding;
   }
 
   private WaypointBinding binding(NamespaceObjects objects, ServiceEntry entry) {
     return binding(objects, Waypoints.Subject.of(entry), ServiceEntries.hosts(entry));
+  }
+
+  /** The same, of one of its hosts. */
+  private WaypointBinding binding(NamespaceObjects objects, ServiceEntry entry, String host) {
+    WaypointBinding binding = binding(objects, entry);
+    return ServiceEntries.isHeadless(entry, host) ? binding.ofHeadless() : binding;
   }
 
   private WaypointBinding binding(
@@ -1038,20 +1075,26 @@ public final class MeshIndex {
         new BoundObject(BoundObject.Kind.SERVICE, namespace, name),
         service == null || !ServiceAddress.known(service)
             ? List.of()
-            : binding(objects, service).status().stream()
-                .map(
-                    status ->
-                        status.holds()
-                            ? new ObjectCondition(
-                                status.type(),
-                                true,
-                                status.reason(),
-                                status.message()
-                                    + (requiredOf(objects, service).isEmpty()
-                                        ? PAST_WAYPOINT
-                                        : ONLY_THROUGH_WAYPOINT))
-                            : status)
-                .toList());
+            : told(binding(objects, service), objects, service).status().stream().toList());
+  }
+
+  /** With what becomes of traffic that does not come through the waypoint. */
+  private WaypointBinding told(WaypointBinding binding, NamespaceObjects objects, Service service) {
+    boolean bound = binding.status().filter(ObjectCondition::holds).isPresent();
+    if (!bound && !binding.isOfHeadless()) {
+      return binding;
+    }
+    boolean required = !requiredOf(objects, service).isEmpty();
+    return bound
+        ? binding.withNote(required ? ONLY_THROUGH_WAYPOINT : PAST_WAYPOINT)
+        : required ? binding.withNote(CLOSED) : binding;
+  }
+
+  private WaypointBinding told(
+      WaypointBinding binding, NamespaceObjects objects, ServiceEntry entry) {
+    return binding.isOfHeadless() && !requiredOf(objects, entry).isEmpty()
+        ? binding.withNote(CLOSED)
+        : binding;
   }
 
   private void computeEntryConditions(String namespace, NamespaceObjects objects, String name) {
@@ -1062,8 +1105,22 @@ public final class MeshIndex {
             ? List.of()
             : ServiceEntryConditions.of(
                 entry,
-                binding(objects, entry),
+                told(bindingOfHosts(objects, entry), objects, entry),
                 host -> hosts.winner(host, namespace).filter(claim -> !isOf(claim, entry))));
+  }
+
+  private WaypointBinding bindingOfHosts(NamespaceObjects objects, ServiceEntry entry) {
+    WaypointBinding binding = binding(objects, entry);
+    List<String> headless =
+        ServiceEntries.hosts(entry).stream()
+            .filter(host -> ServiceEntries.isHeadless(entry, host))
+            .toList();
+    if (headless.size() == ServiceEntries.hosts(entry).size()) {
+      return binding.ofHeadless();
+    }
+    return headless.isEmpty()
+        ? binding
+        : binding.withNote("; not so of " + String.join(", ", headless) + ", without an address");
   }
 
   private static boolean isOf(HostClaims.Claim claim, ServiceEntry entry) {
@@ -1151,16 +1208,18 @@ public final class MeshIndex {
     }
     if (claim.entry()) {
       ServiceEntry entry = objects.serviceEntries.get(claim.name());
-      return entry == null
-          ? Set.of()
-          : requiredOf(
-              Waypoints.Subject.of(entry),
-              objects,
-              binding(objects, entry),
-              RequiredWaypoint.entry(namespace, claim.name()));
+      return entry == null ? Set.of() : requiredOf(objects, entry);
     }
     Service service = objects.services.get(claim.name());
     return service == null ? Set.of() : requiredOf(objects, service);
+  }
+
+  private Set<String> requiredOf(NamespaceObjects objects, ServiceEntry entry) {
+    return requiredOf(
+        Waypoints.Subject.of(entry),
+        objects,
+        binding(objects, entry),
+        RequiredWaypoint.entry(entry.getMetadata().getNamespace(), name(entry)));
   }
 
   private Set<String> requiredOf(NamespaceObjects objects, Service service) {

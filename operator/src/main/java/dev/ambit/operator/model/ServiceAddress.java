@@ -28,6 +28,11 @@ final class ServiceAddress {
     return service.getSpec() != null && !"ExternalName".equals(service.getSpec().getType());
   }
 
+  /** Whether it has no address of its own. */
+  static boolean isHeadless(Service service) {
+    return addresses(service).isEmpty();
+  }
+
   /**
    * Translates.
    *

@@ -86,6 +86,14 @@ public final class ServiceEntries {
     return hosts;
   }
 
+  /** Whether a host has no address of its own, and is to be given none. */
+  static boolean isHeadless(ServiceEntry entry, String host) {
+    List<String> given = entry.getSpec().getAddresses();
+    return given == null || given.isEmpty()
+        ? !hostsToAllocate(entry).contains(host)
+        : addresses(entry, host).isEmpty();
+  }
+
   /**
    * Whether other namespaces see it. {@code exportTo} can say more than the workload API: a list of
    * namespaces counts as all, unless it is the entry's own alone.

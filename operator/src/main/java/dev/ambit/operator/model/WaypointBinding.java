@@ -24,6 +24,8 @@ record WaypointBinding(
     Set<String> through,
     boolean ingress,
     Optional<ObjectCondition> status) {
+  private static final String HEADLESS = "Headless";
+
   static final WaypointBinding NONE =
       new WaypointBinding(Optional.empty(), List.of(), Set.of(), false, Optional.empty());
 
@@ -43,8 +45,29 @@ record WaypointBinding(
   Optional<String> past() {
     return status
         .filter(said -> !said.holds())
-        .filter(_ -> address.isEmpty() || through.isEmpty())
+        .filter(_ -> address.isEmpty() || through.isEmpty() || isOfHeadless())
         .map(ObjectCondition::message);
+  }
+
+  /**
+   * Of what clients reach by its endpoints' addresses alone, so that nobody can tell that it is
+   * what they ask for. What lets in only the waypoint stays: what it was to judge is refused.
+   */
+  WaypointBinding ofHeadless() {
+    return status.isEmpty()
+        ? this
+        : withStatus(
+            new ObjectCondition(
+                ObjectCondition.WAYPOINT_BOUND,
+                false,
+                HEADLESS,
+                "it has no address of its own (it is headless), so clients address its endpoints,"
+                    + " which no waypoint for services is before; give it an address, or bind its"
+                    + " pods to a waypoint with the label istio.io/waypoint-for: all or workload"));
+  }
+
+  boolean isOfHeadless() {
+    return status.filter(said -> said.reason().equals(HEADLESS)).isPresent();
   }
 
   WaypointBinding withWeighted(List<WeightedWaypoint> next) {
@@ -53,6 +76,19 @@ record WaypointBinding(
 
   WaypointBinding withStatus(ObjectCondition next) {
     return new WaypointBinding(address, weighted, through, ingress, Optional.of(next));
+  }
+
+  /** With more said in the status, if there is one. */
+  WaypointBinding withNote(String note) {
+    return new WaypointBinding(
+        address,
+        weighted,
+        through,
+        ingress,
+        status.map(
+            said ->
+                new ObjectCondition(
+                    said.type(), said.holds(), said.reason(), said.message() + note)));
   }
 
   WaypointBinding withIngress(boolean next) {

@@ -23,6 +23,7 @@ import org.junit.jupiter.api.Test;
 class EntriesTest {
   private final Map<String, Address> addresses = new HashMap<>();
   private final Map<BoundObject, List<ObjectCondition>> conditions = new HashMap<>();
+  private final Map<String, String> past = new HashMap<>();
   private final MeshIndex index =
       new MeshIndex(
           MeshSettings.of("example.org", "ambit-system"),
@@ -34,8 +35,9 @@ class EntriesTest {
             }
 
             @Override
-            public void waypoints(
-                String name, Set<String> gateways, Optional<String> past) {}
+            public void waypoints(String name, Set<String> gateways, Optional<String> why) {
+              why.ifPresentOrElse(present -> past.put(name, present), () -> past.remove(name));
+            }
 
             @Override
             public void authorization(String name, Optional<Authorization> authorization) {}
@@ -279,6 +281,44 @@ class EntriesTest {
     assertThat(conditions(BoundObject.Kind.SERVICE_ENTRY, "any"))
         .singleElement()
         .satisfies(condition -> assertThat(condition.message()).contains("cannot be resolved"));
+  }
+
+  @Test
+  void hostsWithoutAddressesAreBoundToNoWaypoint() {
+    index.put(
+        Objects.gateway(
+            """
+            metadata: {name: waypoint, namespace: shop}
+            spec: {gatewayClassName: ambit-waypoint, listeners: [{name: m, port: 15008, protocol: HBONE}]}
+            status: {addresses: [{type: IPAddress, value: 10.96.1.1}]}
+            """));
+    String entry =
+        """
+        metadata: {name: api, namespace: shop, labels: {istio.io/use-waypoint: waypoint}}
+        spec: {hosts: [a.example.com%s], resolution: %s, ports: []}
+        """;
+    index.put(Objects.serviceEntry(entry.formatted("", "NONE")));
+    assertThat(conditions(BoundObject.Kind.SERVICE_ENTRY, "api"))
+        .extracting(ObjectCondition::holds, ObjectCondition::reason)
+        .containsExactly(Tuple.tuple(false, "Headless"));
+    assertThat(past.get("shop/a.example.com")).contains("no address of its own");
+    // One is given to it.
+    index.put(Objects.serviceEntry(entry.formatted("", "DNS")));
+    assertThat(conditions(BoundObject.Kind.SERVICE_ENTRY, "api"))
+        .extracting(ObjectCondition::holds)
+        .containsExactly(true);
+    assertThat(past).doesNotContainKey("shop/a.example.com");
+    // To some of them.
+    index.put(Objects.serviceEntry(entry.formatted(", '*.example.net'", "DNS")));
+    assertThat(conditions(BoundObject.Kind.SERVICE_ENTRY, "api"))
+        .filteredOn(condition -> condition.type().equals("istio.io/WaypointBound"))
+        .singleElement()
+        .satisfies(
+            condition -> {
+              assertThat(condition.holds()).isTrue();
+              assertThat(condition.message()).contains("not so of *.example.net");
+            });
+    assertThat(past).containsOnlyKeys("shop/*.example.net");
   }
 
   @Test

@@ -17,6 +17,8 @@ class RequiredWaypointTest {
   private static final String WAYPOINT = "td/ns/a/sa/waypoint";
 
   private final Map<String, Set<String>> told = new HashMap<>();
+  private final Map<String, String> past = new HashMap<>();
+  private final Map<BoundObject, List<ObjectCondition>> said = new HashMap<>();
   private final MeshIndex index =
       new MeshIndex(
           MeshSettings.of("td", "root"),
@@ -28,13 +30,15 @@ class RequiredWaypointTest {
             public void authorization(String name, Optional<Authorization> authorization) {}
 
             @Override
-            public void waypoints(
-                String name, Set<String> gateways, Optional<String> past) {
+            public void waypoints(String name, Set<String> gateways, Optional<String> why) {
               told.put(name, gateways);
+              why.ifPresentOrElse(present -> past.put(name, present), () -> past.remove(name));
             }
 
             @Override
-            public void conditions(BoundObject object, List<ObjectCondition> conditions) {}
+            public void conditions(BoundObject object, List<ObjectCondition> conditions) {
+              said.put(object, conditions);
+            }
           });
 
   RequiredWaypointTest() {
@@ -255,6 +259,59 @@ class RequiredWaypointTest {
     // What has a way of its own keeps it.
     index.put(service("web", Map.of("istio.io/use-waypoint", "none")));
     assertThat(told.get("a/web.a.svc.cluster.local")).isEmpty();
+  }
+
+  @Test
+  void aHeadlessServiceIsBoundToNoWaypointAndItsPodsStayClosedWhereItRequiresOne() {
+    Service headless = service("web", Map.of("istio.io/use-waypoint", "waypoint"));
+    headless.getSpec().setClusterIP("None");
+    headless.getSpec().setClusterIPs(List.of("None"));
+    index.put(headless);
+    BoundObject web = new BoundObject(BoundObject.Kind.SERVICE, "a", "web");
+    expectOpen();
+    assertThat(said.get(web))
+        .singleElement()
+        .satisfies(
+            condition -> {
+              assertThat(condition.holds()).isFalse();
+              assertThat(condition.reason()).isEqualTo("Headless");
+              assertThat(condition.message()).contains("headless").doesNotContain("refused");
+            });
+    assertThat(past.get("a/web.a.svc.cluster.local")).contains("headless");
+    // What nobody can judge is not let in, and that is said.
+    index.put(policy("name: p, namespace: a", "kind: Service, name: web", "ALLOW"));
+    expectOnlyThrough(WAYPOINT);
+    assertThat(said.get(web))
+        .singleElement()
+        .satisfies(condition -> assertThat(condition.message()).contains("are refused"));
+    assertThat(past.get("a/web.a.svc.cluster.local")).contains("are refused");
+    // With an address it is a service like others.
+    index.put(service("web", Map.of("istio.io/use-waypoint", "waypoint")));
+    assertThat(said.get(web)).singleElement().matches(ObjectCondition::holds);
+    assertThat(past).isEmpty();
+  }
+
+  @Test
+  void whereTheWaypointIsBypassedItsTrafficIsToldToGoPast() {
+    index.put(
+        service(
+            "web",
+            Map.of(
+                "istio.io/use-waypoint", "pending", "ambit.dev/waypoint-when-missing", "Bypass")));
+    index.put(
+        Objects.gateway(
+            """
+            metadata: {name: pending, namespace: a}
+            spec: {gatewayClassName: ambit-waypoint, listeners: [{name: m, port: 15008, protocol: HBONE}]}
+            """));
+    String name = "a/web.a.svc.cluster.local";
+    assertThat(told.get(name)).containsExactly("a/pending");
+    assertThat(past.get(name)).contains("a/pending is not ready", "goes past it");
+    // Where it is refused meanwhile, nothing goes past.
+    index.put(service("web", Map.of("istio.io/use-waypoint", "pending")));
+    assertThat(past).isEmpty();
+    index.put(service("web", Map.of("istio.io/use-waypoint", "nowhere")));
+    assertThat(past.get(name)).contains("a/nowhere does not exist");
   }
 
   @Test

@@ -487,7 +487,22 @@ public final class WaypointIndex {
 
     @Override
     public Optional<String> past(MeshService service) {
-      return Optional.ofNullable(past.get(service.key()));
+      return haveWaypoints(service)
+          ? Optional.empty()
+          : Optional.ofNullable(past.get(service.key()));
+    }
+
+    /** Whether each of its pods has, as if itself were asked, one of those that it is meant for. */
+    private boolean haveWaypoints(MeshService service) {
+      Set<String> gateways = through.getOrDefault(service.key(), Set.of());
+      Set<String> pods = members.getOrDefault(service.key(), Set.of());
+      return !pods.isEmpty()
+          && pods.stream()
+              .allMatch(
+                  pod ->
+                      !past.containsKey(pod)
+                          && through.getOrDefault(pod, Set.of()).stream()
+                              .anyMatch(gateways::contains));
     }
 
     @Override

@@ -960,6 +960,19 @@ class WaypointIndexTest {
         .doesNotContain("no waypoint takes");
   }
 
+  @Test
+  void aHeadlessServicesPolicyHoldsWhereItsPodsHaveTheWaypoint() {
+    web();
+    apply(policy("readers", "GET"));
+    String why = "it has no address of its own";
+    index.waypoints(WEB, Set.of(WAYPOINT), Optional.of(why));
+    update();
+    assertThat(condition("AuthorizationPolicy", "readers").message()).contains(why);
+    index.waypoints("Kubernetes//Pod/shop/web-0", Set.of(WAYPOINT), Optional.empty());
+    update();
+    assertThat(condition("AuthorizationPolicy", "readers").holds()).isTrue();
+  }
+
   // --- Routes of services
 
   private static final String SHOP_WEB =
