@@ -76,14 +76,16 @@ final class ServiceEntryConditions {
       }
     }
     for (String host : ServiceEntries.hosts(entry)) {
-      if (host.startsWith("*")
-          && ServiceEntries.hostsAreEndpoints(entry)
-          && waypoint.address().isEmpty()) {
+      if (host.startsWith("*") && ServiceEntries.hostsAreEndpoints(entry)) {
         problems.add(
             "host "
                 + host
-                + " cannot be resolved, so connections to it are refused; only a waypoint can tell"
-                + " which host a request is for");
+                + " cannot be resolved, so "
+                + (waypoint.address().isEmpty()
+                    ? "connections to it are refused"
+                    : "its waypoint reaches nothing under that name and answers with 503, but for"
+                        + " what routes send elsewhere")
+                + "; declare each name that is used as a host of its own");
       }
       otherOwner
           .apply(host)

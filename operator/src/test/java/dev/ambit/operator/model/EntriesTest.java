@@ -284,6 +284,29 @@ class EntriesTest {
   }
 
   @Test
+  void aWildcardThatAWaypointCannotResolveIsReportedToo() {
+    index.put(
+        Objects.gateway(
+            """
+            metadata: {name: waypoint, namespace: shop}
+            spec: {gatewayClassName: ambit-waypoint, listeners: [{name: m, port: 15008, protocol: HBONE}]}
+            status: {addresses: [{type: IPAddress, value: 10.96.1.1}]}
+            """));
+    index.put(
+        Objects.serviceEntry(
+            """
+            metadata: {name: any, namespace: shop, labels: {istio.io/use-waypoint: waypoint}}
+            spec: {hosts: ['*.example.com'], resolution: DYNAMIC_DNS, ports: []}
+            """));
+    assertThat(conditions(BoundObject.Kind.SERVICE_ENTRY, "any"))
+        .filteredOn(condition -> condition.type().equals("ambit.dev/Accepted"))
+        .singleElement()
+        .satisfies(
+            condition ->
+                assertThat(condition.message()).contains("its waypoint", "503", "*.example.com"));
+  }
+
+  @Test
   void hostsWithoutAddressesAreBoundToNoWaypoint() {
     index.put(
         Objects.gateway(

@@ -108,7 +108,8 @@ final class Clusters {
           Optional.empty());
     }
     ClusterLoadAssignment endpoints = endpoints(source);
-    if (source.members().stream().anyMatch(Member::byName)) {
+    // What nobody can look up is no endpoint, so the cluster has none.
+    if (source.members().stream().anyMatch(each -> each.byName() && !each.byWildcard())) {
       return new Planned(
           cluster
               .setType(Cluster.DiscoveryType.STRICT_DNS)
@@ -181,7 +182,7 @@ final class Clusters {
     record Placed(LbEndpoint endpoint, Place place) {}
     List<Placed> placed = new ArrayList<>();
     for (Member member : source.members()) {
-      if (!source.policy().selects(source.backend(), member.labels())) {
+      if (member.byWildcard() || !source.policy().selects(source.backend(), member.labels())) {
         continue;
       }
       if (!all && member.workload().getStatus() != WorkloadStatus.HEALTHY) {

@@ -44,6 +44,11 @@ record Member(Workload workload, Map<String, String> labels) {
     return workload.getAddressesCount() == 0 && !workload.getHostname().isEmpty();
   }
 
+  /** Whether it stands for many names, which there is no looking up. */
+  boolean byWildcard() {
+    return byName() && workload.getHostname().startsWith("*");
+  }
+
   List<String> addresses() {
     return workload.getAddressesList().stream().map(IpAddresses::text).toList();
   }

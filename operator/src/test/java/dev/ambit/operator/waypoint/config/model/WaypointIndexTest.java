@@ -23,6 +23,7 @@ import dev.ambit.protocol.workload.TunnelProtocol;
 import dev.ambit.protocol.workload.Workload;
 import dev.ambit.protocol.workload.WorkloadStatus;
 import dev.ambit.protocol.xds.Resource;
+import io.envoyproxy.envoy.config.cluster.v3.Cluster;
 import io.envoyproxy.envoy.config.endpoint.v3.ClusterLoadAssignment;
 import io.envoyproxy.envoy.config.listener.v3.Listener;
 import io.envoyproxy.envoy.config.route.v3.RouteConfiguration;
@@ -971,6 +972,51 @@ class WaypointIndexTest {
     index.waypoints("Kubernetes//Pod/shop/web-0", Set.of(WAYPOINT), Optional.empty());
     update();
     assertThat(condition("AuthorizationPolicy", "readers").holds()).isTrue();
+  }
+
+  @Test
+  void whatStandsForManyNamesIsNotLookedUp() throws Exception {
+    gateway("waypoint");
+    apply(
+        """
+        apiVersion: networking.istio.io/v1
+        kind: ServiceEntry
+        metadata: {namespace: shop, name: outside}
+        spec: {hosts: ['*.example.com'], resolution: DYNAMIC_DNS}
+        """);
+    host("*.example.com", "240.240.0.1");
+    index.address(
+        "any",
+        Optional.of(
+            Address.newBuilder()
+                .setWorkload(
+                    Workload.newBuilder()
+                        .setUid("any")
+                        .setName("any")
+                        .setNamespace("shop")
+                        .setHostname("*.example.com")
+                        .putServices(
+                            "shop/*.example.com",
+                            PortList.newBuilder()
+                                .addPorts(Port.newBuilder().setServicePort(80).setTargetPort(80))
+                                .build()))
+                .build()));
+    update();
+    XdsResource cluster =
+        held(WAYPOINT, EnvoyTypes.CLUSTER).values().stream()
+            .filter(each -> each.name().startsWith("http|shop/"))
+            .findFirst()
+            .orElseThrow();
+    Cluster told = Cluster.parseFrom(cluster.message().getResource().getValue());
+    assertThat(told.getType()).isEqualTo(Cluster.DiscoveryType.EDS);
+    assertThat(
+            ClusterLoadAssignment.parseFrom(
+                    present(EnvoyTypes.ENDPOINTS, cluster.name())
+                        .message()
+                        .getResource()
+                        .getValue())
+                .getEndpointsList())
+        .allSatisfy(each -> assertThat(each.getLbEndpointsList()).isEmpty());
   }
 
   // --- Routes of services
