@@ -306,7 +306,10 @@ public final class ControlPlane implements AutoCloseable {
 
   private WaypointSettings waypointSettings(AmbientMeshSpec spec) {
     return new WaypointSettings(
-        meshSettings(spec), spec.extensionProviders(), spec.defaultProviders());
+        meshSettings(spec),
+        spec.extensionProviders(),
+        spec.defaultProviders(),
+        spec.waypoint().serveIstioClass());
   }
 
   private synchronized void configure(AmbientMesh mesh) {

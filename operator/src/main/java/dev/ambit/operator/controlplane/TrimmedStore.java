@@ -1,6 +1,7 @@
 package dev.ambit.operator.controlplane;
 
 import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.fabric8.kubernetes.api.model.gatewayapi.v1.GatewayClass;
 import io.fabric8.kubernetes.client.informers.cache.Cache;
 import io.fabric8.kubernetes.client.informers.cache.ItemStore;
 import java.util.concurrent.ConcurrentHashMap;
@@ -29,7 +30,10 @@ final class TrimmedStore<T extends HasMetadata> implements ItemStore<T> {
 
   @Override
   public @Nullable T put(String key, T item) {
-    item.getMetadata().setManagedFields(null);
+    // Of a class they tell who has accepted it.
+    if (!(item instanceof GatewayClass)) {
+      item.getMetadata().setManagedFields(null);
+    }
     trim.accept(item);
     return items.put(key, item);
   }

@@ -40,7 +40,8 @@ import org.slf4j.LoggerFactory;
 @ControllerConfiguration(name = "waypointclasses", fieldManager = FieldManager.NAME)
 public final class GatewayClassReconciler implements Reconciler<AmbientMesh> {
   /** By which an Istio control plane is known, whatever its revision. */
-  static final String ISTIO_SERVICES = "app=istiod";
+  static final String ISTIO_SERVICES =
+      WaypointClass.ISTIO_LABEL + "=" + WaypointClass.ISTIO_LABEL_VALUE;
 
   private static final Logger LOG = LoggerFactory.getLogger(GatewayClassReconciler.class);
   private static final Set<ResourceID> THE_MESH = Set.of(new ResourceID(WellKnown.DEFAULT_NAME));

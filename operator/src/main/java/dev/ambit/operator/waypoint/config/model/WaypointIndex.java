@@ -2,6 +2,7 @@ package dev.ambit.operator.waypoint.config.model;
 
 import com.github.xds.core.v3.CidrRange;
 import com.google.protobuf.Message;
+import dev.ambit.operator.FieldManager;
 import dev.ambit.operator.model.IpAddresses;
 import dev.ambit.operator.model.NamespaceSelection;
 import dev.ambit.operator.model.ObjectCondition;
@@ -78,6 +79,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -145,6 +147,13 @@ public final class WaypointIndex {
   private boolean policiesChanged = true;
   private boolean telemetryChanged = true;
   private boolean plansChanged = true;
+
+  /** Services of an Istio control plane. */
+  private final Set<String> istio = new HashSet<>();
+
+  /** Those of the waypoints that are left to another controller; what serves goes on serving. */
+  private Set<String> left = Set.of();
+
   private final Set<String> changedServices = new HashSet<>();
 
   private Routing routing = new Routing(Map.of(), List.of(), Map.of());
@@ -166,6 +175,7 @@ public final class WaypointIndex {
   public void settings(WaypointSettings next) {
     if (!next.equals(settings)) {
       settings = next;
+      gatewaysChanged = true;
       routesChanged = true;
       policiesChanged = true;
       telemetryChanged = true;
@@ -177,11 +187,24 @@ public final class WaypointIndex {
   public void put(HasMetadata object) {
     objects.put(object);
     changed(object);
+    noteIstio(object, true);
   }
 
   public void remove(HasMetadata object) {
     objects.remove(object);
     changed(object);
+    noteIstio(object, false);
+  }
+
+  private void noteIstio(HasMetadata object, boolean present) {
+    if (object instanceof io.fabric8.kubernetes.api.model.Service) {
+      boolean ofIstio =
+          present
+              && WaypointClass.ISTIO_LABEL_VALUE.equals(
+                  ObjectStore.labels(object).get(WaypointClass.ISTIO_LABEL));
+      String key = ObjectStore.key(object);
+      gatewaysChanged |= ofIstio ? istio.add(key) : istio.remove(key);
+    }
   }
 
   private void changed(HasMetadata object) {
@@ -395,7 +418,10 @@ public final class WaypointIndex {
    */
   public Map<ObjectReference, ObjectCondition> conditions() {
     Map<ObjectReference, ObjectCondition> conditions = new HashMap<>();
-    traffic.statuses().forEach(status -> conditions.put(status.object(), status.condition()));
+    Set<ObjectReference> ofOthers = trafficOfOthers();
+    traffic.statuses().stream()
+        .filter(status -> !ofOthers.contains(status.object()))
+        .forEach(status -> conditions.put(status.object(), status.condition()));
     policyReports.forEach(report -> conditions.put(report.object(), report.condition()));
     telemetryReports.forEach(report -> conditions.put(report.object(), report.condition()));
     for (WaypointState waypoint : waypoints.values()) {
@@ -417,17 +443,36 @@ public final class WaypointIndex {
     return conditions;
   }
 
+  /** What traffic rules hold at waypoints of other controllers alone. */
+  private Set<ObjectReference> trafficOfOthers() {
+    if (left.isEmpty()) {
+      return Set.of();
+    }
+    Set<ObjectReference> others = new HashSet<>();
+    Set<ObjectReference> ours = new HashSet<>();
+    for (MeshService service : services.all()) {
+      for (String gateway : through.getOrDefault(service.key(), Set.of())) {
+        if (waypoints.containsKey(gateway)) {
+          (left.contains(gateway) ? others : ours)
+              .addAll(traffic.sources(service, namespace(gateway)));
+        }
+      }
+    }
+    others.removeAll(ours);
+    return others;
+  }
+
   private List<SecurityReport> reports() {
     PolicyTargets targets = new Targets();
     SecuritySettings security = security();
     List<SecurityReport> reports = new ArrayList<>();
     for (AuthorizationPolicy policy : objects.all(AuthorizationPolicy.class)) {
-      if (Revision.isOurs(policy)) {
+      if (Revision.isOurs(policy) && !SecurityReport.isForOthers(policy, targets, security)) {
         SecurityReport.of(policy, policies, targets, security).ifPresent(reports::add);
       }
     }
     for (RequestAuthentication policy : objects.all(RequestAuthentication.class)) {
-      if (Revision.isOurs(policy)) {
+      if (Revision.isOurs(policy) && !SecurityReport.isForOthers(policy, targets, security)) {
         reports.add(SecurityReport.of(policy, targets, security));
       }
     }
@@ -460,6 +505,10 @@ public final class WaypointIndex {
   private final class Targets implements PolicyTargets {
     private final Map<String, WaypointGateway> present = new TreeMap<>();
 
+    private boolean isLeft(WaypointGateway waypoint) {
+      return left.contains(waypoint.namespace() + "/" + waypoint.name());
+    }
+
     Targets() {
       for (Gateway gateway : objects.all(Gateway.class)) {
         if (isWaypoint(gateway)) {
@@ -475,14 +524,27 @@ public final class WaypointIndex {
 
     @Override
     public Collection<WaypointGateway> waypoints() {
-      return present.values();
+      return present.values().stream().filter(waypoint -> !isLeft(waypoint)).toList();
     }
 
     @Override
     public Set<String> classes() {
       Set<String> classes = new TreeSet<>(CLASSES);
       present.values().forEach(waypoint -> classes.add(waypoint.className()));
+      classes.removeAll(classesOfOthers());
       return classes;
+    }
+
+    @Override
+    public Collection<WaypointGateway> anothers() {
+      return present.values().stream().filter(this::isLeft).toList();
+    }
+
+    @Override
+    public Set<String> classesOfOthers() {
+      return WaypointIndex.this.isLeft(WaypointClass.ISTIO_NAME)
+          ? Set.of(WaypointClass.ISTIO_NAME)
+          : Set.of();
     }
 
     @Override
@@ -575,6 +637,15 @@ public final class WaypointIndex {
           routesChanged = true;
         }
       }
+      Set<String> leftNow =
+          present.values().stream()
+              .filter(this::isLeft)
+              .map(ObjectStore::key)
+              .collect(Collectors.toUnmodifiableSet());
+      if (!leftNow.equals(left)) {
+        left = leftNow;
+        routesChanged = true;
+      }
       gatewaysChanged = false;
     }
     if (waypoints.isEmpty() && routing.statuses().isEmpty() && !hasRoutes()) {
@@ -643,6 +714,26 @@ public final class WaypointIndex {
             .map(GatewayClass::getSpec)
             .filter(spec -> WaypointClass.CONTROLLER.equals(spec.getControllerName()))
             .isPresent();
+  }
+
+  /** Whether it is another controller's: as those decide who make waypoints. */
+  private boolean isLeft(Gateway gateway) {
+    return !Revision.isOurs(gateway) || isLeft(className(gateway));
+  }
+
+  private boolean isLeft(String className) {
+    boolean istioPresent = !istio.isEmpty();
+    return switch (WaypointClass.of(
+        objects.get(GatewayClass.class, "/" + className).orElse(null),
+        istioPresent,
+        settings.serveIstioClass(),
+        FieldManager.NAME)) {
+      case WaypointClass.Served(), WaypointClass.Unrelated() -> false;
+      case WaypointClass.Left(String _) -> true;
+      case WaypointClass.Missing() ->
+          className.equals(WaypointClass.ISTIO_NAME)
+              && (istioPresent || !settings.serveIstioClass());
+    };
   }
 
   private static String className(Gateway gateway) {
@@ -730,10 +821,16 @@ public final class WaypointIndex {
       }
       return gateways.stream()
           .filter(waypoints::containsKey)
-          .sorted()
-          .findFirst()
+          .min(
+              Comparator.<String, Boolean>comparing(left::contains)
+                  .thenComparing(Comparator.<String>naturalOrder()))
           .<ServiceBinding>map(ServiceBinding.Bound::new)
           .orElseGet(ServiceBinding.Foreign::new);
+    }
+
+    @Override
+    public boolean isLeft(String waypoint) {
+      return left.contains(waypoint);
     }
 
     @Override
@@ -802,7 +899,7 @@ public final class WaypointIndex {
         });
     waypoint.judging = false;
     waypoint.linger(bound, now, key -> services.get(key).isPresent());
-    pods.sort(java.util.Comparator.comparing(pod -> pod.workload().getUid()));
+    pods.sort(Comparator.comparing(pod -> pod.workload().getUid()));
     waypoint.plans(scope, bound, pods);
   }
 

@@ -10,9 +10,13 @@ import java.util.List;
  *
  * @param providers that policies and Telemetry objects name
  * @param defaults those that are used where nothing names any
+ * @param serveIstioClass whether waypoints of Istio's class are to be served
  */
 public record WaypointSettings(
-    MeshSettings mesh, List<ExtensionProvider> providers, DefaultProviders defaults) {
+    MeshSettings mesh,
+    List<ExtensionProvider> providers,
+    DefaultProviders defaults,
+    boolean serveIstioClass) {
   /** Copies the providers. */
   public WaypointSettings {
     providers = List.copyOf(providers);

@@ -23,6 +23,11 @@ public sealed interface WaypointClass {
   /** Who serves that, where it is not Ambit. */
   String ISTIO_CONTROLLER = "istio.io/mesh-controller";
 
+  /** A label, and its value, by which an Istio control plane's Service is known. */
+  String ISTIO_LABEL = "app";
+
+  String ISTIO_LABEL_VALUE = "istiod";
+
   /** Those that the operator makes. */
   Set<String> NAMES = Set.of(NAME, ISTIO_NAME);
 

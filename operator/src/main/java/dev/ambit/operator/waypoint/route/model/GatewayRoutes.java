@@ -112,6 +112,7 @@ public final class GatewayRoutes {
     return new Routing(
         served,
         attempts.stream()
+            .filter(attempt -> !isLeft(attempt.attachment))
             .map(
                 attempt ->
                     RouteReport.of(
@@ -123,6 +124,11 @@ public final class GatewayRoutes {
                         attempt.answers))
             .toList(),
         attached(routes));
+  }
+
+  private boolean isLeft(RouteAttachment attachment) {
+    return attachment.binding().orElse(null) instanceof ServiceBinding.Bound(String waypoint)
+        && parents.isLeft(waypoint);
   }
 
   private Map<String, Map<String, Integer>> attached(List<SourceRoute> routes) {

@@ -18,11 +18,17 @@ public interface PolicyTargets {
   /** The names of the GatewayClasses of such waypoints, also where no Gateway is of one. */
   Set<String> classes();
 
-  /** The waypoints that traffic to a service is meant to go through. */
+  /** The waypoints that traffic to a service is meant to go through, another controller's too. */
   List<WaypointGateway> waypointsOf(MeshService service);
 
   /** Why traffic to a service goes past the waypoint that it asks for; empty where it does not. */
   Optional<String> past(MeshService service);
+
+  /** Waypoints that are left to another controller. */
+  Collection<WaypointGateway> anothers();
+
+  /** The names of the GatewayClasses that are left to another controller. */
+  Set<String> classesOfOthers();
 
   /** The services that traffic goes to through a waypoint. */
   Collection<MeshService> behind(WaypointGateway waypoint);

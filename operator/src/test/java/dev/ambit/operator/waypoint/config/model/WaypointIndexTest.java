@@ -53,7 +53,8 @@ class WaypointIndexTest {
           new WaypointSettings(
               MeshSettings.of("cluster.local", "ambit-system"),
               List.of(),
-              AmbientMeshSpec.DEFAULTS.defaultProviders()));
+              AmbientMeshSpec.DEFAULTS.defaultProviders(),
+              true));
 
   /** By waypoint, type and name, what each Envoy holds. */
   private final Map<String, Map<String, Map<String, XdsResource>>> held = new HashMap<>();
@@ -1017,6 +1018,74 @@ class WaypointIndexTest {
                         .getValue())
                 .getEndpointsList())
         .allSatisfy(each -> assertThat(each.getLbEndpointsList()).isEmpty());
+  }
+
+  // --- What is another controller's
+
+  private static final String ISTIO_CLASS =
+      """
+      apiVersion: gateway.networking.k8s.io/v1
+      kind: GatewayClass
+      metadata:
+        name: istio-waypoint
+        managedFields:
+        - {manager: %s, subresource: status, fieldsV1: {"f:status": {}}}
+      spec: {controllerName: istio.io/mesh-controller}
+      status: {conditions: [{type: Accepted, status: "True"}]}
+      """;
+
+  private static final String ISTIOD =
+      """
+      apiVersion: v1
+      kind: Service
+      metadata: {namespace: istio-system, name: istiod, labels: {app: istiod}}
+      """;
+
+  private void expectToldOf(boolean told) {
+    update();
+    assertThat(index.routeStatuses()).hasSize(told ? 1 : 0);
+    assertThat(index.conditions().keySet())
+        .extracting(ObjectReference::kind)
+        .containsExactlyInAnyOrder(
+            told ? new String[] {"AuthorizationPolicy", "DestinationRule"} : new String[] {});
+  }
+
+  @Test
+  void ofWhatAnotherControllersWaypointsDoNothingIsSaid() throws Exception {
+    String gateway =
+        """
+        apiVersion: gateway.networking.k8s.io/v1
+        kind: Gateway
+        metadata: {namespace: shop, name: waypoint, labels: {istio.io/rev: "%s"}}
+        spec:
+          gatewayClassName: istio-waypoint
+          listeners: [{name: mesh, port: 15008, protocol: HBONE}]
+        """;
+    apply(gateway.formatted("default"));
+    service("web", "10.96.0.1", AppProtocol.HTTP11, WAYPOINT);
+    apply(
+        route("route", "[{matches: [{path: {value: /a}}], backendRefs: [{name: web, port: 80}]}]"));
+    apply(policy("readers", "GET"));
+    apply(
+        """
+        apiVersion: networking.istio.io/v1
+        kind: DestinationRule
+        metadata: {namespace: shop, name: rule}
+        spec: {host: web.shop.svc.cluster.local}
+        """);
+    expectToldOf(true);
+    apply(ISTIO_CLASS.formatted("pilot"));
+    expectToldOf(false);
+    // What serves goes on serving.
+    assertThat(tunnels(WAYPOINT)).containsExactly("10.96.0.1:80");
+    apply(ISTIO_CLASS.formatted("ambit-operator"));
+    expectToldOf(true);
+    apply(ISTIOD);
+    expectToldOf(false);
+    index.remove(object(ISTIOD));
+    expectToldOf(true);
+    apply(gateway.formatted("canary"));
+    expectToldOf(false);
   }
 
   // --- Routes of services

@@ -198,6 +198,11 @@ public final class RouteMesh implements MeshServices, RouteParents {
   }
 
   @Override
+  public boolean isLeft(String waypoint) {
+    return false;
+  }
+
+  @Override
   public List<MeshService> allNamed(MeshService.Kind kind, String namespace, String name) {
     return services.stream()
         .filter(

@@ -51,6 +51,16 @@ class SecurityReportTest {
         }
 
         @Override
+        public Collection<WaypointGateway> anothers() {
+          return List.of();
+        }
+
+        @Override
+        public Set<String> classesOfOthers() {
+          return Set.of();
+        }
+
+        @Override
         public Optional<String> past(MeshService service) {
           return Optional.empty();
         }
