@@ -1,5 +1,6 @@
 package dev.ambit.operator.waypoint.telemetry.model;
 
+import dev.ambit.operator.model.Revision;
 import dev.ambit.operator.waypoint.model.MeshService;
 import dev.ambit.operator.waypoint.model.ObjectReference;
 import io.fabric8.istio.api.api.type.v1beta1.PolicyTargetReference;
@@ -22,9 +23,12 @@ public record TelemetryObjects(List<Telemetry> all, String rootNamespace) {
           .thenComparing(telemetry -> telemetry.getMetadata().getNamespace())
           .thenComparing(telemetry -> telemetry.getMetadata().getName());
 
-  /** With the oldest first, which wins over another for the same. */
+  /**
+   * With the oldest first, which wins over another for the same; what is another control plane's is
+   * left out.
+   */
   public TelemetryObjects {
-    all = all.stream().sorted(OLDEST_FIRST).toList();
+    all = all.stream().filter(Revision::isOurs).sorted(OLDEST_FIRST).toList();
   }
 
   /** No objects. */

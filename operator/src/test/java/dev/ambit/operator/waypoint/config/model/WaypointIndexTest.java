@@ -1088,6 +1088,21 @@ class WaypointIndexTest {
     expectToldOf(false);
   }
 
+  @Test
+  void telemetryOfAnotherRevisionIsNotLookedAt() {
+    web();
+    apply(telemetry("web", "response.code > 400"));
+    update();
+    String main = version(EnvoyTypes.LISTENER, "main");
+    assertThat(condition("Telemetry", "web").holds()).isTrue();
+    HasMetadata other = object(telemetry("web", "response.code > 400"));
+    other.getMetadata().setLabels(Map.of("istio.io/rev", "canary"));
+    index.put(other);
+    update();
+    assertThat(index.conditions()).isEmpty();
+    assertThat(version(EnvoyTypes.LISTENER, "main")).isNotEqualTo(main);
+  }
+
   // --- Routes of services
 
   private static final String SHOP_WEB =
