@@ -7,7 +7,9 @@ import dev.ambit.api.WellKnown;
 import dev.ambit.operator.EventRecorder;
 import dev.ambit.operator.FieldManager;
 import dev.ambit.operator.StatusWriter;
+import dev.ambit.operator.model.Revision;
 import dev.ambit.operator.waypoint.life.model.GatewayReport;
+import dev.ambit.operator.waypoint.life.model.GivenAddresses;
 import dev.ambit.operator.waypoint.life.model.InvalidParametersException;
 import dev.ambit.operator.waypoint.life.model.Rollout;
 import dev.ambit.operator.waypoint.life.model.WaypointClass;
@@ -279,6 +281,11 @@ public final class GatewayReconciler implements Reconciler<Gateway> {
       forget(gateway);
       return UpdateControl.noUpdate();
     }
+    if (!Revision.isOurs(gateway)) {
+      // As where its class is left to another: what serves goes on serving.
+      forget(gateway);
+      return UpdateControl.noUpdate();
+    }
     switch (classOf(gateway, spec)) {
       case WaypointClass.Served() -> {}
       case WaypointClass.Unrelated() -> {
@@ -303,6 +310,13 @@ public final class GatewayReconciler implements Reconciler<Gateway> {
         managed
             ? ofManaged(gateway, installed, made, context)
             : ofUnmanaged(gateway, installed, context.getClient());
+    if (!managed
+        && installed
+        && !observed.addresses().isEmpty()
+        && !GivenAddresses.leadTo(
+            gateway, services.getSecondaryResource(gateway, context), clusterDomain)) {
+      dismantle(gateway, context);
+    }
     report(gateway, observed, context);
     return next(gateway, observed, managed);
   }
@@ -318,7 +332,7 @@ public final class GatewayReconciler implements Reconciler<Gateway> {
         FieldManager.NAME);
   }
 
-  /** Removes what was made for a Gateway that is no longer to be a waypoint of the operator's. */
+  /** Removes what was made for a Gateway whose instances the operator is to make no more. */
   private void dismantle(Gateway gateway, Context<Gateway> context) {
     for (WaypointDependent<?> dependent : dependents) {
       dependent
@@ -515,12 +529,7 @@ public final class GatewayReconciler implements Reconciler<Gateway> {
   private GatewayStatusAddress address(Gateway gateway) {
     return new GatewayStatusAddressBuilder()
         .withType("Hostname")
-        .withValue(
-            gateway.getMetadata().getName()
-                + "."
-                + gateway.getMetadata().getNamespace()
-                + ".svc."
-                + clusterDomain)
+        .withValue(GivenAddresses.ownHostname(gateway, clusterDomain))
         .build();
   }
 
