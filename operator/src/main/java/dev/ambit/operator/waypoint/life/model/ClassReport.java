@@ -32,6 +32,11 @@ public final class ClassReport {
       List.of(
           "GRPCRoute",
           "HTTPRoute",
+          "HTTPRoute303RedirectStatusCode",
+          "HTTPRoute307RedirectStatusCode",
+          "HTTPRoute308RedirectStatusCode",
+          "HTTPRouteParentRefPort",
+          "HTTPRouteResponseHeaderModification",
           "Mesh",
           "MeshClusterIPMatching",
           "MeshConsumerRoute",
