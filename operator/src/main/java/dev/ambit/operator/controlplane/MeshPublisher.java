@@ -99,7 +99,7 @@ final class MeshPublisher implements AutoCloseable {
 
               @Override
               public void conditions(BoundObject object, List<ObjectCondition> wanted) {
-                conditions.put(object, wanted);
+                waypointConditions.ofMesh(object, wanted);
               }
             });
   }

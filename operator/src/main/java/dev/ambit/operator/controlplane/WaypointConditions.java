@@ -18,8 +18,39 @@ final class WaypointConditions {
   private final StatusConditions conditions;
   private Map<BoundObject, ObjectCondition> told = Map.of();
 
+  /** What the mesh itself makes of objects. */
+  private final Map<BoundObject, List<ObjectCondition>> ofMesh = new HashMap<>();
+
   WaypointConditions(StatusConditions conditions) {
     this.conditions = conditions;
+  }
+
+  /** What the mesh itself says of an object, to which waypoints may have something to add. */
+  void ofMesh(BoundObject object, List<ObjectCondition> wanted) {
+    if (wanted.isEmpty()) {
+      ofMesh.remove(object);
+    } else {
+      ofMesh.put(object, wanted);
+    }
+    conditions.put(object, all(object));
+  }
+
+  /** On services, one that holds gives way to what a waypoint says under the same type. */
+  private List<ObjectCondition> all(BoundObject object) {
+    List<ObjectCondition> own = ofMesh.getOrDefault(object, List.of());
+    ObjectCondition added = told.get(object);
+    if (added == null) {
+      return own;
+    }
+    if (object.kind() != BoundObject.Kind.SERVICE
+        && object.kind() != BoundObject.Kind.SERVICE_ENTRY) {
+      return List.of(added);
+    }
+    return own.stream()
+        .map(
+            condition ->
+                condition.type().equals(added.type()) && condition.holds() ? added : condition)
+        .toList();
   }
 
   /** All that is to be said now. */
@@ -31,12 +62,12 @@ final class WaypointConditions {
     next.forEach(
         (object, condition) -> {
           if (!condition.equals(before.get(object))) {
-            conditions.put(object, List.of(condition));
+            conditions.put(object, all(object));
           }
         });
     Set<BoundObject> over = new HashSet<>(before.keySet());
     over.removeAll(next.keySet());
-    over.forEach(object -> conditions.put(object, List.of()));
+    over.forEach(object -> conditions.put(object, all(object)));
     // What the mesh itself makes of objects is said as they come, which all have by now.
     conditions.known();
   }

@@ -30,6 +30,30 @@ class WaypointConditionsTest {
   }
 
   @Test
+  void aServiceIsBoundUntilItsWaypointDoesNotTakeIt() {
+    BoundObject service = new BoundObject(BoundObject.Kind.SERVICE, "shop", "cart");
+    ObjectCondition bound =
+        new ObjectCondition(ObjectCondition.WAYPOINT_BOUND, true, "WaypointAccepted", "bound");
+    ObjectCondition unbound =
+        new ObjectCondition(ObjectCondition.WAYPOINT_BOUND, false, "WaypointIsNotReady", "wait");
+    ObjectCondition rejected =
+        new ObjectCondition(ObjectCondition.WAYPOINT_BOUND, false, "RejectedByWaypoint", "no");
+    waypoints.ofMesh(service, List.of(bound));
+    assertThat(conditions.of(service)).containsExactly(bound);
+    waypoints.update(Map.of(reference(service), rejected));
+    assertThat(conditions.of(service)).containsExactly(rejected);
+    // That there is no waypoint says more.
+    waypoints.ofMesh(service, List.of(unbound));
+    assertThat(conditions.of(service)).containsExactly(unbound);
+    waypoints.ofMesh(service, List.of(bound));
+    assertThat(conditions.of(service)).containsExactly(rejected);
+    waypoints.update(Map.of());
+    assertThat(conditions.of(service)).containsExactly(bound);
+    waypoints.ofMesh(service, List.of());
+    assertThat(conditions.of(service)).isEmpty();
+  }
+
+  @Test
   void passesOnWhatIsDifferentAlone() {
     conditions.onChange(changed::add);
 

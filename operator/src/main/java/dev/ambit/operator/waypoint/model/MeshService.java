@@ -29,6 +29,15 @@ public record MeshService(
     return namespace + "/" + hostname;
   }
 
+  /** The object that declares it. */
+  public ObjectReference reference() {
+    return switch (kind) {
+      case SERVICE -> new ObjectReference("", "Service", namespace, name);
+      case SERVICE_ENTRY ->
+          new ObjectReference("networking.istio.io", "ServiceEntry", namespace, name);
+    };
+  }
+
   /** The port of that number. */
   public Optional<ServicePort> port(int number) {
     return ports.stream().filter(port -> port.number() == number).findFirst();

@@ -8,6 +8,7 @@ import dev.ambit.operator.waypoint.security.model.AttachedPolicies;
 import dev.ambit.operator.xds.XdsType;
 import io.fabric8.kubernetes.api.model.gatewayapi.v1.ParentReference;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -27,6 +28,8 @@ final class Rejections {
 
   private static final int LONGEST_ERROR = 500;
   private static final int MOST_LISTED = 10;
+  private static final String NO_ROUTES = " does not take the routes of this parent";
+  private static final String KEEPS = ", and keeps those that it had before";
   private static final Set<String> CONNECTION_ROUTES = Set.of("TCPRoute", "TLSRoute");
 
   private final String waypoint;
@@ -101,6 +104,9 @@ final class Rejections {
         + (all.size() > MOST_LISTED ? ", …" : "");
   }
 
+  /** A port of a service that has routes. */
+  record Leading(MeshService service, int port) {}
+
   /** What resources are made from. */
   interface Sources {
     Optional<MeshService> service(String key);
@@ -111,8 +117,17 @@ final class Rejections {
     /** VirtualServices and DestinationRules by which a service's routes came about. */
     Collection<ObjectReference> traffic(MeshService service);
 
-    /** DestinationRules by which a cluster of that name came about. */
+    /**
+     * DestinationRules by which a cluster of that name came about, or RequestAuthentications whose
+     * keys it leads to.
+     */
     Collection<ObjectReference> cluster(String name);
+
+    /** Where routes lead to a cluster of that name. */
+    Collection<Leading> leadingTo(String cluster);
+
+    /** AuthorizationPolicies by which a resource came about that judges all tunnels. */
+    Collection<ObjectReference> tunnels(String resource);
 
     /** Telemetry objects that say what is counted and logged of a service; of pods, where none. */
     Collection<ObjectReference> telemetry(Optional<MeshService> service);
@@ -143,6 +158,35 @@ final class Rejections {
     return blamed;
   }
 
+  /**
+   * What is to be said on Services and ServiceEntries whose part of the listeners is not taken:
+   * whether they are reached through the waypoint nevertheless, as they were before.
+   */
+  Map<ObjectReference, ObjectCondition> services(Sources sources) {
+    Map<ObjectReference, ObjectCondition> said = new HashMap<>();
+    held.forEach(
+        (key, part) ->
+            sources
+                .service(key)
+                .ifPresent(
+                    service ->
+                        said.put(
+                            service.reference(),
+                            new ObjectCondition(
+                                ObjectCondition.WAYPOINT_BOUND,
+                                !part.leftOut(),
+                                REASON,
+                                "waypoint "
+                                    + waypoint
+                                    + (part.leftOut()
+                                        ? " does not take what this comes to, and refuses traffic"
+                                            + " to it: "
+                                        : " does not take what this comes to, and treats traffic"
+                                            + " to it as before: ")
+                                    + text(key, part)))));
+    return said;
+  }
+
   /** What a part of the shared listeners was made from, besides the service itself. */
   private static Set<ObjectReference> objects(String key, Sources sources) {
     Optional<MeshService> service = sources.service(key);
@@ -158,6 +202,8 @@ final class Rejections {
     } else if (rejected.type().equals(EnvoyTypes.CLUSTER)
         || rejected.type().equals(EnvoyTypes.ENDPOINTS)) {
       objects.addAll(sources.cluster(rejected.name()));
+    } else if (rejected.type().equals(EnvoyTypes.EXTENSION) && rejected.part(1).isEmpty()) {
+      objects.addAll(sources.tunnels(rejected.name()));
     } else if (rejected.type().equals(EnvoyTypes.EXTENSION)) {
       Optional<MeshService> service = sources.service(rejected.part(1));
       if (service.isPresent() || rejected.part(1).equals(PodsPlan.SLOTS)) {
@@ -200,7 +246,18 @@ final class Rejections {
               .service(rejected.part(1))
               .filter(service -> concerns(status, service, rejected.part(2)))
               .isPresent()) {
-        said = notEnforced(said, rejected.toString());
+        said = notEnforced(said, NO_ROUTES + KEEPS, rejected.toString());
+      }
+      if ((rejected.type().equals(EnvoyTypes.CLUSTER)
+              || rejected.type().equals(EnvoyTypes.ENDPOINTS))
+          && sources.leadingTo(rejected.name()).stream()
+              .anyMatch(each -> concerns(status, each.service(), String.valueOf(each.port())))) {
+        said =
+            notEnforced(
+                said,
+                " does not take a backend that the routes of this parent lead to, and keeps what it"
+                    + " had of it, if anything",
+                rejected.toString());
       }
     }
     for (Map.Entry<String, ListenerTrials.Held> each : held.entrySet()) {
@@ -210,7 +267,11 @@ final class Rejections {
               .service(each.getKey())
               .filter(service -> concerns(status, service, ""))
               .isPresent()) {
-        said = notEnforced(said, text(each.getKey(), each.getValue()));
+        said =
+            notEnforced(
+                said,
+                NO_ROUTES + (each.getValue().leftOut() ? "" : KEEPS),
+                text(each.getKey(), each.getValue()));
       }
     }
     return said;
@@ -242,7 +303,7 @@ final class Rejections {
             || port.equals(String.valueOf(parent.getPort())));
   }
 
-  private RouteStatus notEnforced(RouteStatus status, String rejected) {
+  private RouteStatus notEnforced(RouteStatus status, String what, String rejected) {
     return new RouteStatus(
         status.route(),
         status.generation(),
@@ -255,11 +316,7 @@ final class Rejections {
                             RouteStatus.ENFORCED,
                             false,
                             REASON,
-                            "waypoint "
-                                + waypoint
-                                + " does not take the routes of this parent, and keeps those that"
-                                + " it had before: "
-                                + rejected)
+                            "waypoint " + waypoint + what + ": " + rejected)
                         : condition)
             .toList());
   }

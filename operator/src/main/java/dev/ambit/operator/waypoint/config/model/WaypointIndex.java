@@ -439,6 +439,7 @@ public final class WaypointIndex {
                               Rejections.REASON,
                               message,
                               present.generation())));
+      conditions.putAll(waypoint.rejections.services(waypoint));
     }
     return conditions;
   }
@@ -977,6 +978,7 @@ public final class WaypointIndex {
     private PodsPlan pods = PodsPlan.NONE;
     private List<Message> shared = List.of();
     private List<TypedExtensionConfig> connect = List.of();
+    private List<ConnectSecurity.Port> connectPorts = List.of();
     private RouteConfiguration tunnelRoutes = ProbeEndpoint.with(new TunnelRoutes().build(), false);
     private final ListenerTrials trials = new ListenerTrials();
     private Set<Backend> backends = Set.of();
@@ -1049,10 +1051,53 @@ public final class WaypointIndex {
 
     @Override
     public Collection<ObjectReference> cluster(String name) {
-      return backends.stream()
+      Set<ObjectReference> sources = new LinkedHashSet<>();
+      backends.stream()
           .filter(backend -> backend.clusterName().equals(name))
           .flatMap(backend -> traffic.policy(backend.service(), namespace(key)).rules().stream())
-          .toList();
+          .forEach(sources::add);
+      securities.forEach(
+          (service, security) -> {
+            if (security.clusters().stream().anyMatch(each -> each.getName().equals(name))) {
+              policies(services.get(service))
+                  .authentications()
+                  .forEach(policy -> sources.add(ObjectReference.of(policy)));
+            }
+          });
+      return sources;
+    }
+
+    @Override
+    public Collection<Rejections.Leading> leadingTo(String cluster) {
+      List<Rejections.Leading> leading = new ArrayList<>();
+      for (String name : plans.keySet()) {
+        services
+            .get(name)
+            .ifPresent(
+                service -> {
+                  ServiceRoutes routes = routesOf(service, key);
+                  for (ServicePort port : service.ports()) {
+                    Set<Backend> led = new HashSet<>();
+                    HttpPortRoutes requests = routes.http().get(port.number());
+                    if (requests != null) {
+                      led.addAll(requests.backends());
+                    }
+                    ConnectionRoutes others = routes.connections().get(port.number());
+                    if (others != null) {
+                      led.addAll(others.backends());
+                    }
+                    if (led.stream().anyMatch(each -> each.clusterName().equals(cluster))) {
+                      leading.add(new Rejections.Leading(service, port.number()));
+                    }
+                  }
+                });
+      }
+      return leading;
+    }
+
+    @Override
+    public Collection<ObjectReference> tunnels(String resource) {
+      return ConnectSecurity.policies(connectPorts, resource);
     }
 
     /** Adds to those that are bound others that were until lately. */
@@ -1131,6 +1176,7 @@ public final class WaypointIndex {
       planPods(scope, podMembers, ofPods, attached, needed, ports);
       secure(scope, attached, needed);
       connect = ConnectSecurity.resources(ports, scope.security);
+      connectPorts = List.copyOf(ports);
       List<Message> next = new ArrayList<>();
       Tunnels.Settings tunnels = new Tunnels.Settings(scope.trustDomains);
       next.addAll(Tunnels.listeners(tunnels));

@@ -1,15 +1,20 @@
 package dev.ambit.operator.waypoint.security.model;
 
+import dev.ambit.operator.model.DryRun;
+import dev.ambit.operator.waypoint.model.ObjectReference;
 import dev.ambit.operator.waypoint.model.PortProtocol;
 import io.envoyproxy.envoy.config.core.v3.TypedExtensionConfig;
 import io.envoyproxy.envoy.extensions.filters.http.rbac.v3.RBAC;
 import io.envoyproxy.envoy.extensions.filters.http.set_filter_state.v3.Config;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter;
+import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -105,6 +110,30 @@ public final class ConnectSecurity {
             .build();
     return List.of(
         Slot.resource(RESOURCE, judge.build()), Slot.resource(DETECTED_RESOURCE, detect));
+  }
+
+  /** The policies of those ports that a resource of that name is made from. */
+  public static Set<ObjectReference> policies(Collection<Port> ports, String resource) {
+    boolean judges = resource.equals(RESOURCE);
+    if (!judges && !resource.equals(DETECTED_RESOURCE)) {
+      return Set.of();
+    }
+    Set<ObjectReference> policies = new HashSet<>();
+    for (Port port : ports) {
+      for (AuthorizationPolicy policy : port.policies().authorizations()) {
+        boolean concerned =
+            switch (port.protocol()) {
+              case TCP, TLS -> judges;
+              // What is only tried is tried in one place.
+              case DETECTED -> judges == DryRun.is(policy);
+              case HTTP, HTTP2, GRPC -> false;
+            };
+        if (concerned && !port.destinations().isEmpty()) {
+          policies.add(ObjectReference.of(policy));
+        }
+      }
+    }
+    return policies;
   }
 
   private static final java.util.Comparator<Destination> BY_TEXT =

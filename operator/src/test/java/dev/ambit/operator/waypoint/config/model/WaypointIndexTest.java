@@ -654,7 +654,80 @@ class WaypointIndexTest {
     assertThat(chains(WAYPOINT)).containsExactly(ROUTES);
     assertThat(condition("Telemetry", "web").holds()).isTrue();
     assertThat(enforced("tcp").reason()).isEqualTo("RejectedByWaypoint");
-    assertThat(enforced("tcp").message()).contains("left out", "no such thing");
+    assertThat(enforced("tcp").message())
+        .contains("left out", "no such thing")
+        .doesNotContain("keeps");
+    ObjectCondition bound = condition("Service", "tcp");
+    assertThat(bound.type()).isEqualTo("istio.io/WaypointBound");
+    assertThat(bound.holds()).isFalse();
+    assertThat(bound.reason()).isEqualTo("RejectedByWaypoint");
+    assertThat(bound.message()).contains("refuses", "no such thing");
+
+    // One that has what it had before goes on.
+    refuse("main|" + WEB, LATER);
+    apply(telemetry("web", "response.code >= 500"));
+    update(LATER.plus(ListenerTrials.TAKEN));
+    refuse("main", LATER.plus(ListenerTrials.TAKEN));
+    refuse("main|" + WEB, LATER.plus(ListenerTrials.TAKEN));
+    assertThat(condition("Service", "web").holds()).isTrue();
+    assertThat(condition("Service", "web").message()).contains("as before");
+  }
+
+  @Test
+  void aRouteToABackendThatEnvoyDoesNotTakeIsNotEnforced() {
+    web();
+    service("v1", "10.96.0.7", AppProtocol.HTTP11);
+    apply(route("there", "[{backendRefs: [{name: v1, port: 80}]}]"));
+    service("other", "10.96.0.8", AppProtocol.HTTP11, WAYPOINT);
+    apply(
+        route("elsewhere", "[{backendRefs: [{name: other, port: 80}]}]")
+            .replace("kind: Service, name: web", "kind: Service, name: other"));
+    update();
+    assertThat(enforced("there").holds()).isTrue();
+    reject(EnvoyTypes.CLUSTER, "http|shop/v1_shop_svc_cluster_local|80");
+    assertThat(enforced("there").reason()).isEqualTo("RejectedByWaypoint");
+    assertThat(enforced("there").message()).contains("backend", "no such thing");
+    assertThat(enforced("elsewhere").holds()).isTrue();
+  }
+
+  @Test
+  void aVerdictOnTunnelsThatEnvoyDoesNotTakeIsSaidOnItsPolicies() {
+    web();
+    service("tcp", "10.96.0.2", AppProtocol.TCP, WAYPOINT);
+    apply(policy("readers", "GET"));
+    apply(
+        """
+        apiVersion: security.istio.io/v1
+        kind: AuthorizationPolicy
+        metadata: {namespace: shop, name: callers}
+        spec:
+          targetRefs: [{group: "", kind: Service, name: tcp}]
+          rules: [{from: [{source: {namespaces: [shop]}}]}]
+        """);
+    update();
+    reject(EnvoyTypes.EXTENSION, "connect");
+    assertThat(condition("AuthorizationPolicy", "callers").reason())
+        .isEqualTo("RejectedByWaypoint");
+    assertThat(condition("AuthorizationPolicy", "readers").holds()).isTrue();
+  }
+
+  @Test
+  void whereKeysAreFetchedFromIsSaidOnThePolicyThatNamesIt() {
+    web();
+    apply(
+        """
+        apiVersion: security.istio.io/v1
+        kind: RequestAuthentication
+        metadata: {namespace: shop, name: tokens}
+        spec:
+          targetRefs: [{group: "", kind: Service, name: web}]
+          jwtRules: [{issuer: i, jwksUri: "https://issuer.example/keys"}]
+        """);
+    update();
+    assertThat(condition("RequestAuthentication", "tokens").holds()).isTrue();
+    reject(EnvoyTypes.CLUSTER, "jwks|https|issuer_example|443");
+    assertThat(condition("RequestAuthentication", "tokens").reason())
+        .isEqualTo("RejectedByWaypoint");
   }
 
   @Test
