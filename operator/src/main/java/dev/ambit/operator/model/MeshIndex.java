@@ -70,7 +70,7 @@ public final class MeshIndex {
       "; its pods let in, at its ports, only what comes from its waypoint, since policies for"
           + " waypoints hold for it or the label "
           + RequiredWaypoint.LABEL
-          + " says so, so clients that address them are refused";
+          + " says so, so connections that do not pass it are refused";
 
   /** Whom nobody leads there; how often, the nodes know. */
   private static final String PAST_WAYPOINT =
@@ -1115,10 +1115,13 @@ public final class MeshIndex {
         ServiceEntries.hosts(entry).stream()
             .filter(host -> ServiceEntries.isHeadless(entry, host))
             .toList();
+    if (headless.isEmpty()) {
+      return binding;
+    }
     if (headless.size() == ServiceEntries.hosts(entry).size()) {
       return binding.ofHeadless();
     }
-    return headless.isEmpty()
+    return binding.status().filter(ObjectCondition::holds).isEmpty()
         ? binding
         : binding.withNote("; not so of " + String.join(", ", headless) + ", without an address");
   }

@@ -30,7 +30,7 @@ final class ServiceAddress {
 
   /** Whether it has no address of its own. */
   static boolean isHeadless(Service service) {
-    return addresses(service).isEmpty();
+    return known(service) && addresses(service).isEmpty();
   }
 
   /**

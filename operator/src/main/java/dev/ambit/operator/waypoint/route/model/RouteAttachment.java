@@ -114,7 +114,13 @@ record RouteAttachment(
               GatewayApi.NO_MATCHING_PARENT,
               "there is no " + parent + " that has addresses of its own"));
     }
-    ServiceBinding binding = parents.binding(found.getFirst());
+    // Of several hosts those that have no address have no waypoint either.
+    List<ServiceBinding> bindings = found.stream().map(parents::binding).toList();
+    ServiceBinding binding =
+        bindings.stream()
+            .filter(each -> each instanceof ServiceBinding.Bound)
+            .findFirst()
+            .orElse(bindings.getFirst());
     if (binding instanceof ServiceBinding.Foreign) {
       return Optional.empty();
     }

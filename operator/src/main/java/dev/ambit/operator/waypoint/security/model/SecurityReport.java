@@ -249,17 +249,23 @@ public record SecurityReport(
       case Target.Unsupported(String text, String why) ->
           new Outcome(Verdict.INVALID, text + " " + why);
       case Target.OfService(MeshService.Kind kind, String namespace, String name) -> {
-        Optional<MeshService> service = targets.services().named(kind, namespace, name);
-        if (service.isEmpty()) {
+        List<MeshService> hosts = targets.services().allNamed(kind, namespace, name);
+        if (hosts.isEmpty()) {
           yield new Outcome(Verdict.TARGET_NOT_FOUND, target + " does not exist");
         }
-        Optional<String> past = targets.past(service.get());
+        // Of several hosts those that have no address have no waypoint either.
+        MeshService service =
+            hosts.stream()
+                .filter(host -> targets.past(host).isEmpty())
+                .findFirst()
+                .orElse(hosts.getFirst());
+        Optional<String> past = targets.past(service);
         if (past.isPresent()) {
           yield new Outcome(
               Verdict.ANCESTOR_NOT_BOUND,
               "no waypoint enforces it for " + target + ": " + past.get());
         }
-        List<WaypointGateway> waypoints = targets.waypointsOf(service.get());
+        List<WaypointGateway> waypoints = targets.waypointsOf(service);
         yield waypoints.isEmpty()
             ? new Outcome(
                 Verdict.ANCESTOR_NOT_BOUND,

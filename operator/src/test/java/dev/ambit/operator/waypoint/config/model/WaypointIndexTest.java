@@ -1245,7 +1245,7 @@ class WaypointIndexTest {
         kind: ServiceEntry
         metadata: {namespace: shop, name: outside}
         spec:
-          hosts: [one.example, two.example]
+          hosts: [all.example, one.example, two.example]
           ports: [{name: web, number: 80, protocol: HTTP}]
         """);
     host("one.example", "240.240.0.1");
@@ -1260,6 +1260,9 @@ class WaypointIndexTest {
           - {group: networking.istio.io, kind: ServiceEntry, name: outside, sectionName: web}
           rules: [{filters: [{type: RequestRedirect, requestRedirect: {hostname: moved.example}}]}]
         """);
+    // One that has no address takes nothing from the others.
+    host("all.example", "240.240.0.3");
+    index.waypoints("shop/all.example", Set.of(WAYPOINT), Optional.of("it has no address"));
     update();
     assertThat(enforced("outward").holds()).isTrue();
     for (String host : List.of("one.example", "two.example")) {
