@@ -199,8 +199,7 @@ final class Rejections {
     Set<ObjectReference> objects = new LinkedHashSet<>();
     if (rejected.type().equals(EnvoyTypes.ROUTES)) {
       sources.service(rejected.part(1)).map(sources::traffic).ifPresent(objects::addAll);
-    } else if (rejected.type().equals(EnvoyTypes.CLUSTER)
-        || rejected.type().equals(EnvoyTypes.ENDPOINTS)) {
+    } else if (isOfCluster(rejected)) {
       objects.addAll(sources.cluster(rejected.name()));
     } else if (rejected.type().equals(EnvoyTypes.EXTENSION) && rejected.part(1).isEmpty()) {
       objects.addAll(sources.tunnels(rejected.name()));
@@ -237,8 +236,22 @@ final class Rejections {
         + (others.isEmpty() ? "" : " together with " + listed(others));
   }
 
-  /** A route's status with what is to be said because of these. */
-  RouteStatus said(RouteStatus status, Sources sources) {
+  /** Routes' statuses with what is to be said because of these. */
+  List<RouteStatus> said(List<RouteStatus> statuses, Sources sources) {
+    Map<String, Collection<Leading>> leading = new HashMap<>();
+    all.values().stream()
+        .filter(Rejections::isOfCluster)
+        .forEach(rejected -> leading.computeIfAbsent(rejected.name(), sources::leadingTo));
+    return statuses.stream().map(status -> said(status, leading, sources)).toList();
+  }
+
+  private static boolean isOfCluster(Rejected rejected) {
+    return rejected.type().equals(EnvoyTypes.CLUSTER)
+        || rejected.type().equals(EnvoyTypes.ENDPOINTS);
+  }
+
+  private RouteStatus said(
+      RouteStatus status, Map<String, Collection<Leading>> leading, Sources sources) {
     RouteStatus said = status;
     for (Rejected rejected : all.values()) {
       if (rejected.type().equals(EnvoyTypes.ROUTES)
@@ -248,9 +261,8 @@ final class Rejections {
               .isPresent()) {
         said = notEnforced(said, NO_ROUTES + KEEPS, rejected.toString());
       }
-      if ((rejected.type().equals(EnvoyTypes.CLUSTER)
-              || rejected.type().equals(EnvoyTypes.ENDPOINTS))
-          && sources.leadingTo(rejected.name()).stream()
+      if (isOfCluster(rejected)
+          && leading.getOrDefault(rejected.name(), List.of()).stream()
               .anyMatch(each -> concerns(status, each.service(), String.valueOf(each.port())))) {
         said =
             notEnforced(

@@ -394,8 +394,7 @@ public final class WaypointIndex {
     List<RouteStatus> statuses = routing.statuses();
     for (WaypointState waypoint : waypoints.values()) {
       if (!waypoint.rejections.isEmpty()) {
-        statuses =
-            statuses.stream().map(status -> waypoint.rejections.said(status, waypoint)).toList();
+        statuses = waypoint.rejections.said(statuses, waypoint);
       }
     }
     return statuses;
@@ -812,7 +811,8 @@ public final class WaypointIndex {
     public ServiceBinding binding(MeshService service) {
       Set<String> gateways = through.getOrDefault(service.key(), Set.of());
       String why = past.get(service.key());
-      if (why != null) {
+      // Of its own waypoints another controller says that.
+      if (why != null && (gateways.isEmpty() || gateways.stream().anyMatch(this::isServed))) {
         return new ServiceBinding.Unbound(why);
       }
       if (gateways.isEmpty()) {
@@ -827,6 +827,10 @@ public final class WaypointIndex {
                   .thenComparing(Comparator.<String>naturalOrder()))
           .<ServiceBinding>map(ServiceBinding.Bound::new)
           .orElseGet(ServiceBinding.Foreign::new);
+    }
+
+    private boolean isServed(String waypoint) {
+      return waypoints.containsKey(waypoint) && !left.contains(waypoint);
     }
 
     @Override

@@ -1149,6 +1149,11 @@ class WaypointIndexTest {
     expectToldOf(true);
     apply(ISTIO_CLASS.formatted("pilot"));
     expectToldOf(false);
+    // Be that ready or not.
+    index.waypoints(WEB, Set.of(WAYPOINT), Optional.of("it is not ready"));
+    update();
+    assertThat(index.routeStatuses()).isEmpty();
+    index.waypoints(WEB, Set.of(WAYPOINT), Optional.empty());
     // What serves goes on serving.
     assertThat(tunnels(WAYPOINT)).containsExactly("10.96.0.1:80");
     apply(ISTIO_CLASS.formatted("ambit-operator"));
