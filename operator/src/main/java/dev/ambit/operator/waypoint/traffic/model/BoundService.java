@@ -9,7 +9,7 @@ import java.util.Optional;
  *
  * @param waypointNamespace whose objects hold there as those of the service's own namespace do
  * @param gatewayRoutes what routes of the Gateway API make of it, which go before VirtualServices
- * @param past why traffic to it goes past the waypoint for now; rules are made for it all the same
+ * @param past why traffic to it goes past the waypoint; rules are made for it all the same
  */
 public record BoundService(
     MeshService service,
