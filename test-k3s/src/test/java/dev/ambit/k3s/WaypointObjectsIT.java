@@ -423,6 +423,44 @@ class WaypointObjectsIT {
         .extracting(address -> address.getValue())
         .containsExactly("somebodys.waypoint-objects.svc.cluster.local");
     assertThat(object(Deployment.class, "theirs")).isEmpty();
+
+    // One that was made, and is somebody's from now on.
+    gateway("handed-over", "ambit-waypoint", "");
+    awaitObjects("handed-over", 5);
+    gateway(
+        "handed-over",
+        "ambit-waypoint",
+        "addresses: [{type: Hostname, value: somebodys.waypoint-objects.svc.cluster.local}]");
+    awaitObjects("handed-over", 0);
+    awaitCondition("handed-over", "Programmed", "True", "Programmed");
+  }
+
+  @Test
+  void a_gateway_of_another_control_planes_revision_is_left_alone() {
+    sample.apply(
+        """
+        apiVersion: gateway.networking.k8s.io/v1
+        kind: Gateway
+        metadata: {namespace: %s, name: revised, labels: {istio.io/rev: canary}}
+        spec:
+          gatewayClassName: ambit-waypoint
+          listeners: [{name: mesh, port: 15008, protocol: HBONE}]
+        """
+            .formatted(NAMESPACE));
+    // Seen after it.
+    gateway("ours", "ambit-waypoint", "");
+    awaitObjects("ours", 5);
+    assertThat(objects("revised")).isEmpty();
+    assertThat(
+            condition("revised", "Programmed")
+                .filter(condition -> condition.getMessage().contains("ambit")))
+        .isEmpty();
+
+    sample.label(
+        ambit.client().resources(Gateway.class).inNamespace(NAMESPACE).withName("revised"),
+        "istio.io/rev",
+        "");
+    awaitObjects("revised", 5);
   }
 
   @Test
