@@ -29,6 +29,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.parallel.ResourceLock;
 
 /** UDP through two ztunnels is as without them, save that it is encrypted, known and judged. */
 @Timeout(240)
@@ -493,6 +494,7 @@ class DatagramIT {
   }
 
   @Test
+  @ResourceLock(Requirements.PROCESSORS)
   void aFloodOnOneFlowStarvesNeitherAnotherNorConnections() throws Exception {
     var client = captured(mesh.a(), "flooder");
     var server = captured(mesh.b(), "flooded");

@@ -29,6 +29,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.parallel.ResourceLock;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -166,6 +167,7 @@ class DatagramVerdictsIT {
   }
 
   @Test
+  @ResourceLock(Requirements.PROCESSORS)
   void joiningAndLeavingTakeNoMoreThanADatagramFromAFlow() throws Exception {
     var client = mesh.uncaptured(mesh.a(), "steady-asker");
     var server = mesh.uncaptured(mesh.b(), "steady-answerer");

@@ -33,6 +33,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.api.parallel.ResourceLock;
 
 /**
  * What goes through a waypoint, from pod to pod: the real Envoy between two real ztunnels, told
@@ -723,6 +724,7 @@ class EnvoyIT {
   }
 
   @Test
+  @ResourceLock(Requirements.PROCESSORS)
   void nobodyActsOrIsJudgedOrLoggedAsAnotherWhileConnectionsAreAborted() throws Exception {
     InetSocketAddress address = at("10.96.0.6", 80);
     List<Pod> principals =

@@ -9,6 +9,12 @@ import org.junit.jupiter.api.Assumptions;
 
 /** What the machine has to offer for tests in network namespaces. */
 final class Requirements {
+  /**
+   * Held by tests that load all processors, and by those that count what was not done in time: such
+   * do not run beside each other.
+   */
+  static final String PROCESSORS = "processors";
+
   private Requirements() {}
 
   /** Skips the test, or fails it in CI, where the machine lacks a part. */
