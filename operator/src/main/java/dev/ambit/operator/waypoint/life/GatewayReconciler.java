@@ -39,6 +39,7 @@ import io.fabric8.kubernetes.api.model.gatewayapi.v1.GatewayStatusAddressBuilder
 import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.javaoperatorsdk.operator.api.config.informer.Informer;
 import io.javaoperatorsdk.operator.api.config.informer.InformerEventSourceConfiguration;
 import io.javaoperatorsdk.operator.api.reconciler.Context;
 import io.javaoperatorsdk.operator.api.reconciler.ControllerConfiguration;
@@ -51,6 +52,7 @@ import io.javaoperatorsdk.operator.processing.dependent.workflow.WorkflowBuilder
 import io.javaoperatorsdk.operator.processing.event.ResourceID;
 import io.javaoperatorsdk.operator.processing.event.source.EventSource;
 import io.javaoperatorsdk.operator.processing.event.source.IndexerResourceCache;
+import io.javaoperatorsdk.operator.processing.event.source.filter.OnUpdateFilter;
 import io.javaoperatorsdk.operator.processing.event.source.inbound.SimpleInboundEventSource;
 import io.javaoperatorsdk.operator.processing.event.source.informer.InformerEventSource;
 import java.net.HttpURLConnection;
@@ -70,7 +72,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Makes a waypoint of each Gateway of a class that Ambit serves, and says on it how it is. */
-@ControllerConfiguration(name = "waypoint", fieldManager = FieldManager.NAME)
+@ControllerConfiguration(
+    name = "waypoint",
+    fieldManager = FieldManager.NAME,
+    generationAwareEventProcessing = false,
+    informer = @Informer(onUpdateFilter = GatewayReconciler.Concerning.class))
 public final class GatewayReconciler implements Reconciler<Gateway> {
   private static final Logger LOG = LoggerFactory.getLogger(GatewayReconciler.class);
 
@@ -256,6 +262,14 @@ public final class GatewayReconciler implements Reconciler<Gateway> {
     return !Objects.equals(now.getMetadata().getGeneration(), before.getMetadata().getGeneration())
         || !Objects.equals(
             now.getMetadata().getDeletionTimestamp(), before.getMetadata().getDeletionTimestamp());
+  }
+
+  /** Another spec, an end, or a label that makes it another control plane's, or Ambit's again. */
+  public static final class Concerning implements OnUpdateFilter<Gateway> {
+    @Override
+    public boolean accept(Gateway now, Gateway before) {
+      return changed(now, before) || Revision.isOurs(now) != Revision.isOurs(before);
+    }
   }
 
   private static Set<ResourceID> all(IndexerResourceCache<Gateway> gateways) {
