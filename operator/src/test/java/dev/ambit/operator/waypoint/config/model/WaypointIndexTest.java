@@ -981,9 +981,8 @@ class WaypointIndexTest {
 
   // --- What goes past a waypoint
 
-  @Test
-  void whatIsToHoldWhereTrafficGoesPastTheWaypointIsNotEnforced() throws Exception {
-    web();
+  /** A route, a policy and a traffic rule for the service {@code web}. */
+  private void applyOneOfEach() {
     apply(
         route("route", "[{matches: [{path: {value: /a}}], backendRefs: [{name: web, port: 80}]}]"));
     apply(policy("readers", "GET"));
@@ -994,6 +993,12 @@ class WaypointIndexTest {
         metadata: {namespace: shop, name: rule}
         spec: {host: web.shop.svc.cluster.local}
         """);
+  }
+
+  @Test
+  void whatIsToHoldWhereTrafficGoesPastTheWaypointIsNotEnforced() throws Exception {
+    web();
+    applyOneOfEach();
     service("tcp", "10.96.0.2", AppProtocol.TCP, WAYPOINT);
     apply(
         """
@@ -1136,16 +1141,7 @@ class WaypointIndexTest {
         """;
     apply(gateway.formatted("default"));
     service("web", "10.96.0.1", AppProtocol.HTTP11, WAYPOINT);
-    apply(
-        route("route", "[{matches: [{path: {value: /a}}], backendRefs: [{name: web, port: 80}]}]"));
-    apply(policy("readers", "GET"));
-    apply(
-        """
-        apiVersion: networking.istio.io/v1
-        kind: DestinationRule
-        metadata: {namespace: shop, name: rule}
-        spec: {host: web.shop.svc.cluster.local}
-        """);
+    applyOneOfEach();
     expectToldOf(true);
     apply(ISTIO_CLASS.formatted("pilot"));
     expectToldOf(false);
