@@ -12,6 +12,7 @@ import java.lang.invoke.MethodHandle;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Memory for receiving and sending many datagrams by one call ({@code recvmmsg}, {@code sendmmsg}),
@@ -98,6 +99,7 @@ public final class DatagramBatch implements AutoCloseable {
   private final int[] runs = new int[SLOTS];
 
   private MemorySegment filled;
+  private SocketAddresses.@Nullable Words peer;
   private int added;
   private int sendError;
 
@@ -112,12 +114,12 @@ public final class DatagramBatch implements AutoCloseable {
         long header = (long) i * HEADER;
         headers.set(JAVA_LONG, header + VECTOR, vectors.address() + vector);
         headers.set(JAVA_LONG, header + VECTOR_LENGTH, 1);
+        headers.set(JAVA_LONG, header + NAME, names.address() + (long) i * NAME_SLOT);
       }
       long segment = (long) i * SEGMENT_SPACE;
       segments.set(JAVA_LONG, segment, SEGMENT_LENGTH);
       segments.set(JAVA_INT, segment + 8, SOL_UDP);
       segments.set(JAVA_INT, segment + 12, UDP_SEGMENT);
-      addressed.set(JAVA_LONG, (long) i * HEADER + NAME, names.address() + (long) i * NAME_SLOT);
       addressed.set(
           JAVA_LONG, (long) i * HEADER + CONTROL, controls.address() + (long) i * CONTROL_SLOT);
     }
@@ -125,27 +127,29 @@ public final class DatagramBatch implements AutoCloseable {
   }
 
   /**
-   * Takes what waits at a connected socket.
+   * Takes what waits at a connected socket; {@link #source} and {@link #isFromPeer} are known then.
    *
    * @return how many datagrams; 0 where none waits; negative: the errno, such as {@link
    *     #ECONNREFUSED} for one that was sent and found no one
    */
   public int receive(TransparentUdpSocket socket) {
-    filled = plain;
     return receive(socket, plain);
   }
 
-  /** The same, for a socket that tells destinations; {@link #source} and more are known then. */
+  /** The same, for a socket that tells destinations; {@link #destination} is known then too. */
   public int receiveAddressed(TransparentUdpSocket socket) {
     for (int i = 0; i < SLOTS; i++) {
-      addressed.set(JAVA_INT, (long) i * HEADER + NAME_LENGTH, NAME_SLOT);
       addressed.set(JAVA_LONG, (long) i * HEADER + CONTROL_LENGTH, CONTROL_SLOT);
     }
-    filled = addressed;
     return receive(socket, addressed);
   }
 
-  private static int receive(TransparentUdpSocket socket, MemorySegment headers) {
+  private int receive(TransparentUdpSocket socket, MemorySegment headers) {
+    filled = headers;
+    peer = socket.peer();
+    for (int i = 0; i < SLOTS; i++) {
+      headers.set(JAVA_INT, (long) i * HEADER + NAME_LENGTH, NAME_SLOT);
+    }
     while (true) {
       int count;
       try {
@@ -176,6 +180,15 @@ public final class DatagramBatch implements AutoCloseable {
   /** Who sent the datagram {@code index}. */
   public InetSocketAddress source(int index) {
     return SocketAddresses.read(names, (long) index * NAME_SLOT);
+  }
+
+  /**
+   * Whether whom the socket is connected to sent the datagram {@code index}. Others' come as well:
+   * between bind and connect, and for a moment longer where the kernel had chosen the socket by
+   * then.
+   */
+  public boolean isFromPeer(int index) {
+    return peer != null && peer.isAt(names, (long) index * NAME_SLOT);
   }
 
   /**

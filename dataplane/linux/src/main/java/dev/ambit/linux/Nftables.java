@@ -126,7 +126,8 @@ public final class Nftables {
       if (run("list tables").lines().noneMatch(("table inet " + name)::equals)) {
         return Optional.empty();
       }
-      throw e;
+      // It may have come in between; another error comes again.
+      return Optional.of(run("list table inet " + name));
     }
   }
 

@@ -1,6 +1,7 @@
 package dev.ambit.linux;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import java.lang.foreign.MemorySegment;
@@ -21,6 +22,31 @@ final class SocketAddresses {
   private static final int IPV6_ADDRESS = 8;
 
   private SocketAddresses() {}
+
+  /**
+   * One in words, which are compared at once. Those of IPv4 are in the first.
+   *
+   * @param first family, port, and the address of IPv4
+   * @param second first half of the address of IPv6
+   * @param third second half of it
+   */
+  record Words(long first, long second, long third) {
+    static Words of(MemorySegment address) {
+      boolean ipv4 = address.get(JAVA_SHORT, 0) == AF_INET;
+      return new Words(
+          address.get(JAVA_LONG, 0),
+          ipv4 ? 0 : address.get(JAVA_LONG, IPV6_ADDRESS),
+          ipv4 ? 0 : address.get(JAVA_LONG, IPV6_ADDRESS + 8));
+    }
+
+    /** Whether the kernel wrote it at {@code offset}. */
+    boolean isAt(MemorySegment from, long offset) {
+      return from.get(JAVA_LONG, offset) == first
+          && (from.get(JAVA_SHORT, offset) == AF_INET
+              || (from.get(JAVA_LONG, offset + IPV6_ADDRESS) == second
+                  && from.get(JAVA_LONG, offset + IPV6_ADDRESS + 8) == third));
+    }
+  }
 
   /** Writes {@code address} to the start of {@code to}; returns how long it is. */
   static int write(MemorySegment to, InetSocketAddress address) {

@@ -56,6 +56,8 @@ public final class TransparentUdpSocket implements AutoCloseable {
   private final int fd;
   private final boolean ipv6;
   private final @Nullable Ports ports;
+  private @Nullable InetSocketAddress local;
+  private SocketAddresses.@Nullable Words peer;
   private boolean segments;
   private boolean closed;
 
@@ -182,20 +184,34 @@ public final class TransparentUdpSocket implements AutoCloseable {
 
   /** Gives it an address, which need not be this host's. */
   public void bind(InetSocketAddress address) throws LinuxException {
-    addressed("bind", BIND, address);
+    var unused = addressed("bind", BIND, address);
+    local = address;
   }
 
-  /** From now on it gets datagrams of {@code peer} alone, and sends to it. */
+  /** What it is bound to; null where that was left to the kernel. */
+  public @Nullable InetSocketAddress local() {
+    return local;
+  }
+
+  /**
+   * From now on it sends to {@code peer}, and gets its datagrams alone, after those that came
+   * before: see {@link DatagramBatch#isFromPeer}.
+   */
   public void connect(InetSocketAddress peer) throws LinuxException {
-    addressed("connect", CONNECT, peer);
+    this.peer = addressed("connect", CONNECT, peer);
   }
 
-  private void addressed(String call, MethodHandle handle, InetSocketAddress address)
-      throws LinuxException {
+  SocketAddresses.@Nullable Words peer() {
+    return peer;
+  }
+
+  private SocketAddresses.Words addressed(
+      String call, MethodHandle handle, InetSocketAddress address) throws LinuxException {
     try (var arena = Arena.ofConfined()) {
       var memory = arena.allocate(SocketAddresses.IPV6_SIZE, 8);
       int size = SocketAddresses.write(memory, address);
       Libc.check(call + " " + address, (int) handle.invokeExact(Libc.state(), fd, memory, size));
+      return SocketAddresses.Words.of(memory);
     } catch (Throwable t) {
       throw Libc.sneaky(t);
     }

@@ -166,6 +166,30 @@ class TransparentUdpIT {
     }
   }
 
+  /** In the time between, the kernel knows the socket by its own address alone. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void whatOthersSendWhileASocketIsMadeIsKnownAsTheirs(boolean ipv6) throws Exception {
+    try (var stranger = namespace.call(() -> new DatagramSocket(0));
+        var client = namespace.call(() -> new DatagramSocket(0));
+        var flow = namespace.call(() -> TransparentUdpSocket.open(ipv6, 0))) {
+      var peer = new InetSocketAddress(here(ipv6, client).getAddress(), 7000);
+      flow.bind(peer);
+      send(stranger, new byte[] {1}, peer);
+      send(client, new byte[] {2}, peer);
+      send(stranger, new byte[] {3}, peer);
+      flow.connect(here(ipv6, client));
+      send(client, new byte[] {4}, peer);
+      assertThat(await(flow, false)).isEqualTo(4);
+      for (int i = 0; i < 4; i++) {
+        assertThat(bytes(i)).containsExactly(i + 1);
+        assertThat(batch.isFromPeer(i)).isEqualTo(i % 2 == 1);
+        assertThat(batch.source(i)).isEqualTo(here(ipv6, i % 2 == 1 ? client : stranger));
+      }
+      assertThat(flow.local()).isEqualTo(peer);
+    }
+  }
+
   /** Where {@code client} hears the pod's own address. */
   private InetSocketAddress here(boolean ipv6, DatagramSocket client) throws IOException {
     return new InetSocketAddress(

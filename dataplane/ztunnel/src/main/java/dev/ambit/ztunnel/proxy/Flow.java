@@ -210,19 +210,30 @@ abstract class Flow implements StreamHandler, CapsuleReader.Sink {
     int count = batch.receive(from.socket());
     if (count < 0) {
       onSocketError(-count);
-    } else if (count > 0) {
-      lastNanos = System.nanoTime();
-      onDatagrams(batch, count);
+      return;
+    }
+    for (int next = 0; next < count; next++) {
+      int first = next;
+      while (next < count && !done && batch.isFromPeer(next)) {
+        next++;
+      }
+      if (next > first) {
+        lastNanos = System.nanoTime();
+        onDatagrams(batch, first, next);
+      }
+      if (next < count) {
+        flows.onStray(batch.source(next), from.socket().local(), batch.payload(next));
+      }
     }
   }
 
-  /** {@code count} datagrams came from the pod's socket. */
-  void onDatagrams(DatagramBatch batch, int count) {
+  /** Datagrams came from the pod's socket: those from {@code first} on, before {@code end}. */
+  void onDatagrams(DatagramBatch batch, int first, int end) {
     HboneStream to = stream;
     if (to != null && record != null) {
-      sendThrough(to, batch, 0, count);
+      sendThrough(to, batch, first, end);
     } else {
-      drop(DropReason.NOT_OPEN, count);
+      drop(DropReason.NOT_OPEN, end - first);
     }
   }
 

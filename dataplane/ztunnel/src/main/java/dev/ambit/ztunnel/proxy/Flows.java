@@ -192,6 +192,17 @@ final class Flows implements PodLoop.Drainable {
     }
   }
 
+  /**
+   * A datagram of {@code client} is in the socket of another flow, which was not connected yet when
+   * the kernel chose it.
+   */
+  void onStray(InetSocketAddress client, @Nullable InetSocketAddress to, ByteBuffer payload) {
+    if (to != null && to.getPort() != 0) {
+      onCaptured(new FlowKey(client, to), payload);
+    }
+    // Else nothing of the pod's is led there.
+  }
+
   private void onCaptured(FlowKey key, ByteBuffer payload) {
     OutboundFlow flow = outbound.get(key);
     if (flow == null) {

@@ -286,8 +286,10 @@ final class OutboundFlow extends Flow implements TunnelUser {
     }
     touch();
     for (int i = 0; i < count; i++) {
-      countOut(batch.payload(i).remaining());
-      batch.addReceived(i);
+      if (batch.isFromPeer(i)) {
+        countOut(batch.payload(i).remaining());
+        batch.addReceived(i);
+      }
     }
     settle();
   }
@@ -334,27 +336,27 @@ final class OutboundFlow extends Flow implements TunnelUser {
   }
 
   @Override
-  void onDatagrams(DatagramBatch batch, int count) {
+  void onDatagrams(DatagramBatch batch, int first, int end) {
     HboneStream through = stream();
     FlowSocket plain = outside;
     if (refused) {
-      drop(DropReason.REFUSED, count);
+      drop(DropReason.REFUSED, end - first);
     } else if (!isOpen()) {
-      for (int i = 0; i < count; i++) {
+      for (int i = first; i < end; i++) {
         keep(batch.payload(i));
       }
     } else if (through != null) {
       if (through.connection().isEnding()) {
-        for (int i = 0; i < count; i++) {
+        for (int i = first; i < end; i++) {
           keep(batch.payload(i));
         }
         move();
       } else {
-        sendThrough(through, batch, 0, count);
+        sendThrough(through, batch, first, end);
       }
     } else if (plain != null) {
       int bytes = 0;
-      for (int i = 0; i < count; i++) {
+      for (int i = first; i < end; i++) {
         bytes += batch.payload(i).remaining();
         batch.addReceived(i);
       }
