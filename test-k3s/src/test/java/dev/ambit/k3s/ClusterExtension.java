@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.abort;
 
 import io.fabric8.kubernetes.api.model.Namespace;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
@@ -32,7 +34,22 @@ public final class ClusterExtension
 
   @Override
   public void beforeAll(ExtensionContext context) {
+    awaitPreparations();
     TwoNodeCluster.missing().ifPresent(reason -> require(false, "a cluster, but " + reason));
+  }
+
+  /** Waits for what {@code make test} builds beside the tests that need no cluster. */
+  private static void awaitPreparations() {
+    var preparing = Checkout.root().resolve(".build/preparing");
+    await("what a cluster needs is built")
+        .atMost(Duration.ofMinutes(40))
+        .pollInterval(Duration.ofSeconds(1))
+        .ignoreException(NoSuchFileException.class)
+        .until(
+            () ->
+                !Files.exists(preparing)
+                    || ProcessHandle.of(Long.parseLong(Files.readString(preparing).strip()))
+                        .isEmpty());
   }
 
   /**
