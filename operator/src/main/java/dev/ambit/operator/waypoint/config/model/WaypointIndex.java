@@ -33,6 +33,7 @@ import dev.ambit.operator.waypoint.security.model.PolicyTargets;
 import dev.ambit.operator.waypoint.security.model.SecurityReport;
 import dev.ambit.operator.waypoint.security.model.SecuritySettings;
 import dev.ambit.operator.waypoint.security.model.ServiceSecurity;
+import dev.ambit.operator.waypoint.security.model.Target;
 import dev.ambit.operator.waypoint.security.model.WaypointGateway;
 import dev.ambit.operator.waypoint.telemetry.model.ChainTelemetry;
 import dev.ambit.operator.waypoint.telemetry.model.Defaults;
@@ -462,17 +463,18 @@ public final class WaypointIndex {
     return others;
   }
 
-  private List<SecurityReport> reports() {
-    PolicyTargets targets = new Targets();
+  private List<SecurityReport> reports(PolicyTargets targets) {
     SecuritySettings security = security();
     List<SecurityReport> reports = new ArrayList<>();
     for (AuthorizationPolicy policy : objects.all(AuthorizationPolicy.class)) {
-      if (Revision.isOurs(policy) && !SecurityReport.isForOthers(policy, targets, security)) {
+      if (Revision.isOurs(policy)
+          && !targets.areAnothers(Target.of(policy, security.rootNamespace()))) {
         SecurityReport.of(policy, policies, targets, security).ifPresent(reports::add);
       }
     }
     for (RequestAuthentication policy : objects.all(RequestAuthentication.class)) {
-      if (Revision.isOurs(policy) && !SecurityReport.isForOthers(policy, targets, security)) {
+      if (Revision.isOurs(policy)
+          && !targets.areAnothers(Target.of(policy, security.rootNamespace()))) {
         reports.add(SecurityReport.of(policy, targets, security));
       }
     }
@@ -505,6 +507,9 @@ public final class WaypointIndex {
   private final class Targets implements PolicyTargets {
     private final Map<String, WaypointGateway> present = new TreeMap<>();
 
+    /** Gateways that are no waypoints, as another controller's ingress. */
+    private final List<WaypointGateway> others = new ArrayList<>();
+
     private boolean isLeft(WaypointGateway waypoint) {
       return left.contains(waypoint.namespace() + "/" + waypoint.name());
     }
@@ -513,6 +518,8 @@ public final class WaypointIndex {
       for (Gateway gateway : objects.all(Gateway.class)) {
         if (isWaypoint(gateway)) {
           present.put(ObjectStore.key(gateway), waypointGateway(gateway));
+        } else if (objects.get(GatewayClass.class, "/" + className(gateway)).isPresent()) {
+          others.add(waypointGateway(gateway));
         }
       }
     }
@@ -537,14 +544,22 @@ public final class WaypointIndex {
 
     @Override
     public Collection<WaypointGateway> anothers() {
-      return present.values().stream().filter(this::isLeft).toList();
+      return Stream.concat(present.values().stream().filter(this::isLeft), others.stream())
+          .toList();
     }
 
     @Override
     public Set<String> classesOfOthers() {
-      return WaypointIndex.this.isLeft(WaypointClass.ISTIO_NAME)
-          ? Set.of(WaypointClass.ISTIO_NAME)
-          : Set.of();
+      Set<String> classes = new TreeSet<>();
+      for (GatewayClass each : objects.all(GatewayClass.class)) {
+        if (!WaypointIndex.this.isWaypoint(each.getMetadata().getName())) {
+          classes.add(each.getMetadata().getName());
+        }
+      }
+      if (WaypointIndex.this.isLeft(WaypointClass.ISTIO_NAME)) {
+        classes.add(WaypointClass.ISTIO_NAME);
+      }
+      return classes;
     }
 
     @Override
@@ -605,10 +620,15 @@ public final class WaypointIndex {
     boolean reportsChanged = gatewaysChanged || policiesChanged || telemetryChanged || plansChanged;
     Update update = work(now);
     if (reportsChanged) {
-      policyReports = reports();
+      PolicyTargets targets = new Targets();
+      policyReports = reports(targets);
       telemetryReports =
           TelemetryReport.of(
-              telemetry, Providers.of(settings.providers()), waypointReferences(), services);
+              telemetry.without(
+                  each -> targets.areAnothers(Target.of(each, telemetry.rootNamespace()))),
+              Providers.of(settings.providers()),
+              waypointReferences(),
+              services);
     }
     return update;
   }
@@ -707,7 +727,11 @@ public final class WaypointIndex {
   }
 
   private boolean isWaypoint(Gateway gateway) {
-    String name = className(gateway);
+    return isWaypoint(className(gateway));
+  }
+
+  /** Whether a class is one of waypoints. */
+  private boolean isWaypoint(String name) {
     return CLASSES.contains(name)
         || objects
             .get(GatewayClass.class, "/" + name)

@@ -36,8 +36,8 @@ public final class PolicyIndex {
       Collection<RequestAuthentication> authentications,
       String rootNamespace) {
     return new PolicyIndex(
-        index(authorizations, policy -> targets(policy, rootNamespace)),
-        index(authentications, policy -> targets(policy, rootNamespace)));
+        index(authorizations, policy -> Target.of(policy, rootNamespace)),
+        index(authentications, policy -> Target.of(policy, rootNamespace)));
   }
 
   private static <T extends HasMetadata> Map<Target, List<T>> index(
@@ -54,26 +54,6 @@ public final class PolicyIndex {
                         target ->
                             index.computeIfAbsent(target, _ -> new ArrayList<>()).add(policy)));
     return index;
-  }
-
-  static List<Target> targets(AuthorizationPolicy policy, String rootNamespace) {
-    return policy.getSpec() == null
-        ? List.of()
-        : Target.of(
-            policy.getMetadata().getNamespace(),
-            policy.getSpec().getTargetRef(),
-            policy.getSpec().getTargetRefs(),
-            rootNamespace);
-  }
-
-  static List<Target> targets(RequestAuthentication policy, String rootNamespace) {
-    return policy.getSpec() == null
-        ? List.of()
-        : Target.of(
-            policy.getMetadata().getNamespace(),
-            policy.getSpec().getTargetRef(),
-            policy.getSpec().getTargetRefs(),
-            rootNamespace);
   }
 
   /**

@@ -73,46 +73,13 @@ public record SecurityReport(
   /** What becomes of a policy at one target; nothing is wrong where it says nothing. */
   private record Outcome(Verdict verdict, String message) {}
 
-  /** Whether all that a policy is attached to is another controller's, which tells of it. */
-  public static boolean isForOthers(
-      AuthorizationPolicy policy, PolicyTargets targets, SecuritySettings settings) {
-    return isForOthers(PolicyIndex.targets(policy, settings.rootNamespace()), targets);
-  }
-
-  /** Whether all that a policy is attached to is another controller's, which tells of it. */
-  public static boolean isForOthers(
-      RequestAuthentication policy, PolicyTargets targets, SecuritySettings settings) {
-    return isForOthers(PolicyIndex.targets(policy, settings.rootNamespace()), targets);
-  }
-
-  private static boolean isForOthers(List<Target> attached, PolicyTargets targets) {
-    return !attached.isEmpty() && attached.stream().allMatch(target -> isAnothers(target, targets));
-  }
-
-  private static boolean isAnothers(Target target, PolicyTargets targets) {
-    return switch (target) {
-      case Target.Unsupported _ -> false;
-      case Target.OfService(MeshService.Kind kind, String namespace, String name) -> {
-        List<WaypointGateway> waypoints =
-            targets.services().allNamed(kind, namespace, name).stream()
-                .flatMap(service -> targets.waypointsOf(service).stream())
-                .toList();
-        yield !waypoints.isEmpty() && targets.anothers().containsAll(waypoints);
-      }
-      case Target.OfGateway(String namespace, String name) ->
-          targets.anothers().stream()
-              .anyMatch(each -> each.namespace().equals(namespace) && each.name().equals(name));
-      case Target.OfClass(String name) -> targets.classesOfOthers().contains(name);
-    };
-  }
-
   /** Empty where the policy is not for waypoints, and ztunnels are those to tell of it. */
   public static Optional<SecurityReport> of(
       AuthorizationPolicy policy,
       PolicyIndex index,
       PolicyTargets targets,
       SecuritySettings settings) {
-    List<Target> attached = PolicyIndex.targets(policy, settings.rootNamespace());
+    List<Target> attached = Target.of(policy, settings.rootNamespace());
     if (attached.isEmpty()) {
       return Optional.empty();
     }
@@ -168,7 +135,7 @@ public record SecurityReport(
   /** On each, also where it is attached to nothing, since nobody else looks at it then. */
   public static SecurityReport of(
       RequestAuthentication policy, PolicyTargets targets, SecuritySettings settings) {
-    List<Target> attached = PolicyIndex.targets(policy, settings.rootNamespace());
+    List<Target> attached = Target.of(policy, settings.rootNamespace());
     if (attached.isEmpty()) {
       return report(
           policy,
@@ -241,7 +208,7 @@ public record SecurityReport(
   }
 
   private static Outcome at(Target target, PolicyTargets targets) {
-    if (isAnothers(target, targets)) {
+    if (targets.isAnothers(target)) {
       return new Outcome(
           Verdict.ANCESTOR_NOT_BOUND, "another controller has the waypoints of " + target);
     }

@@ -2,12 +2,15 @@ package dev.ambit.operator.waypoint.security.model;
 
 import dev.ambit.operator.waypoint.model.MeshService;
 import io.fabric8.istio.api.api.type.v1beta1.PolicyTargetReference;
+import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
+import io.fabric8.istio.api.security.v1.RequestAuthentication;
+import io.fabric8.istio.api.telemetry.v1.Telemetry;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** What a policy is attached to. */
-sealed interface Target {
+public sealed interface Target {
   /** A Service or a ServiceEntry of the policy's namespace. */
   record OfService(MeshService.Kind kind, String namespace, String name) implements Target {
     @Override
@@ -46,8 +49,41 @@ sealed interface Target {
     }
   }
 
+  /** Those of a policy. */
+  static List<Target> of(AuthorizationPolicy policy, String rootNamespace) {
+    return policy.getSpec() == null
+        ? List.of()
+        : of(
+            policy.getMetadata().getNamespace(),
+            policy.getSpec().getTargetRef(),
+            policy.getSpec().getTargetRefs(),
+            rootNamespace);
+  }
+
+  /** Those of a policy. */
+  static List<Target> of(RequestAuthentication policy, String rootNamespace) {
+    return policy.getSpec() == null
+        ? List.of()
+        : of(
+            policy.getMetadata().getNamespace(),
+            policy.getSpec().getTargetRef(),
+            policy.getSpec().getTargetRefs(),
+            rootNamespace);
+  }
+
+  /** Those of a Telemetry object. */
+  static List<Target> of(Telemetry telemetry, String rootNamespace) {
+    return telemetry.getSpec() == null
+        ? List.of()
+        : of(
+            telemetry.getMetadata().getNamespace(),
+            telemetry.getSpec().getTargetRef(),
+            telemetry.getSpec().getTargetRefs(),
+            rootNamespace);
+  }
+
   /** Those of a policy, whose references are either of both. */
-  static List<Target> of(
+  private static List<Target> of(
       String namespace,
       @Nullable PolicyTargetReference one,
       @Nullable List<PolicyTargetReference> several,

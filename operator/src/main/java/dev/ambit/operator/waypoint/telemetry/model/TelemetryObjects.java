@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Predicate;
 
 /**
  * All Telemetry objects of the mesh.
@@ -29,6 +30,11 @@ public record TelemetryObjects(List<Telemetry> all, String rootNamespace) {
    */
   public TelemetryObjects {
     all = all.stream().filter(Revision::isOurs).sorted(OLDEST_FIRST).toList();
+  }
+
+  /** All but those. */
+  public TelemetryObjects without(Predicate<Telemetry> those) {
+    return new TelemetryObjects(all.stream().filter(those.negate()).toList(), rootNamespace);
   }
 
   /** No objects. */

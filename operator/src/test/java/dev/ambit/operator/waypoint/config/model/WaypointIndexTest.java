@@ -1125,7 +1125,9 @@ class WaypointIndexTest {
     assertThat(index.conditions().keySet())
         .extracting(ObjectReference::kind)
         .containsExactlyInAnyOrder(
-            told ? new String[] {"AuthorizationPolicy", "DestinationRule"} : new String[] {});
+            told
+                ? new String[] {"AuthorizationPolicy", "DestinationRule", "Telemetry"}
+                : new String[] {});
   }
 
   @Test
@@ -1142,6 +1144,7 @@ class WaypointIndexTest {
     apply(gateway.formatted("default"));
     service("web", "10.96.0.1", AppProtocol.HTTP11, WAYPOINT);
     applyOneOfEach();
+    apply(telemetry("web", "response.code > 400"));
     expectToldOf(true);
     apply(ISTIO_CLASS.formatted("pilot"));
     expectToldOf(false);
@@ -1160,6 +1163,61 @@ class WaypointIndexTest {
     expectToldOf(true);
     apply(gateway.formatted("canary"));
     expectToldOf(false);
+  }
+
+  @Test
+  void ofWhatIsForAnotherControllersGatewaysNothingIsSaid() {
+    web();
+    String attached =
+        """
+        apiVersion: %1$s
+        kind: %2$s
+        metadata: {namespace: %3$s, name: attached}
+        spec:
+          targetRefs: [{group: gateway.networking.k8s.io, kind: %4$s, name: %5$s}]
+        """;
+    apply(
+        """
+        apiVersion: gateway.networking.k8s.io/v1
+        kind: Gateway
+        metadata: {namespace: shop, name: ingress}
+        spec:
+          gatewayClassName: istio
+          listeners: [{name: web, port: 80, protocol: HTTP}]
+        """);
+    for (String[] kind :
+        new String[][] {
+          {"security.istio.io/v1", "AuthorizationPolicy"},
+          {"security.istio.io/v1", "RequestAuthentication"},
+          {"telemetry.istio.io/v1", "Telemetry"}
+        }) {
+      apply(attached.formatted(kind[0], kind[1], "shop", "Gateway", "ingress"));
+      apply(attached.formatted(kind[0], kind[1], "ambit-system", "GatewayClass", "istio"));
+      update();
+      assertThat(index.conditions().values())
+          .as("of %s, where there is no such class", kind[1])
+          .extracting(ObjectCondition::reason)
+          .containsExactly("TargetNotFound", "TargetNotFound");
+      apply(
+          """
+          apiVersion: gateway.networking.k8s.io/v1
+          kind: GatewayClass
+          metadata: {name: istio}
+          spec: {controllerName: istio.io/gateway-controller}
+          """);
+      update();
+      assertThat(index.conditions()).isEmpty();
+      index.remove(object(attached.formatted(kind[0], kind[1], "shop", "Gateway", "ingress")));
+      index.remove(
+          object(attached.formatted(kind[0], kind[1], "ambit-system", "GatewayClass", "istio")));
+      index.remove(
+          object(
+              """
+              apiVersion: gateway.networking.k8s.io/v1
+              kind: GatewayClass
+              metadata: {name: istio}
+              """));
+    }
   }
 
   @Test
