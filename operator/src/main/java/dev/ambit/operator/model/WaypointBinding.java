@@ -43,6 +43,12 @@ record WaypointBinding(
    * lets nothing pass meanwhile, is none of that.
    */
   Optional<String> past() {
+    if (status.isEmpty() && !through.isEmpty()) {
+      return Optional.of(
+          "its enrollment does not send its traffic through waypoint "
+              + String.join(", ", new TreeSet<>(through))
+              + " yet");
+    }
     return status
         .filter(said -> !said.holds())
         .filter(_ -> address.isEmpty() || through.isEmpty() || isOfHeadless())

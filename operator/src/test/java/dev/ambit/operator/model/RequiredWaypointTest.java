@@ -243,6 +243,7 @@ class RequiredWaypointTest {
     told.clear();
     index.enrollmentWaypoints("a", Optional.empty(), Optional.of("waypoint"));
     assertThat(told).isEqualTo(Map.of("a/web.a.svc.cluster.local", Set.of("a/waypoint")));
+    assertThat(past.get("a/web.a.svc.cluster.local")).contains("through waypoint a/waypoint yet");
     expectOpen();
     assertThat(index.addresses()).isEqualTo(before);
     // The waypoint goes, and comes back.
@@ -255,6 +256,7 @@ class RequiredWaypointTest {
     index.enrollmentWaypoints("a", Optional.of("waypoint"), Optional.of("canary"));
     assertThat(told.get("a/web.a.svc.cluster.local"))
         .containsExactlyInAnyOrder("a/waypoint", "a/canary");
+    assertThat(past).isEmpty();
     expectOnlyThrough(WAYPOINT);
     // What has a way of its own keeps it.
     index.put(service("web", Map.of("istio.io/use-waypoint", "none")));
