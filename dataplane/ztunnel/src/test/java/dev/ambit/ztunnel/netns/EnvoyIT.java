@@ -461,7 +461,17 @@ class EnvoyIT {
     originateTls("secure.example.com", roots);
     Web.Message answer = becomes(address, EnvoyIT::throughWaypoint);
     assertThat(answer.header("x-pod")).isEqualTo(outside.name());
+    assertThat(answer.body()).contains("certificate=none");
     assertThat(asked).isNotEmpty().containsOnly("secure.example.com");
+
+    Credentials own = authority.serverNamed("waypoint.example.com");
+    originateTls(
+        "mode: MUTUAL, sni: secure.example.com, caCertificates: %s, clientCertificate: %s, privateKey: %s"
+            .formatted(
+                roots,
+                Files.writeString(folder.resolve("chain.pem"), own.chainPem()),
+                Files.writeString(folder.resolve("key.pem"), own.keyPem())));
+    becomes(address, found -> found.body().contains("waypoint.example.com"));
 
     // A server that is not who is meant, or that nobody vouches for, is not talked to.
     originateTls("other.example.com", roots);
@@ -476,6 +486,10 @@ class EnvoyIT {
   }
 
   private static void originateTls(String name, Path roots) {
+    originateTls("mode: SIMPLE, sni: %s, caCertificates: %s".formatted(name, roots));
+  }
+
+  private static void originateTls(String tls) {
     mesh.apply(
         """
         apiVersion: networking.istio.io/v1
@@ -483,9 +497,9 @@ class EnvoyIT {
         metadata: {name: secure}
         spec:
           host: secure.example.com
-          trafficPolicy: {tls: {mode: SIMPLE, sni: %s, caCertificates: %s}}
+          trafficPolicy: {tls: {%s}}
         """
-            .formatted(name, roots));
+            .formatted(tls));
   }
 
   @Test

@@ -167,7 +167,8 @@ class RequestSecurityIT {
     Tokens keys = new Tokens("one");
     Tokens others = new Tokens("one");
     Pod issuer = mesh.captured(0, "issuer");
-    mesh.closing(Web.answer(issuer, 8000, _ -> new Web.Answer(200, keys.keySet())));
+    TcpServer serving =
+        mesh.closing(Web.answer(issuer, 8000, _ -> new Web.Answer(200, keys.keySet())));
     mesh.service(
         "issuer",
         "10.96.4.10",
@@ -214,5 +215,23 @@ class RequestSecurityIT {
     becomes(service, "/", 403);
     assertThat(ask(service, "/", good)).isEqualTo(200);
     assertThat(ask(service, "/", bad.getFirst())).isEqualTo(401);
+
+    // Keys that are known are good for a while, and without any no token is.
+    serving.close();
+    InetSocketAddress later = service("later", "10.96.4.12");
+    mesh.apply(
+        """
+        apiVersion: security.istio.io/v1
+        kind: RequestAuthentication
+        metadata: {name: later}
+        spec:
+          targetRefs: [{group: "", kind: Service, name: later}]
+          jwtRules:
+          - issuer: https://issuer.example
+            jwksUri: http://issuer.shop.svc.cluster.local/later
+        """);
+    becomes(later, "/", 401, good);
+    assertThat(ask(service, "/", good)).isEqualTo(200);
+    assertThat(ask(later, "/")).isEqualTo(200);
   }
 }

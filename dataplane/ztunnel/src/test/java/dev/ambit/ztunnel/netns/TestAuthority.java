@@ -257,7 +257,7 @@ final class TestAuthority {
     }
   }
 
-  private static String pem(Object certificateOrList) {
+  static String pem(Object certificateOrList) {
     var text = new StringWriter();
     try (var writer = new JcaPEMWriter(text)) {
       writer.writeObject(certificateOrList);

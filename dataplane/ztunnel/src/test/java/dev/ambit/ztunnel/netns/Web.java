@@ -10,6 +10,8 @@ import java.io.InputStream;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
+import java.security.cert.CertificateParsingException;
+import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,6 +25,7 @@ import javax.net.ssl.SNIMatcher;
 import javax.net.ssl.SNIServerName;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLParameters;
+import javax.net.ssl.SSLPeerUnverifiedException;
 import javax.net.ssl.SSLSocket;
 import javax.net.ssl.StandardConstants;
 
@@ -91,10 +94,30 @@ final class Web {
               (SSLSocket) context.getSocketFactory().createSocket(socket, null, false)) {
             SSLParameters parameters = tls.getSSLParameters();
             parameters.setSNIMatchers(List.of(new Listening(names)));
+            parameters.setWantClientAuth(true);
             tls.setSSLParameters(parameters);
-            converse(pod, tls, Web::shown);
+            converse(
+                pod,
+                tls,
+                request -> {
+                  Answer shown = shown(request);
+                  return new Answer(
+                      shown.status(), shown.body() + "\ncertificate=" + certificate(tls));
+                });
           }
         });
+  }
+
+  /** Whom the client's certificate names. */
+  private static String certificate(SSLSocket tls) {
+    try {
+      var certificate = (X509Certificate) tls.getSession().getPeerCertificates()[0];
+      return String.valueOf(certificate.getSubjectAlternativeNames());
+    } catch (SSLPeerUnverifiedException e) {
+      return "none";
+    } catch (CertificateParsingException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   /** Takes any name, also where the client then ends the handshake. */
