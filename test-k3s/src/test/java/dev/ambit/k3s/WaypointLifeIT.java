@@ -62,39 +62,46 @@ class WaypointLifeIT {
   }
 
   @Test
-  void an_upgrade_to_another_image_loses_no_request() {
-    var image = waypoint.pods().getFirst().getSpec().getContainers().getFirst().getImage();
-    var upgraded = "localhost/envoy-upgraded:1";
-    for (var node : ambit.cluster().nodes()) {
-      node.exec("ctr", "--namespace", "k8s.io", "images", "tag", "--force", image, upgraded)
-          .orThrow();
-    }
-    var before = waypoint.names();
-    ambit.patchMesh("{\"spec\":{\"waypoint\":{\"image\":\"%s\"}}}".formatted(upgraded));
+  void a_downgrade_to_an_earlier_envoy_and_the_upgrade_lose_no_request() throws Exception {
+    var image = images().getFirst();
+    var earlier = earlierImage();
+    ambit.cluster().load(earlier);
+    image(earlier);
     try {
-      await("all instances replaced")
-          .atMost(Waypoint.PATIENCE)
-          .pollInterval(Duration.ofMillis(500))
-          .until(() -> waypoint.names().stream().noneMatch(before::contains));
-      waypoint.awaitProgrammed();
-      assertThat(waypoint.pods())
-          .allSatisfy(
-              pod ->
-                  assertThat(pod.getSpec().getContainers().getFirst().getImage())
-                      .isEqualTo(upgraded));
+      awaitImage(earlier);
     } finally {
-      ambit.patchMesh("{\"spec\":{\"waypoint\":{\"image\":\"%s\"}}}".formatted(image));
+      image(image);
     }
-    no_request_has_failed();
-    await("all instances back at the first image")
+    awaitImage(image);
+  }
+
+  private static String earlierImage() throws IOException, InterruptedException {
+    var making =
+        new ProcessBuilder(Checkout.root().resolve("test-k3s/bin/earlier-waypoint").toString())
+            .redirectError(ProcessBuilder.Redirect.INHERIT)
+            .start();
+    var reference = making.inputReader().readLine();
+    assertThat(making.waitFor()).as("the status that earlier-waypoint ended with").isZero();
+    return reference;
+  }
+
+  private static void image(String reference) {
+    ambit.patchMesh("{\"spec\":{\"waypoint\":{\"image\":\"%s\"}}}".formatted(reference));
+  }
+
+  private static List<String> images() {
+    return waypoint.pods().stream()
+        .map(pod -> pod.getSpec().getContainers().getFirst().getImage())
+        .toList();
+  }
+
+  private void awaitImage(String reference) {
+    await("all instances run " + reference)
         .atMost(Waypoint.PATIENCE)
         .pollInterval(Duration.ofMillis(500))
-        .until(
-            () ->
-                waypoint.pods().stream()
-                    .allMatch(
-                        pod -> pod.getSpec().getContainers().getFirst().getImage().equals(image)));
+        .until(() -> images().stream().allMatch(reference::equals));
     waypoint.awaitProgrammed();
+    no_request_has_failed();
   }
 
   @Test
