@@ -56,6 +56,9 @@ const (
 // checks is where users find the health checks.
 var checks = filepath.Join("..", "..", "gitops", "argocd")
 
+// examples is the tree that users can point Argo CD at.
+var examples = filepath.Join("..", "..", "examples", "gitops")
+
 // cluster is the one that Ambit is on, with Argo CD's application controller at work on it.
 type cluster struct {
 	config     *rest.Config

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/yaml"
 )
 
 const (
@@ -345,6 +347,37 @@ spec: {podSelector: {}, ingress: [{ports: [{port: 8080}]}]}
 	require.False(t, found.GetCreationTimestamp().Time.Before(ready), "after %s, ready %s", found.GetCreationTimestamp(), ready)
 	app.awaitHealth("Healthy")
 	app.delete()
+	c.requireGone(t, name)
+}
+
+// TestTheExampleIsSyncedAsItIs points Argo CD at the tree that users are given, with an application beside it and its bake times of minutes cut.
+func TestTheExampleIsSyncedAsItIs(t *testing.T) {
+	t.Parallel()
+	c := onCluster(t)
+	text, err := os.ReadFile(filepath.Join(examples, "argocd", "shop.yaml"))
+	require.NoError(t, err)
+	var example argo.Application
+	require.NoError(t, yaml.UnmarshalStrict(text, &example))
+	name := example.Name
+	require.Equal(t, name, example.Spec.Source.Path)
+	files := workload(name, "")
+	delete(files, "namespace.yaml")
+	tree, err := filepath.Glob(filepath.Join(examples, name, "*.yaml"))
+	require.NoError(t, err)
+	require.NotEmpty(t, tree)
+	for _, file := range tree {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		files[filepath.Base(file)] = regexp.MustCompile(`bake: \d+m`).ReplaceAllString(string(text), "bake: 2s")
+	}
+
+	app := c.apply(t, name, files, func(app *argo.Application) { app.Spec = example.Spec })
+	app.awaitSynced()
+	c.awaitEnrollment(t, name, "Done", "L4")
+	app.awaitHealth("Healthy")
+	require.Equal(t, 3, c.captured(t, name))
+	app.delete()
+	require.NoError(t, c.dynamic.Resource(namespaces).Delete(context.Background(), name, metav1.DeleteOptions{}))
 	c.requireGone(t, name)
 }
 

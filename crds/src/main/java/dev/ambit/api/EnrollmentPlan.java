@@ -12,6 +12,10 @@ public record EnrollmentPlan(
     @JsonPropertyDescription("Pods that would be taken into the mesh.") int join,
     @JsonPropertyDescription("Pods that would leave the mesh.") int leave,
     @JsonPropertyDescription("Pods that would stay as they are, inside or outside.") int stay,
+    @JsonPropertyDescription("The pods that would be taken in, by name; at most 50 of them.")
+        List<String> joining,
+    @JsonPropertyDescription("The pods that would leave, by name; at most 50 of them.")
+        List<String> leaving,
     @JsonPropertyDescription("How many pods would be in the mesh after each step of the rollout.")
         List<Integer> steps,
     @JsonPropertyDescription(
@@ -24,6 +28,8 @@ public record EnrollmentPlan(
         @Nullable ConnectionPlan connections) {
 
   public EnrollmentPlan {
+    joining = joining == null ? List.of() : List.copyOf(joining);
+    leaving = leaving == null ? List.of() : List.copyOf(leaving);
     steps = steps == null ? List.of() : List.copyOf(steps);
     policies = policies == null ? List.of() : List.copyOf(policies);
   }
@@ -32,6 +38,16 @@ public record EnrollmentPlan(
   public EnrollmentPlan with(
       @Nullable WaypointPlan taken, @Nullable ConnectionPlan openConnections) {
     return new EnrollmentPlan(
-        stage, join, leave, stay, steps, policies, morePolicies, taken, openConnections);
+        stage,
+        join,
+        leave,
+        stay,
+        joining,
+        leaving,
+        steps,
+        policies,
+        morePolicies,
+        taken,
+        openConnections);
   }
 }

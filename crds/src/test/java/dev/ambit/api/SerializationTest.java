@@ -94,6 +94,8 @@ class SerializationTest {
                 1,
                 2,
                 3,
+                List.of("web-0"),
+                List.of("old-0", "old-1"),
                 List.of(1, 6),
                 List.of(new PolicyPlan("AuthorizationPolicy shop/a", "nobody", "ztunnel", false)),
                 4,

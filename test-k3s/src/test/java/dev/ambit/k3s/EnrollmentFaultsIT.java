@@ -254,6 +254,8 @@ class EnrollmentFaultsIT {
     var load = Load.of("silent");
     enrollments.apply(
         "silent", "stage: L4, rollout: {steps: [{pods: 40%, bake: 5s}, {pods: 100%}]}");
+    awaitInForce("silent", "takes its first pods", inForce -> inForce.cut() > 0);
+    apiServerAway();
     enrollments.awaitPhase("silent", Phase.BAKING);
     // The end of the bake time falls into the outage.
     apiServerAway();
@@ -351,9 +353,10 @@ class EnrollmentFaultsIT {
   }
 
   @Test
-  void operators_lost_while_a_rollout_is_taken_back_leave_no_pod_captured() {
+  void operators_and_agents_lost_while_a_rollout_is_taken_back_leave_no_pod_captured() {
     var load = loadOfAnAborted("undone", "Rollback");
     awaitInForce("undone", "lets its pods go", inForce -> inForce.cut() == 0);
+    killAgents();
     ambit.killOperators();
     enrollments.awaitOut("undone");
     awaitStatus("undone", "is given up", status -> status.phase() == Phase.STALLED);

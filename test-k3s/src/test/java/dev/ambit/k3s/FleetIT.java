@@ -94,6 +94,14 @@ class FleetIT {
          maxConcurrent: 1, template: {stage: L4}}
         """;
     fleet("platform", spec);
+    awaitFleet(
+        "platform",
+        "bakes its first wave",
+        s ->
+            s.wave() != null
+                && s.wave().name().equals("canary")
+                && Objects.requireNonNull(s.namespaces()).done() > 0);
+    ambit.killOperators();
     var done = awaitFleet("platform", "is ready", s -> isTrue(s.conditions(), Conditions.READY));
     var counts = Objects.requireNonNull(done.namespaces());
     assertThat(counts.done()).isEqualTo(3);

@@ -55,6 +55,7 @@ class GitOpsIT {
             "TestChildrenCarryNoMarksWhereLabelsTrack/label",
             "TestNamespacesThatArgoLabels/ServerSideDiff=true",
             "TestSelfHealTakesBackWhatOthersWrite",
+            "TestTheExampleIsSyncedAsItIs",
             "TestWavesWaitForEnrollments");
   }
 }

@@ -27,6 +27,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -796,6 +797,8 @@ class PreflightTest {
                 10,
                 0,
                 1,
+                IntStream.range(0, 10).mapToObj(i -> "pod-" + i).toList(),
+                List.of(),
                 List.of(2, 5, 10),
                 List.of(
                     new PolicyPlan(
@@ -818,6 +821,7 @@ class PreflightTest {
                 .setAnnotations(java.util.Map.of("ambient.istio.io/redirection", "enabled")));
     var leaving = Plans.of(facts(), Stage.NONE, rollout);
     assertThat(leaving.leave()).isEqualTo(10);
+    assertThat(leaving.leaving()).hasSize(10).contains("pod-9");
     assertThat(leaving.join()).isZero();
     assertThat(leaving.policies().getFirst().after()).isEqualTo("nobody");
   }
