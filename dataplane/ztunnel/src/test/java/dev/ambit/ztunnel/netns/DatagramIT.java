@@ -200,7 +200,7 @@ class DatagramIT {
         for (int i = 0; i < sockets.size(); i++) {
           sockets
               .get(i)
-              .answered(
+              .answeredAlone(
                   server.at(PORT), ("flow " + i).getBytes(java.nio.charset.StandardCharsets.UTF_8));
         }
       }

@@ -100,6 +100,20 @@ final class UdpClient implements AutoCloseable {
             });
   }
 
+  /** The same of a socket that never sends anything else, so that nothing else may come back. */
+  void answeredAlone(InetSocketAddress server, byte[] data) {
+    await("an answer of " + server)
+        .atMost(Patience.LONG)
+        .pollInterval(Duration.ofMillis(5))
+        .ignoreException(SocketTimeoutException.class)
+        .until(
+            () -> {
+              send(data, server);
+              assertThat(bytes(receive(ANSWER))).isEqualTo(data);
+              return true;
+            });
+  }
+
   void answered(InetSocketAddress server) {
     byte[] data = new byte[32];
     ThreadLocalRandom.current().nextBytes(data);
