@@ -162,6 +162,23 @@ class RequestSecurityIT {
     return "{\"iss\":\"%s\",\"sub\":\"alice\",\"exp\":4102444800}".formatted(issuer);
   }
 
+  /** Of an issuer whose keys are fetched for this service alone. */
+  private static void takeTokens(String service) {
+    mesh.apply(
+        """
+        apiVersion: security.istio.io/v1
+        kind: RequestAuthentication
+        metadata: {name: %1$s}
+        spec:
+          targetRefs: [{group: "", kind: Service, name: %1$s}]
+          jwtRules:
+          - issuer: https://issuer.example
+            jwksUri: http://issuer.shop.svc.cluster.local/%1$s
+            outputClaimToHeaders: [{header: x-user, claim: sub}]
+        """
+            .formatted(service));
+  }
+
   @Test
   void tokensAreVerifiedWithKeysThatAPodOfTheMeshServes() throws Exception {
     Tokens keys = new Tokens("one");
@@ -177,18 +194,7 @@ class RequestSecurityIT {
         "{name: http, port: 80, targetPort: 8000}");
     letInOnlyTheWaypoint("issuer");
     InetSocketAddress service = service("tokens", "10.96.4.11");
-    mesh.apply(
-        """
-        apiVersion: security.istio.io/v1
-        kind: RequestAuthentication
-        metadata: {name: tokens}
-        spec:
-          targetRefs: [{group: "", kind: Service, name: tokens}]
-          jwtRules:
-          - issuer: https://issuer.example
-            jwksUri: http://issuer.shop.svc.cluster.local/keys
-            outputClaimToHeaders: [{header: x-user, claim: sub}]
-        """);
+    takeTokens("tokens");
     String good = "authorization: Bearer " + keys.sign(claims("https://issuer.example"));
     List<String> bad =
         List.of(
@@ -219,17 +225,7 @@ class RequestSecurityIT {
     // Keys that are known are good for a while, and without any no token is.
     serving.close();
     InetSocketAddress later = service("later", "10.96.4.12");
-    mesh.apply(
-        """
-        apiVersion: security.istio.io/v1
-        kind: RequestAuthentication
-        metadata: {name: later}
-        spec:
-          targetRefs: [{group: "", kind: Service, name: later}]
-          jwtRules:
-          - issuer: https://issuer.example
-            jwksUri: http://issuer.shop.svc.cluster.local/later
-        """);
+    takeTokens("later");
     becomes(later, "/", 401, good);
     assertThat(ask(service, "/", good)).isEqualTo(200);
     assertThat(ask(later, "/")).isEqualTo(200);

@@ -13,6 +13,7 @@ import java.net.InetSocketAddress;
 import java.net.SocketTimeoutException;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ThreadLocalRandom;
 
 /** A program in a pod that sends datagrams and takes answers. Every wait is bounded. */
@@ -83,6 +84,20 @@ final class UdpClient implements AutoCloseable {
    * as long as a machine may be busy.
    */
   void answered(InetSocketAddress server, byte[] data) {
+    askUntil(
+        server,
+        data,
+        () -> {
+          while (true) {
+            var packet = receive(ANSWER);
+            if (packet.getSocketAddress().equals(server) && Arrays.equals(bytes(packet), data)) {
+              return true;
+            }
+          }
+        });
+  }
+
+  private void askUntil(InetSocketAddress server, byte[] data, Callable<Boolean> answered) {
     await("an answer of " + server)
         .atMost(Patience.LONG)
         .pollInterval(Duration.ofMillis(5))
@@ -90,28 +105,19 @@ final class UdpClient implements AutoCloseable {
         .until(
             () -> {
               send(data, server);
-              while (true) {
-                var packet = receive(ANSWER);
-                if (packet.getSocketAddress().equals(server)
-                    && Arrays.equals(bytes(packet), data)) {
-                  return true;
-                }
-              }
+              return answered.call();
             });
   }
 
   /** The same of a socket that never sends anything else, so that nothing else may come back. */
   void answeredAlone(InetSocketAddress server, byte[] data) {
-    await("an answer of " + server)
-        .atMost(Patience.LONG)
-        .pollInterval(Duration.ofMillis(5))
-        .ignoreException(SocketTimeoutException.class)
-        .until(
-            () -> {
-              send(data, server);
-              assertThat(bytes(receive(ANSWER))).isEqualTo(data);
-              return true;
-            });
+    askUntil(
+        server,
+        data,
+        () -> {
+          assertThat(bytes(receive(ANSWER))).isEqualTo(data);
+          return true;
+        });
   }
 
   void answered(InetSocketAddress server) {

@@ -5,8 +5,10 @@ import io.fabric8.istio.api.api.type.v1beta1.PolicyTargetReference;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.istio.api.security.v1.RequestAuthentication;
 import io.fabric8.istio.api.telemetry.v1.Telemetry;
+import io.fabric8.kubernetes.api.model.HasMetadata;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** What a policy is attached to. */
@@ -51,34 +53,47 @@ public sealed interface Target {
 
   /** Those of a policy. */
   static List<Target> of(AuthorizationPolicy policy, String rootNamespace) {
-    return policy.getSpec() == null
-        ? List.of()
-        : of(
-            policy.getMetadata().getNamespace(),
-            policy.getSpec().getTargetRef(),
-            policy.getSpec().getTargetRefs(),
-            rootNamespace);
+    return of(
+        policy,
+        policy.getSpec(),
+        spec -> spec.getTargetRef(),
+        spec -> spec.getTargetRefs(),
+        rootNamespace);
   }
 
   /** Those of a policy. */
   static List<Target> of(RequestAuthentication policy, String rootNamespace) {
-    return policy.getSpec() == null
-        ? List.of()
-        : of(
-            policy.getMetadata().getNamespace(),
-            policy.getSpec().getTargetRef(),
-            policy.getSpec().getTargetRefs(),
-            rootNamespace);
+    return of(
+        policy,
+        policy.getSpec(),
+        spec -> spec.getTargetRef(),
+        spec -> spec.getTargetRefs(),
+        rootNamespace);
   }
 
   /** Those of a Telemetry object. */
   static List<Target> of(Telemetry telemetry, String rootNamespace) {
-    return telemetry.getSpec() == null
+    return of(
+        telemetry,
+        telemetry.getSpec(),
+        spec -> spec.getTargetRef(),
+        spec -> spec.getTargetRefs(),
+        rootNamespace);
+  }
+
+  /** Each kind has a spec of its own type with the same two fields. */
+  private static <S> List<Target> of(
+      HasMetadata object,
+      @Nullable S spec,
+      Function<S, @Nullable PolicyTargetReference> one,
+      Function<S, @Nullable List<PolicyTargetReference>> several,
+      String rootNamespace) {
+    return spec == null
         ? List.of()
         : of(
-            telemetry.getMetadata().getNamespace(),
-            telemetry.getSpec().getTargetRef(),
-            telemetry.getSpec().getTargetRefs(),
+            object.getMetadata().getNamespace(),
+            one.apply(spec),
+            several.apply(spec),
             rootNamespace);
   }
 
