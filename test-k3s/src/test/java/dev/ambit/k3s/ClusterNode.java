@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.Objects;
+import org.testcontainers.DockerClientFactory;
 import org.testcontainers.containers.Container.ExecResult;
 import org.testcontainers.containers.GenericContainer;
 import org.testcontainers.utility.DockerImageName;
@@ -39,6 +40,21 @@ public final class ClusterNode {
   /** What the node's own processes have printed so far. */
   public String logs() {
     return container.getLogs();
+  }
+
+  /** As after a loss of power: what ran is gone, and so is what was in memory alone. */
+  void restart() {
+    DockerClientFactory.instance()
+        .client()
+        .restartContainerCmd(containerId())
+        .withTimeout(0)
+        .exec();
+    shareMounts();
+  }
+
+  /** K3s leaves this to its container's starter: pods see later mounts in folders of the node. */
+  void shareMounts() {
+    exec("mount", "--make-rshared", "/").orThrow();
   }
 
   /** Runs a command as root among the node's own processes. */

@@ -364,7 +364,6 @@ class EnrollmentScaleIT {
         .sum();
   }
 
-  /** Of all that an operator writes and that others do not. */
   /** What has come, changed or gone: as it was, and as it is. */
   private List<String> writtenSince(Map<String, HasMetadata> before) {
     var now = objects();
@@ -383,6 +382,7 @@ class EnrollmentScaleIT {
     return object == null ? "none" : object.getMetadata().getResourceVersion();
   }
 
+  /** All that an operator writes and that others do not. */
   private Map<String, HasMetadata> objects() {
     var client = ambit.client();
     return Stream.of(

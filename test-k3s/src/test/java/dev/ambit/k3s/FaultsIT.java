@@ -214,6 +214,49 @@ class FaultsIT {
   }
 
   @Test
+  void a_node_that_restarts_has_its_pods_back_in_the_mesh_and_they_send_nothing_plain() {
+    sample.namespace("restarted", Map.of());
+    var server = sample.server("restarted", "server", ambit.node(0), 8080);
+    ambit.enroll(sample, "restarted", 1);
+    sample.caller("restarted", "caller", ambit.node(1), ip(server), 8080, "secret-marker");
+    awaitProven("restarted", 2);
+    awaitAnswers("restarted", "caller", 0);
+
+    try (var wire = Wire.of(ambit.cluster().nodes().get(0))) {
+      ambit.cluster().nodes().get(1).restart();
+      awaitAnswers("restarted", "caller", 1);
+      assertThat(wire.touches(15008, ip(server))).isTrue();
+      assertThat(wire.shows("secret-marker")).isFalse();
+    }
+    awaitProven("restarted", 2);
+  }
+
+  /** Waits for an answer to what a pod asks since its last start. */
+  private static void awaitAnswers(String namespace, String name, int restarts) {
+    await(name + " is answered")
+        .atMost(Duration.ofMinutes(5))
+        .ignoreExceptionsInstanceOf(KubernetesClientException.class)
+        .until(
+            () ->
+                sample
+                            .get(namespace, name)
+                            .getStatus()
+                            .getContainerStatuses()
+                            .getFirst()
+                            .getRestartCount()
+                        >= restarts
+                    && sample.log(namespace, name).contains("path=/"));
+  }
+
+  private static void awaitProven(String namespace, int count) {
+    ambit.awaitEnrollment(
+        namespace,
+        "labels",
+        "has %d pods proven".formatted(count),
+        e -> isTrue(e.getStatus().conditions(), "Ready") && pods(e).proven() == count);
+  }
+
+  @Test
   void an_api_server_away_for_a_minute_interrupts_no_traffic() throws Exception {
     sample.namespace("away", Map.of());
     var server = sample.server("away", "server", ambit.node(1), 8080);

@@ -314,6 +314,24 @@ final class Sample {
   }
 
   /**
+   * A pod that makes a request ten times a second from its first moment on, answered or not, each
+   * on a connection of its own.
+   */
+  void caller(String namespace, String name, String node, String address, int port, String path) {
+    serviceAccount(namespace, name);
+    pod(
+        namespace,
+        name,
+        node,
+        "",
+        """
+        command: [/bin/sh, -c, "while :; do sample get %s %d /%s; usleep 100000; done"]
+        """
+            .formatted(address, port, path));
+    ready(namespace, name);
+  }
+
+  /**
    * A pod that makes ten requests a second on one connection, and on another one only where an
    * answer asks for it; it has made a few when this returns.
    */

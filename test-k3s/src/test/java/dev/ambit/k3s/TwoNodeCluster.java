@@ -202,11 +202,7 @@ public final class TwoNodeCluster implements AutoCloseable {
   }
 
   private void awaitReady() {
-    for (ClusterNode node : nodes()) {
-      // K3s leaves this to whoever starts its container: pods that mount folders of the node see
-      // later mounts in them.
-      node.exec("mount", "--make-rshared", "/").orThrow();
-    }
+    nodes().forEach(ClusterNode::shareMounts);
     Awaitility.await("both nodes are ready")
         .atMost(PATIENCE)
         .pollInterval(Duration.ofMillis(250))

@@ -18,12 +18,12 @@ import dev.ambit.operator.waypoint.model.MeshService;
 import dev.ambit.operator.waypoint.model.MeshServices;
 import dev.ambit.operator.waypoint.model.PortProtocol;
 import dev.ambit.operator.waypoint.model.ServicePort;
+import dev.ambit.operator.waypoint.model.WaypointGateway;
 import dev.ambit.operator.waypoint.telemetry.model.ChainTelemetry;
 import dev.ambit.operator.waypoint.telemetry.model.Defaults;
 import dev.ambit.operator.waypoint.telemetry.model.Expressions;
 import dev.ambit.operator.waypoint.telemetry.model.Providers;
 import dev.ambit.operator.waypoint.telemetry.model.TelemetryObjects;
-import dev.ambit.operator.waypoint.telemetry.model.WaypointReference;
 import dev.ambit.operator.waypoint.telemetry.model.WaypointTelemetry;
 import dev.ambit.operator.waypoint.testing.EnvoyProcess;
 import io.fabric8.istio.api.telemetry.v1.Telemetry;
@@ -211,7 +211,7 @@ final class TelemetryIT {
       List<ExtensionProvider> providers, Defaults defaults, String... objects) throws Exception {
     WaypointTelemetry telemetry =
         new WaypointTelemetry(
-            new WaypointReference("store", "waypoint", "ambit-waypoint"),
+            new WaypointGateway("store", "waypoint", "ambit-waypoint"),
             new TelemetryObjects(
                 java.util.Arrays.stream(objects)
                     .map(yaml -> Serialization.unmarshal(yaml, Telemetry.class))

@@ -15,6 +15,7 @@ import dev.ambit.operator.waypoint.model.MeshServices;
 import dev.ambit.operator.waypoint.model.ObjectReference;
 import dev.ambit.operator.waypoint.model.PortProtocol;
 import dev.ambit.operator.waypoint.model.ServicePort;
+import dev.ambit.operator.waypoint.model.WaypointGateway;
 import dev.ambit.operator.waypoint.route.model.ConnectionRoutes;
 import dev.ambit.operator.waypoint.route.model.GatewayRoutes;
 import dev.ambit.operator.waypoint.route.model.HttpPortRoutes;
@@ -34,13 +35,11 @@ import dev.ambit.operator.waypoint.security.model.SecurityReport;
 import dev.ambit.operator.waypoint.security.model.SecuritySettings;
 import dev.ambit.operator.waypoint.security.model.ServiceSecurity;
 import dev.ambit.operator.waypoint.security.model.Target;
-import dev.ambit.operator.waypoint.security.model.WaypointGateway;
 import dev.ambit.operator.waypoint.telemetry.model.ChainTelemetry;
 import dev.ambit.operator.waypoint.telemetry.model.Defaults;
 import dev.ambit.operator.waypoint.telemetry.model.Providers;
 import dev.ambit.operator.waypoint.telemetry.model.TelemetryObjects;
 import dev.ambit.operator.waypoint.telemetry.model.TelemetryReport;
-import dev.ambit.operator.waypoint.telemetry.model.WaypointReference;
 import dev.ambit.operator.waypoint.telemetry.model.WaypointTelemetry;
 import dev.ambit.operator.waypoint.traffic.model.BoundService;
 import dev.ambit.operator.waypoint.traffic.model.ConnectionPolicy;
@@ -481,20 +480,15 @@ public final class WaypointIndex {
     return List.copyOf(reports);
   }
 
-  private Set<WaypointReference> waypointReferences() {
+  private Set<WaypointGateway> waypointGateways() {
     return objects.all(Gateway.class).stream()
         .filter(this::isWaypoint)
-        .map(WaypointIndex::reference)
+        .map(WaypointIndex::waypointGateway)
         .collect(Collectors.toSet());
   }
 
   private static WaypointGateway waypointGateway(Gateway gateway) {
     return new WaypointGateway(
-        gateway.getMetadata().getNamespace(), gateway.getMetadata().getName(), className(gateway));
-  }
-
-  private static WaypointReference reference(Gateway gateway) {
-    return new WaypointReference(
         gateway.getMetadata().getNamespace(), gateway.getMetadata().getName(), className(gateway));
   }
 
@@ -627,7 +621,7 @@ public final class WaypointIndex {
               telemetry.without(
                   each -> targets.areAnothers(Target.of(each, telemetry.rootNamespace()))),
               Providers.of(settings.providers()),
-              waypointReferences(),
+              waypointGateways(),
               services);
     }
     return update;
@@ -943,7 +937,7 @@ public final class WaypointIndex {
       this.gateway = waypointGateway(object);
       WaypointTelemetry current =
           new WaypointTelemetry(
-              reference(object),
+              gateway,
               telemetry,
               Providers.of(settings.providers()),
               Defaults.of(settings.defaults()),
@@ -1073,7 +1067,7 @@ public final class WaypointIndex {
     public Collection<ObjectReference> telemetry(Optional<MeshService> service) {
       return objects
           .get(Gateway.class, key)
-          .map(gateway -> telemetry.references(reference(gateway), service))
+          .map(gateway -> telemetry.references(waypointGateway(gateway), service))
           .orElse(List.of());
     }
 

@@ -2,6 +2,7 @@ package dev.ambit.operator.waypoint.security.model;
 
 import dev.ambit.operator.model.Revision;
 import dev.ambit.operator.waypoint.model.MeshService;
+import dev.ambit.operator.waypoint.model.WaypointGateway;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.istio.api.security.v1.RequestAuthentication;
 import io.fabric8.kubernetes.api.model.HasMetadata;

@@ -2,6 +2,7 @@ package dev.ambit.operator.waypoint.security.model;
 
 import dev.ambit.operator.waypoint.model.MeshService;
 import dev.ambit.operator.waypoint.model.MeshServices;
+import dev.ambit.operator.waypoint.model.WaypointGateway;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;

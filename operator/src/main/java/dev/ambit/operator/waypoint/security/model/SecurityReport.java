@@ -6,6 +6,7 @@ import dev.ambit.operator.waypoint.model.MeshService;
 import dev.ambit.operator.waypoint.model.MeshServices;
 import dev.ambit.operator.waypoint.model.ObjectReference;
 import dev.ambit.operator.waypoint.model.ServicePort;
+import dev.ambit.operator.waypoint.model.WaypointGateway;
 import io.fabric8.istio.api.api.security.v1beta1.AuthorizationPolicyAction;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;
 import io.fabric8.istio.api.security.v1.RequestAuthentication;

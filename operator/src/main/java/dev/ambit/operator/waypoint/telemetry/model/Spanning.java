@@ -5,6 +5,7 @@ import com.google.protobuf.BoolValue;
 import com.google.protobuf.Duration;
 import com.google.protobuf.UInt32Value;
 import com.google.protobuf.UnknownFieldSet;
+import dev.ambit.operator.waypoint.model.WaypointGateway;
 import io.envoyproxy.envoy.config.core.v3.GrpcService;
 import io.envoyproxy.envoy.config.core.v3.HttpService;
 import io.envoyproxy.envoy.config.core.v3.HttpUri;
@@ -33,7 +34,7 @@ final class Spanning {
 
   /** Spans to a collector, as that waypoint. */
   static ChainTelemetry.Spans spans(
-      Policy.Trace trace, Provider.Tracer tracer, String cluster, WaypointReference waypoint) {
+      Policy.Trace trace, Provider.Tracer tracer, String cluster, WaypointGateway waypoint) {
     HttpConnectionManager.Tracing.Builder tracing =
         HttpConnectionManager.Tracing.newBuilder()
             .setClientSampling(percent(100))
@@ -47,7 +48,7 @@ final class Spanning {
                     .setName("envoy.tracers.opentelemetry")
                     .setTypedConfig(Any.pack(exporter(tracer, cluster, waypoint))));
     tracing.addCustomTags(literal("istio.namespace", waypoint.namespace()));
-    tracing.addCustomTags(literal("istio.canonical_service", waypoint.gateway()));
+    tracing.addCustomTags(literal("istio.canonical_service", waypoint.name()));
     for (Label label :
         new Label[] {
           Label.SOURCE_PRINCIPAL,
@@ -73,10 +74,10 @@ final class Spanning {
   }
 
   private static OpenTelemetryConfig exporter(
-      Provider.Tracer tracer, String cluster, WaypointReference waypoint) {
+      Provider.Tracer tracer, String cluster, WaypointGateway waypoint) {
     OpenTelemetryConfig.Builder config =
         OpenTelemetryConfig.newBuilder()
-            .setServiceName(waypoint.gateway() + "." + waypoint.namespace());
+            .setServiceName(waypoint.name() + "." + waypoint.namespace());
     tracer
         .path()
         .ifPresentOrElse(

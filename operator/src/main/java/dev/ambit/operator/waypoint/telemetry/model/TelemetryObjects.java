@@ -3,6 +3,7 @@ package dev.ambit.operator.waypoint.telemetry.model;
 import dev.ambit.operator.model.Revision;
 import dev.ambit.operator.waypoint.model.MeshService;
 import dev.ambit.operator.waypoint.model.ObjectReference;
+import dev.ambit.operator.waypoint.model.WaypointGateway;
 import io.fabric8.istio.api.api.type.v1beta1.PolicyTargetReference;
 import io.fabric8.istio.api.telemetry.v1.Telemetry;
 import java.util.ArrayList;
@@ -56,7 +57,7 @@ public record TelemetryObjects(List<Telemetry> all, String rootNamespace) {
    *
    * @param service that the chain is for; empty where it is for pods
    */
-  List<Telemetry> of(WaypointReference waypoint, Optional<MeshService> service) {
+  List<Telemetry> of(WaypointGateway waypoint, Optional<MeshService> service) {
     List<Telemetry> chosen = new ArrayList<>();
     for (Scope scope : Scope.values()) {
       all.stream()
@@ -68,13 +69,12 @@ public record TelemetryObjects(List<Telemetry> all, String rootNamespace) {
   }
 
   /** Those that say what is counted, logged and traced of a service, or of pods. */
-  public List<ObjectReference> references(
-      WaypointReference waypoint, Optional<MeshService> service) {
+  public List<ObjectReference> references(WaypointGateway waypoint, Optional<MeshService> service) {
     return of(waypoint, service).stream().map(TelemetryObjects::reference).toList();
   }
 
   private boolean selects(
-      Telemetry telemetry, Scope scope, WaypointReference waypoint, Optional<MeshService> service) {
+      Telemetry telemetry, Scope scope, WaypointGateway waypoint, Optional<MeshService> service) {
     String namespace = telemetry.getMetadata().getNamespace();
     return switch (scope) {
       case MESH -> namespace.equals(rootNamespace) && isUntargeted(telemetry);
@@ -88,14 +88,14 @@ public record TelemetryObjects(List<Telemetry> all, String rootNamespace) {
                   .anyMatch(
                       target ->
                           Target.of(target) == Target.CLASS
-                              && waypoint.gatewayClass().equals(target.getName()));
+                              && waypoint.className().equals(target.getName()));
       case GATEWAY ->
           namespace.equals(waypoint.namespace())
               && targets(telemetry).stream()
                   .anyMatch(
                       target ->
                           Target.of(target) == Target.GATEWAY
-                              && waypoint.gateway().equals(target.getName()));
+                              && waypoint.name().equals(target.getName()));
       case SERVICE ->
           service.isPresent()
               && namespace.equals(service.get().namespace())

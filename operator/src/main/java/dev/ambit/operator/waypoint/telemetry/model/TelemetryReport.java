@@ -4,6 +4,7 @@ import dev.ambit.operator.model.ObjectCondition;
 import dev.ambit.operator.waypoint.model.MeshService;
 import dev.ambit.operator.waypoint.model.MeshServices;
 import dev.ambit.operator.waypoint.model.ObjectReference;
+import dev.ambit.operator.waypoint.model.WaypointGateway;
 import io.fabric8.istio.api.api.telemetry.v1alpha1.AccessLogging;
 import io.fabric8.istio.api.api.telemetry.v1alpha1.MetricSelector;
 import io.fabric8.istio.api.api.telemetry.v1alpha1.Metrics;
@@ -78,7 +79,7 @@ public record TelemetryReport(
   public static List<TelemetryReport> of(
       TelemetryObjects objects,
       Providers providers,
-      Set<WaypointReference> waypoints,
+      Set<WaypointGateway> waypoints,
       MeshServices services) {
     Map<String, Telemetry> first = new HashMap<>();
     List<TelemetryReport> reports = new ArrayList<>();
@@ -93,7 +94,7 @@ public record TelemetryReport(
       Telemetry telemetry,
       TelemetryObjects objects,
       Providers providers,
-      Set<WaypointReference> waypoints,
+      Set<WaypointGateway> waypoints,
       MeshServices services,
       Map<String, Telemetry> first) {
     if (TelemetryObjects.hasSelector(telemetry)) {
@@ -157,7 +158,7 @@ public record TelemetryReport(
     Targets(
         Telemetry telemetry,
         TelemetryObjects objects,
-        Set<WaypointReference> waypoints,
+        Set<WaypointGateway> waypoints,
         MeshServices services) {
       String namespace = telemetry.getMetadata().getNamespace();
       List<PolicyTargetReference> references = TelemetryObjects.targets(telemetry);
@@ -173,7 +174,7 @@ public record TelemetryReport(
         PolicyTargetReference reference,
         String namespace,
         String rootNamespace,
-        Set<WaypointReference> waypoints,
+        Set<WaypointGateway> waypoints,
         MeshServices services) {
       String name = reference.getKind() + " " + reference.getName();
       if (reference.getNamespace() != null
@@ -191,7 +192,7 @@ public record TelemetryReport(
                     .anyMatch(
                         waypoint ->
                             waypoint.namespace().equals(namespace)
-                                && waypoint.gateway().equals(reference.getName())),
+                                && waypoint.name().equals(reference.getName())),
                 "is no waypoint of this namespace");
         case CLASS -> {
           if (namespace.equals(rootNamespace)) {
@@ -199,7 +200,7 @@ public record TelemetryReport(
                 name,
                 namespace,
                 waypoints.stream()
-                    .anyMatch(waypoint -> waypoint.gatewayClass().equals(reference.getName())),
+                    .anyMatch(waypoint -> waypoint.className().equals(reference.getName())),
                 "is the class of no waypoint");
           } else {
             unusable.add(name + " can be named in the namespace " + rootNamespace + " alone");

@@ -4,6 +4,7 @@ import dev.ambit.operator.waypoint.model.Backend;
 import dev.ambit.operator.waypoint.model.MeshService;
 import dev.ambit.operator.waypoint.model.MeshServices;
 import dev.ambit.operator.waypoint.model.PortProtocol;
+import dev.ambit.operator.waypoint.model.WaypointGateway;
 import io.envoyproxy.envoy.config.accesslog.v3.AccessLog;
 import io.envoyproxy.envoy.config.accesslog.v3.AccessLogFilter;
 import io.envoyproxy.envoy.data.accesslog.v3.AccessLogType;
@@ -18,7 +19,7 @@ import java.util.Set;
 
 /** What a waypoint counts, logs and traces. */
 public final class WaypointTelemetry {
-  private final WaypointReference waypoint;
+  private final WaypointGateway waypoint;
   private final TelemetryObjects objects;
   private final Providers providers;
   private final Defaults defaults;
@@ -28,7 +29,7 @@ public final class WaypointTelemetry {
 
   /** With the mesh's objects and providers as they are. */
   public WaypointTelemetry(
-      WaypointReference waypoint,
+      WaypointGateway waypoint,
       TelemetryObjects objects,
       Providers providers,
       Defaults defaults,
@@ -37,7 +38,7 @@ public final class WaypointTelemetry {
   }
 
   private WaypointTelemetry(
-      WaypointReference waypoint,
+      WaypointGateway waypoint,
       TelemetryObjects objects,
       Providers providers,
       Defaults defaults,
@@ -181,7 +182,7 @@ public final class WaypointTelemetry {
 
   private Map<String, String> resource() {
     Map<String, String> resource = new LinkedHashMap<>();
-    resource.put("service.name", waypoint.gateway() + "." + waypoint.namespace());
+    resource.put("service.name", waypoint.name() + "." + waypoint.namespace());
     resource.put("k8s.namespace.name", waypoint.namespace());
     return resource;
   }

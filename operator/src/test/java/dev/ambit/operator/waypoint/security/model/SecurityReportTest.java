@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.ambit.operator.waypoint.model.MeshService;
 import dev.ambit.operator.waypoint.model.MeshServices;
 import dev.ambit.operator.waypoint.model.PortProtocol;
+import dev.ambit.operator.waypoint.model.WaypointGateway;
 import io.fabric8.istio.api.api.type.v1beta1.PolicyTargetReferenceBuilder;
 import io.fabric8.istio.api.api.type.v1beta1.WorkloadSelectorBuilder;
 import io.fabric8.istio.api.security.v1.AuthorizationPolicy;

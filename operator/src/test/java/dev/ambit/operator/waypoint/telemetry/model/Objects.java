@@ -4,6 +4,7 @@ import dev.ambit.operator.waypoint.model.MeshService;
 import dev.ambit.operator.waypoint.model.MeshServices;
 import dev.ambit.operator.waypoint.model.PortProtocol;
 import dev.ambit.operator.waypoint.model.ServicePort;
+import dev.ambit.operator.waypoint.model.WaypointGateway;
 import io.fabric8.istio.api.telemetry.v1.Telemetry;
 import io.fabric8.kubernetes.client.utils.Serialization;
 import java.util.Arrays;
@@ -14,8 +15,8 @@ import java.util.Optional;
 /** A mesh with a waypoint, two services and a collector. */
 final class Objects {
   static final String ROOT = "ambit-system";
-  static final WaypointReference WAYPOINT =
-      new WaypointReference("store", "waypoint", "ambit-waypoint");
+  static final WaypointGateway WAYPOINT =
+      new WaypointGateway("store", "waypoint", "ambit-waypoint");
   static final MeshService CART = service("store", "cart", 80);
   static final MeshService STOCK = service("store", "stock", 80);
   static final MeshService COLLECTOR = service("tools", "collector", 4317);

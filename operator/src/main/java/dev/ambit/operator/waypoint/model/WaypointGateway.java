@@ -1,7 +1,7 @@
-package dev.ambit.operator.waypoint.security.model;
+package dev.ambit.operator.waypoint.model;
 
 /**
- * A waypoint as policies attach to it.
+ * A waypoint, as policies and Telemetry objects attach to it.
  *
  * @param className of its GatewayClass
  */
