@@ -29,11 +29,15 @@ class SideBySideIT {
   }
 
   private static void answers(String namespace, String from, String address) {
+    answers(namespace, from, address, 8080);
+  }
+
+  private static void answers(String namespace, String from, String address, int port) {
     await(from + " is answered by " + address)
         .atMost(InstalledAmbit.SOON)
         .untilAsserted(
             () ->
-                assertThat(sample.request(namespace, from, address, 8080, "x").succeeded())
+                assertThat(sample.request(namespace, from, address, port, "x").succeeded())
                     .isTrue());
   }
 
@@ -74,6 +78,58 @@ class SideBySideIT {
     answers("sidecars", "client", injected.getStatus().getPodIP());
     answers("sidecars", "injected", server.getStatus().getPodIP());
     sample.label("sidecars", InstalledAmbit.MODE, "");
+  }
+
+  @Test
+  void pods_that_speak_hbone_themselves_are_left_alone_and_known_by_their_certificates() {
+    sample.namespace("speakers", Map.of());
+    var server = sample.server("speakers", "server", ambit.node(1), 8080);
+    sample.client("speakers", "client", ambit.node(0));
+    var speaker = new HbonePod(ambit, sample, "speakers", "speaker");
+    var pod = speaker.start(ambit.node(1), "client", server);
+    var enrolled = ambit.enroll(sample, "speakers", 2);
+    assertThat(enrolled.getStatus().excluded())
+        .extracting(ExcludedPod::pod)
+        .containsExactly("speaker");
+    sample.apply(
+        """
+        apiVersion: security.istio.io/v1
+        kind: PeerAuthentication
+        metadata: {namespace: speakers, name: strict}
+        spec: {mtls: {mode: STRICT}}
+        ---
+        apiVersion: security.istio.io/v1
+        kind: AuthorizationPolicy
+        metadata: {namespace: speakers, name: server}
+        spec:
+          selector: {matchLabels: {app: server}}
+          rules: [{from: [{source: {principals: [cluster.local/ns/speakers/sa/speaker]}}]}]
+        """);
+    await("only the speaker may call the server")
+        .atMost(InstalledAmbit.SOON)
+        .until(
+            () ->
+                !sample
+                    .request("speakers", "client", server.getStatus().getPodIP(), 8080, "x")
+                    .succeeded());
+
+    var address = pod.getStatus().getPodIP();
+    try (var wire = Wire.of(ambit.cluster().nodes().get(0))) {
+      answers("speakers", "client", address);
+      sample.request("speakers", "client", address, 8080, "secret-marker").orThrow();
+      await("the tunnel on the wire")
+          .atMost(InstalledAmbit.SOON)
+          .until(() -> wire.touches(15008, address));
+      assertThat(wire.touches(8080, address)).isFalse();
+      assertThat(wire.shows("secret-marker")).isFalse();
+    }
+    answers("speakers", "speaker", "127.0.0.1", HbonePod.OUTBOUND);
+    await("the server's ztunnel knows who called")
+        .atMost(InstalledAmbit.SOON)
+        .until(() -> !ambit.accessLog(ambit.node(1), speaker.identity(), "sa/server").isEmpty());
+    assertThat(PodNetwork.of(ambit.client(), pod).lines())
+        .as("nothing but its own listener")
+        .containsExactly("listener 15008");
   }
 
   @Test

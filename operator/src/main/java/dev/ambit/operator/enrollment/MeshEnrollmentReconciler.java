@@ -319,7 +319,7 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
       metrics.remove(namespace(enrollment));
     }
     if (others.isEmpty()) {
-      proofs.targets(namespace(enrollment), List.of());
+      proofs.targets(namespace(enrollment), List.of(), false);
     }
   }
 
@@ -388,9 +388,10 @@ public final class MeshEnrollmentReconciler implements Reconciler<MeshEnrollment
                 pods.waypoints().stream().map(pod -> target(pod, true, trustDomain)))
             .filter(target -> !target.ip().isEmpty())
             .toList();
-    proofs.targets(namespace, targets);
+    boolean proven = Conditions.holds(before.conditions(), Conditions.PROVEN);
+    proofs.targets(namespace, targets, proven);
     Map<String, Proof> known = new HashMap<>(proofs.of(namespace));
-    if (!proofs.isSettled(namespace) && Conditions.holds(before.conditions(), Conditions.PROVEN)) {
+    if (proven && !proofs.isSettled(namespace)) {
       // What the last leader has proven holds until this one has tried it.
       targets.forEach(target -> known.putIfAbsent(target.uid(), Proof.HOLDS));
     }

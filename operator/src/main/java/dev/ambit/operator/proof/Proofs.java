@@ -18,6 +18,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import javax.net.ssl.SSLContext;
@@ -46,7 +47,14 @@ public final class Proofs implements AutoCloseable {
   /** A ztunnel that is being replaced, or is yet to hear of the pod, may miss one. */
   private static final int BELIEVED_FAILURES = 2;
 
+  /**
+   * One that an earlier leader has proven is to fail for longer, ten seconds at least: a process
+   * that has just started is slow, and tries all pods of the cluster at once.
+   */
+  private static final int FAILURES_AFTER_START = 5;
+
   private final Handshake handshake;
+  private final BooleanSupplier able;
   private final MeterRegistry registry;
   private final Map<String, Entry> entries = new ConcurrentHashMap<>();
   private final Set<String> settled = ConcurrentHashMap.newKeySet();
@@ -76,27 +84,40 @@ public final class Proofs implements AutoCloseable {
   /** What is known of one target; changed by one thread at a time. */
   private static final class Entry {
     final Target target;
+    final boolean provenBefore;
     volatile @Nullable Proof proof;
     volatile int failures;
     volatile long dueNanos = System.nanoTime();
     volatile boolean running;
 
-    Entry(Target target) {
+    Entry(Target target, boolean provenBefore) {
       this.target = target;
+      this.provenBefore = provenBefore;
+    }
+
+    boolean isBelieved() {
+      return failures >= (provenBefore && proof == null ? FAILURES_AFTER_START : BELIEVED_FAILURES);
     }
   }
 
   /**
    * Proves with that TLS.
    *
-   * @param tls makes a context with the operator's own certificate; empty while it has none
+   * @param tls makes a context with the operator's own certificate; empty while it has none, which
+   *     says nothing of any pod
    */
   public Proofs(Supplier<Optional<SSLContext>> tls, MeterRegistry registry) {
-    this(target -> handshake(target, tls), registry);
+    this(target -> handshake(target, tls), () -> tls.get().isPresent(), registry);
   }
 
-  Proofs(Handshake handshake, MeterRegistry registry) {
+  /**
+   * Proves by that handshake.
+   *
+   * @param able whether one can be tried now
+   */
+  Proofs(Handshake handshake, BooleanSupplier able, MeterRegistry registry) {
     this.handshake = handshake;
+    this.able = able;
     this.registry = registry;
     var unused =
         scheduler.scheduleWithFixedDelay(
@@ -121,15 +142,23 @@ public final class Proofs implements AutoCloseable {
     changed = listener;
   }
 
-  /** The captured pods of a namespace, all of them. */
-  public void targets(String namespace, List<Target> targets) {
+  /**
+   * The captured pods of a namespace, all of them.
+   *
+   * @param proven whether all that were known are said to be proven, which is an earlier leader's
+   *     word until each has been tried since
+   */
+  public void targets(String namespace, List<Target> targets, boolean proven) {
+    boolean provenBefore = proven && !settled.contains(namespace);
     Set<String> wanted = new HashSet<>();
     for (Target target : targets) {
       wanted.add(target.uid());
       entries.compute(
           target.uid(),
           (uid, entry) ->
-              entry == null || !entry.target.equals(target) ? new Entry(target) : entry);
+              entry == null || !entry.target.equals(target)
+                  ? new Entry(target, provenBefore)
+                  : entry);
     }
     entries
         .values()
@@ -193,11 +222,19 @@ public final class Proofs implements AutoCloseable {
 
   private void tick() {
     long now = System.nanoTime();
-    for (Entry entry : entries.values()) {
-      if (!entry.running && now - entry.dueNanos >= 0 && room.tryAcquire()) {
-        entry.running = true;
-        executor.execute(() -> run(entry));
+    List<Entry> due =
+        entries.values().stream()
+            .filter(entry -> !entry.running && now - entry.dueNanos >= 0)
+            .toList();
+    if (due.isEmpty() || !able.getAsBoolean()) {
+      return;
+    }
+    for (Entry entry : due) {
+      if (!room.tryAcquire()) {
+        return;
       }
+      entry.running = true;
+      executor.execute(() -> run(entry));
     }
   }
 
@@ -233,7 +270,7 @@ public final class Proofs implements AutoCloseable {
       entry.dueNanos = System.nanoTime() + AGAIN.plusMillis(jitter).toNanos();
     } else {
       entry.failures++;
-      if (entry.failures >= BELIEVED_FAILURES) {
+      if (entry.isBelieved()) {
         entry.proof = outcome;
       }
       Duration wait = AFTER_FAILURE.multipliedBy(entry.failures);

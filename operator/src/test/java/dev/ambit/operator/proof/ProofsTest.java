@@ -21,6 +21,7 @@ class ProofsTest {
 
   private final Map<String, Proof> outcomes = new ConcurrentHashMap<>();
   private final Map<String, AtomicInteger> tried = new ConcurrentHashMap<>();
+  private volatile boolean able = true;
   private final List<String> told = new CopyOnWriteArrayList<>();
   private final Proofs proofs =
       new Proofs(
@@ -28,6 +29,7 @@ class ProofsTest {
             tried.computeIfAbsent(target.uid(), any -> new AtomicInteger()).incrementAndGet();
             return outcomes.getOrDefault(target.uid(), Proof.HOLDS);
           },
+          () -> able,
           new SimpleMeterRegistry());
 
   @AfterEach
@@ -43,9 +45,9 @@ class ProofsTest {
   void podsAreTriedAndTheirNamespaceIsTold() {
     proofs.onChange(told::add);
     assertThat(proofs.isSettled("shop")).isTrue();
-    proofs.targets("bank", List.of(target("bank", "c")));
+    proofs.targets("bank", List.of(target("bank", "c")), false);
     assertThat(proofs.isSettled("bank")).isFalse();
-    proofs.targets("shop", List.of(target("shop", "a"), target("shop", "b")));
+    proofs.targets("shop", List.of(target("shop", "a"), target("shop", "b")), false);
     await().atMost(SOON).until(() -> proofs.of("shop").size() == 2);
     assertThat(proofs.of("shop")).isEqualTo(Map.of("a", Proof.HOLDS, "b", Proof.HOLDS));
     await().atMost(SOON).until(() -> told.contains("shop"));
@@ -55,7 +57,7 @@ class ProofsTest {
   @Test
   void oneFailureIsNotBelievedAndTheSecondIs() {
     outcomes.put("a", Proof.failed("closed"));
-    proofs.targets("shop", List.of(target("shop", "a")));
+    proofs.targets("shop", List.of(target("shop", "a")), false);
     await().atMost(SOON).until(() -> proofs.of("shop").containsKey("a"));
     assertThat(proofs.of("shop").get("a")).isEqualTo(Proof.failed("closed"));
     assertThat(tried.getOrDefault("a", new AtomicInteger()).get()).isGreaterThanOrEqualTo(2);
@@ -64,8 +66,36 @@ class ProofsTest {
   }
 
   @Test
+  void nothingIsTriedAndNothingFailsWhileTheOperatorCannot() {
+    able = false;
+    proofs.targets("shop", List.of(target("shop", "a")), false);
+    proofs.targets("shop", List.of(target("shop", "a")), false);
+    await()
+        .during(Duration.ofSeconds(3))
+        .atMost(SOON)
+        .until(() -> tried.isEmpty() && !proofs.isSettled("shop"));
+    able = true;
+    await().atMost(SOON).until(() -> Proof.HOLDS.equals(proofs.of("shop").get("a")));
+  }
+
+  @Test
+  void whatAnEarlierLeaderHasProvenIsToFailForLonger() {
+    outcomes.put("a", Proof.failed("closed"));
+    proofs.targets("shop", List.of(target("shop", "a"), target("shop", "b")), true);
+    await().atMost(SOON).until(() -> proofs.isSettled("shop"));
+    assertThat(proofs.of("shop").get("a")).isEqualTo(Proof.failed("closed"));
+    assertThat(tried.getOrDefault("a", new AtomicInteger()).get()).isGreaterThanOrEqualTo(5);
+    // One that comes later is judged as ever.
+    outcomes.put("c", Proof.failed("closed"));
+    proofs.targets(
+        "shop", List.of(target("shop", "a"), target("shop", "b"), target("shop", "c")), true);
+    await().atMost(SOON).until(() -> proofs.of("shop").containsKey("c"));
+    assertThat(tried.getOrDefault("c", new AtomicInteger()).get()).isBetween(2, 3);
+  }
+
+  @Test
   void whatIsLostIsNoticedWithinAMinute() {
-    proofs.targets("shop", List.of(target("shop", "a")));
+    proofs.targets("shop", List.of(target("shop", "a")), false);
     await().atMost(SOON).until(() -> Proof.HOLDS.equals(proofs.of("shop").get("a")));
     outcomes.put("a", Proof.failed("closed"));
     await().atMost(SOON).until(() -> Proof.failed("closed").equals(proofs.of("shop").get("a")));
@@ -73,14 +103,14 @@ class ProofsTest {
 
   @Test
   void aPodThatIsGoneOrIsAnotherIsForgotten() {
-    proofs.targets("shop", List.of(target("shop", "a"), target("shop", "b")));
+    proofs.targets("shop", List.of(target("shop", "a"), target("shop", "b")), false);
     await().atMost(SOON).until(() -> proofs.of("shop").size() == 2);
-    proofs.targets("shop", List.of(target("shop", "b")));
+    proofs.targets("shop", List.of(target("shop", "b")), false);
     assertThat(proofs.of("shop")).containsOnlyKeys("b");
     // The same pod at another address.
     outcomes.put("b", Proof.failed("closed"));
     proofs.targets(
-        "shop", List.of(new Proofs.Target("b", "shop", "10.0.0.2", "spiffe://x/y", false)));
+        "shop", List.of(new Proofs.Target("b", "shop", "10.0.0.2", "spiffe://x/y", false)), false);
     await().atMost(SOON).until(() -> Proof.failed("closed").equals(proofs.of("shop").get("b")));
   }
 
@@ -88,7 +118,7 @@ class ProofsTest {
   void aWaypointIsAskedAtOnceWhetherItKnowsItsNamespaceAndWhatItSaidBeforeIsForgotten() {
     var waypoint =
         new Proofs.Target("w", "shop", "10.0.0.3", "spiffe://cluster.local/ns/shop/sa/w", true);
-    proofs.targets("shop", List.of(waypoint, target("shop", "a")));
+    proofs.targets("shop", List.of(waypoint, target("shop", "a")), false);
     await().atMost(SOON).until(() -> proofs.of("shop").size() == 2);
     assertThat(proofs.of("shop").get("w")).isEqualTo(Proof.HOLDS);
     outcomes.put("w", Proof.KNOWS_NAMESPACE);

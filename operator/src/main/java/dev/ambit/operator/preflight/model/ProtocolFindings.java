@@ -105,25 +105,17 @@ final class ProtocolFindings {
 
   /** By workload, so that a hundred pods of one Deployment are told of once. */
   private static List<Finding> datagrams(PreflightFacts facts) {
-    if (facts.target().datagrams() == PreflightFacts.Datagrams.NOT_IN_MESH) {
+    PreflightFacts.Datagrams datagrams = facts.target().datagrams();
+    if (datagrams == PreflightFacts.Datagrams.NOT_IN_MESH) {
       return List.of();
-    }
-    if (facts.target().datagrams() == PreflightFacts.Datagrams.ASKED_IN_VAIN) {
-      return List.of(
-          new Finding(
-              Severity.WARNING,
-              PreflightReasons.UDP_NOT_IN_MESH,
-              "Namespace " + facts.namespace(),
-              "spec.udp of the MeshEnrollment is true, and the mesh carries no UDP: it stays plain, and"
-                  + " neither policies nor strict mTLS hold for it. Set spec.udp of the AmbientMesh."));
     }
     Map<String, TreeSet<Integer>> ports = new TreeMap<>();
     for (Pod pod : facts.capturable()) {
       TreeSet<Integer> ofPod = datagramPorts(facts, pod);
       boolean changes =
-          switch (facts.target().datagrams()) {
-            case CARRIED, NOT_IN_MESH, ASKED_IN_VAIN -> !Plans.isInMesh(pod);
-            case CARRIED_AGAIN, LEFT_ALONE -> true;
+          switch (datagrams) {
+            case CARRIED, NOT_IN_MESH -> !Plans.isInMesh(pod);
+            case CARRIED_AGAIN, LEFT_ALONE, ASKED_IN_VAIN -> true;
           };
       if (changes && !ofPod.isEmpty()) {
         ports
@@ -132,31 +124,48 @@ final class ProtocolFindings {
       }
     }
     List<Finding> findings = new ArrayList<>();
+    if (datagrams == PreflightFacts.Datagrams.ASKED_IN_VAIN) {
+      findings.add(
+          new Finding(
+              Severity.WARNING,
+              PreflightReasons.UDP_NOT_IN_MESH,
+              "Namespace " + facts.namespace(),
+              "spec.udp of the MeshEnrollment is true, and the mesh carries no UDP: it stays plain, and"
+                  + " neither policies nor strict mTLS hold for it. Set spec.udp of the AmbientMesh."));
+    }
     ports.forEach(
         (workload, numbers) ->
             findings.add(
                 new Finding(
                     Severity.WARNING,
-                    facts.target().datagrams() == PreflightFacts.Datagrams.LEFT_ALONE
-                        ? PreflightReasons.UDP_LEFT_ALONE
-                        : PreflightReasons.UDP_CARRIED,
+                    switch (datagrams) {
+                      case LEFT_ALONE -> PreflightReasons.UDP_LEFT_ALONE;
+                      case ASKED_IN_VAIN, NOT_IN_MESH -> PreflightReasons.UDP_NOT_IN_MESH;
+                      case CARRIED, CARRIED_AGAIN -> PreflightReasons.UDP_CARRIED;
+                    },
                     workload,
-                    message(facts.target().datagrams(), numbers))));
+                    message(datagrams, numbers))));
     return findings;
   }
 
   private static String message(PreflightFacts.Datagrams datagrams, TreeSet<Integer> ports) {
     String listed =
         (ports.size() == 1 ? "UDP port " : "UDP ports ")
-            + String.join(", ", ports.stream().map(String::valueOf).toList());
-    return datagrams == PreflightFacts.Datagrams.LEFT_ALONE
-        ? listed
-            + ": datagrams are not carried in the mesh, since spec.udp of the MeshEnrollment is false:"
-            + " they stay plain, and neither policies nor strict mTLS hold for them."
-        : listed
-            + ": datagrams from captured pods would come through the mesh, encrypted, and policies and"
+            + String.join(", ", ports.stream().map(String::valueOf).toList())
+            + ": ";
+    String carried =
+        "datagrams from captured pods would come through the mesh, encrypted, and policies and"
             + " strict mTLS would hold for all of them. Each flow ends after a time without datagrams"
-            + " (docs/guide.md, UDP). spec.udp: false of the MeshEnrollment leaves them as they are.";
+            + " (docs/guide.md, UDP).";
+    return listed
+        + switch (datagrams) {
+          case LEFT_ALONE ->
+              "datagrams are not carried in the mesh, since spec.udp of the MeshEnrollment is false:"
+                  + " they stay plain, and neither policies nor strict mTLS hold for them.";
+          case ASKED_IN_VAIN, NOT_IN_MESH -> "once spec.udp of the AmbientMesh is true, " + carried;
+          case CARRIED, CARRIED_AGAIN ->
+              carried + " spec.udp: false of the MeshEnrollment leaves them as they are.";
+        };
   }
 
   private static TreeSet<Integer> datagramPorts(PreflightFacts facts, Pod pod) {

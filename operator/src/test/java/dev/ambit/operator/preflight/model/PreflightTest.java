@@ -154,7 +154,11 @@ class PreflightTest {
     assertThat(found()).containsExactly("Warning UdpLeftAlone at Pod shop/game");
     assertThat(Preflight.of(facts()).getFirst().message()).contains("UDP port 7000");
     datagrams = PreflightFacts.Datagrams.ASKED_IN_VAIN;
-    assertThat(found()).containsExactly("Warning UdpNotInMesh at Namespace shop");
+    assertThat(found())
+        .containsExactly(
+            "Warning UdpNotInMesh at Namespace shop", "Warning UdpNotInMesh at Pod shop/game");
+    assertThat(Preflight.of(facts()).getLast().message())
+        .contains("UDP port 7000", "once spec.udp of the AmbientMesh is true");
   }
 
   @Test
