@@ -221,10 +221,11 @@ class FaultsIT {
     sample.caller("restarted", "caller", ambit.node(1), ip(server), 8080, "secret-marker");
     awaitProven("restarted", 2);
     awaitAnswers("restarted", "caller", 0);
+    int starts = restarts("restarted", "caller");
 
     try (var wire = Wire.of(ambit.cluster().nodes().get(0))) {
       ambit.cluster().nodes().get(1).restart();
-      awaitAnswers("restarted", "caller", 1);
+      awaitAnswers("restarted", "caller", starts + 1);
       assertThat(wire.touches(15008, ip(server))).isTrue();
       assertThat(wire.shows("secret-marker")).isFalse();
     }
@@ -238,14 +239,17 @@ class FaultsIT {
         .ignoreExceptionsInstanceOf(KubernetesClientException.class)
         .until(
             () ->
-                sample
-                            .get(namespace, name)
-                            .getStatus()
-                            .getContainerStatuses()
-                            .getFirst()
-                            .getRestartCount()
-                        >= restarts
-                    && sample.log(namespace, name).contains("path=/"));
+                restarts(namespace, name) >= restarts
+                    && sample.log(namespace, name).contains("request 1 on connection"));
+  }
+
+  private static int restarts(String namespace, String name) {
+    return sample
+        .get(namespace, name)
+        .getStatus()
+        .getContainerStatuses()
+        .getFirst()
+        .getRestartCount();
   }
 
   private static void awaitProven(String namespace, int count) {

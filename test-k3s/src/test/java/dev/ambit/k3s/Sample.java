@@ -314,8 +314,8 @@ final class Sample {
   }
 
   /**
-   * A pod that makes a request ten times a second from its first moment on, answered or not, each
-   * on a connection of its own.
+   * A pod that makes ten requests a second from its first moment on, and is started again by its
+   * kubelet where one fails.
    */
   void caller(String namespace, String name, String node, String address, int port, String path) {
     serviceAccount(namespace, name);
@@ -325,7 +325,7 @@ final class Sample {
         node,
         "",
         """
-        command: [/bin/sh, -c, "while :; do sample get %s %d /%s; usleep 100000; done"]
+        command: [/bin/sample, keep, "%s", "%d", "/%s"]
         """
             .formatted(address, port, path));
     ready(namespace, name);
